@@ -1,0 +1,81 @@
+// swift-tools-version: 6.2
+// The dependency direction, readable top to bottom: nothing points up.
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    // A warning nobody mends is a warning nobody reads.
+    .treatAllWarnings(as: .error),
+    // `any` is written where a call is dynamic, because in the data plane that costs.
+    .enableUpcomingFeature("ExistentialAny"),
+    // What a module's interface exposes of another one is said at the import.
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    // A member is only visible where its module is imported, so that no dependency is accidental.
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let package = Package(
+    name: "carillon",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "carillon", targets: ["carillon"])
+    ],
+    dependencies: [
+        // Why each of these: docs/decisions/0002-dependencies.md
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.14.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.30.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.10.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+    ],
+    targets: [
+        // The executable: argument parsing only.
+        .executableTarget(
+            name: "carillon",
+            dependencies: [
+                "Node", "Client", "Bench",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: settings),
+
+        // Load and measurement: clients of our own, by the thousand, on the same reactor.
+        .target(name: "Bench", dependencies: ["Client"], path: "Benchmarks/Bench", swiftSettings: settings),
+        .target(name: "Client", dependencies: ["Reactor", "Codec"], swiftSettings: settings),
+
+        // Everything a client or an operator touches.
+        .target(
+            name: "Node",
+            dependencies: [
+                "Backplane", "Reactor", "Codec",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: settings),
+
+        // One node's link to the others.
+        .target(name: "Backplane", dependencies: ["Reactor", "Codec"], swiftSettings: settings),
+
+        // Sockets and time. Knows no protocol.
+        .target(name: "Reactor", dependencies: ["CLinux"], swiftSettings: settings),
+
+        // Bytes <-> meaning. Pure: no sockets, clocks, locks or logs.
+        .target(name: "Codec", dependencies: ["CHiredis", "COpenSSL"], swiftSettings: settings),
+
+        // The system: module maps and shim headers, nothing else.
+        .systemLibrary(name: "CLinux"),
+        .systemLibrary(name: "CHiredis", pkgConfig: "hiredis", providers: [.apt(["libhiredis-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+
+        .testTarget(name: "ReactorTests", dependencies: ["Reactor"], swiftSettings: settings),
+        .testTarget(name: "CodecTests", dependencies: ["Codec"], swiftSettings: settings),
+        .testTarget(name: "BackplaneTests", dependencies: ["Backplane"], swiftSettings: settings),
+        .testTarget(name: "NodeTests", dependencies: ["Node"], swiftSettings: settings),
+        .testTarget(name: "ClientTests", dependencies: ["Client"], swiftSettings: settings),
+    ]
+)

@@ -1,0 +1,68 @@
+/// The name of a channel: 1 to 255 bytes of UTF-8 without control characters or white space.
+///
+/// Names that begin with `$` are reserved: they are made by the node (`$all`, `$connection:…`, `$user:…`) and
+/// refused from outside, so that "everyone", a user and a connection need no mechanism of their own.
+package struct ChannelName: Hashable, Sendable, CustomStringConvertible {
+    /// The longest name, in bytes.
+    package static let maximumBytes = 255
+
+    package let bytes: [UInt8]
+
+    /// A name that came from outside.
+    package init(validating candidate: some Collection<UInt8>) throws(ChannelNameError) {
+        if let reason = Self.objection(to: candidate) { throw reason }
+        bytes = Array(candidate)
+    }
+
+    /// A name the node itself made, or one that another node has validated before.
+    package init(trusted bytes: [UInt8]) {
+        self.bytes = bytes
+    }
+
+    /// What is wrong with a candidate, or nil when it is a name.
+    package static func objection(to candidate: some Collection<UInt8>) -> ChannelNameError? {
+        if candidate.isEmpty { return .empty }
+        if candidate.count > maximumBytes { return .tooLong(bytes: candidate.count) }
+        if candidate.first == UInt8(ascii: "$") { return .reserved }
+        var offset = 0
+        for byte in candidate {
+            if byte <= 0x20 || byte == 0x7F { return .forbiddenByte(byte, offset: offset) }
+            offset += 1
+        }
+        return String(validating: candidate, as: UTF8.self) == nil ? .notUTF8 : nil
+    }
+
+    package var isReserved: Bool { bytes.first == UInt8(ascii: "$") }
+
+    package var description: String { String(decoding: bytes, as: UTF8.self) }
+}
+
+extension ChannelName {
+    /// Every session of the cluster.
+    package static let all = ChannelName(trusted: Array("$all".utf8))
+
+    /// One session, wherever it is.
+    package static func connection(_ id: SessionID) -> ChannelName {
+        ChannelName(trusted: Array("$connection:\(id)".utf8))
+    }
+}
+
+/// Why a channel name was refused.
+package enum ChannelNameError: Error, Equatable, Sendable, CustomStringConvertible {
+    case empty
+    case tooLong(bytes: Int)
+    case reserved
+    case forbiddenByte(UInt8, offset: Int)
+    case notUTF8
+
+    package var description: String {
+        switch self {
+        case .empty: "a channel name needs at least 1 byte"
+        case .tooLong(let bytes): "a channel name has at most \(ChannelName.maximumBytes) bytes, this one has \(bytes)"
+        case .reserved: "channel names that begin with '$' are reserved"
+        case .forbiddenByte(let byte, let offset):
+            "byte \(byte) at offset \(offset) is not allowed in a channel name (no white space, no control characters)"
+        case .notUTF8: "a channel name has to be valid UTF-8"
+        }
+    }
+}
