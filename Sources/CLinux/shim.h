@@ -1,24 +1,18 @@
 #pragma once
-// What Linux has and Swift's Glibc module map does not carry over (GNU extensions, macros, varargs).
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
-#endif
-#include <errno.h>
-#include <fcntl.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdint.h>
+// What Linux has and Swift's Glibc module does not carry over: GNU extensions and the headers it leaves out.
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
-#include <sys/un.h>
-#include <time.h>
-#include <unistd.h>
 
-/// accept4(2) with SOCK_NONBLOCK | SOCK_CLOEXEC.
-static inline int carillon_accept(int listener, struct sockaddr *address, socklen_t *length) {
-    return accept4(listener, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
-}
+/// accept4(2).
+int accept4(int, void *, unsigned int *, int);
+
+/// prctl(2).
+int prctl(int, ...);
+
+/// Names the calling thread (PR_SET_NAME); the kernel keeps 15 bytes.
+static inline void carillon_name_thread(const char *name) { prctl(15, name, 0, 0, 0); }
+
+/// TCP_USER_TIMEOUT of <linux/tcp.h>, which cannot be included beside <netinet/tcp.h>.
+static const int carillon_tcp_user_timeout = 18;
+/// IP_BIND_ADDRESS_NO_PORT of <linux/in.h>.
+static const int carillon_ip_bind_address_no_port = 24;
