@@ -101,6 +101,12 @@ package final class ByteWriter {
         (base + offset).copyMemory(from: start, byteCount: source.count)
     }
 
+    /// Counts bytes as written that were put behind the last one already.
+    package func advance(_ n: Int) {
+        precondition(n >= 0 && n <= capacity - count)
+        count += n
+    }
+
     /// Takes back the last bytes.
     package func removeLast(_ n: Int) {
         precondition(n <= count)

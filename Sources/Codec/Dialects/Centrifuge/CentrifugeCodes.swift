@@ -1,0 +1,51 @@
+/// Errors that answer a command (Centrifuge client protocol v2, error codes).
+package struct CentrifugeError: Error, Equatable, Sendable {
+    package let code: UInt32
+    package let message: String
+    /// The client may try the same again.
+    package let isTemporary: Bool
+
+    private init(_ code: UInt32, _ message: String, isTemporary: Bool = false) {
+        self.code = code
+        self.message = message
+        self.isTemporary = isTemporary
+    }
+
+    package static let `internal` = CentrifugeError(100, "internal server error", isTemporary: true)
+    package static let unauthorized = CentrifugeError(101, "unauthorized")
+    package static let unknownChannel = CentrifugeError(102, "unknown channel")
+    package static let permissionDenied = CentrifugeError(103, "permission denied")
+    package static let methodNotFound = CentrifugeError(104, "method not found")
+    package static let alreadySubscribed = CentrifugeError(105, "already subscribed")
+    package static let limitExceeded = CentrifugeError(106, "limit exceeded")
+    package static let badRequest = CentrifugeError(107, "bad request")
+    package static let notAvailable = CentrifugeError(108, "not available")
+    package static let tooManyRequests = CentrifugeError(111, "too many requests", isTemporary: true)
+}
+
+/// Why the node closes a connection (same source, disconnect codes): clients come back on 3000 to 3499 and stay away on
+/// 3500 to 3999.
+package struct CentrifugeDisconnect: Error, Equatable, Sendable {
+    package let code: UInt16
+    /// At most 123 bytes.
+    package let reason: String
+
+    private init(_ code: UInt16, _ reason: String) {
+        self.code = code
+        self.reason = reason
+    }
+
+    package var isReconnectWelcome: Bool { code < 3500 }
+
+    package static let connectionClosed = CentrifugeDisconnect(3000, "connection closed")
+    package static let shutdown = CentrifugeDisconnect(3001, "shutdown")
+    package static let serverError = CentrifugeDisconnect(3004, "internal server error")
+    package static let slow = CentrifugeDisconnect(3008, "slow")
+    package static let forceReconnect = CentrifugeDisconnect(3011, "force reconnect")
+    package static let noPong = CentrifugeDisconnect(3012, "no pong")
+    package static let tooManyRequests = CentrifugeDisconnect(3013, "too many requests")
+    package static let badRequest = CentrifugeDisconnect(3501, "bad request")
+    package static let stale = CentrifugeDisconnect(3502, "stale")
+    package static let forceDisconnect = CentrifugeDisconnect(3503, "force disconnect")
+    package static let inappropriateProtocol = CentrifugeDisconnect(3506, "inappropriate protocol")
+}

@@ -1,0 +1,130 @@
+/// What a client of the centrifuge dialect asks for. Pointers are valid until the callback returns.
+package enum CentrifugeIntent {
+    package struct Connect {
+        package let id: UInt32
+        package let token: [UInt8]?
+        package let name: [UInt8]?
+        package let version: [UInt8]?
+    }
+
+    package struct Subscribe {
+        package let id: UInt32
+        package let channel: ChannelName
+        package let isRecovering: Bool
+    }
+
+    case connect(Connect)
+    case subscribe(Subscribe)
+    case unsubscribe(id: UInt32, ChannelName)
+    /// The data is one JSON value, as it was written.
+    case publish(id: UInt32, ChannelName, data: UnsafeRawBufferPointer)
+    case pong
+    case send(data: UnsafeRawBufferPointer)
+    /// Answer with an error.
+    case refuse(id: UInt32, CentrifugeError)
+    case disconnect(CentrifugeDisconnect)
+}
+
+/// The client's side of the Centrifuge protocol in JSON: from messages to intents. Knows the order in which things may
+/// come, and nothing of channels, permissions or sockets.
+package struct CentrifugeMachine: Equatable {
+    private enum Phase: UInt8 {
+        case new
+        case connected
+        /// The client was told to go; nothing it says counts.
+        case over
+    }
+
+    private var phase = Phase.new
+    /// A ping was sent, and its pong has not come.
+    package private(set) var awaitsPong = false
+
+    package init() {}
+
+    package var isConnected: Bool { phase == .connected }
+
+    /// We have sent a ping.
+    package mutating func pinged() { awaitsPong = true }
+
+    /// A message came: one or more commands, one a line. `emit` is called for each until it answers false. Commands
+    /// before a bad one are carried out.
+    package mutating func received(
+        _ message: UnsafeRawBufferPointer, isText: Bool, _ emit: (CentrifugeIntent) -> Bool
+    ) {
+        guard phase != .over else { return }
+        guard isText else { return end(.inappropriateProtocol, emit) }
+        var start = 0
+        var isEmpty = true
+        while start < message.count {
+            var end = start
+            while end < message.count, message[end] != 10 { end += 1 }
+            let line = UnsafeRawBufferPointer(rebasing: message[start..<end])
+            start = end + 1
+            // A line feed at the end is tolerated, an empty line between commands is not.
+            if line.isEmpty, start >= message.count, !isEmpty { return }
+            isEmpty = false
+            guard let command = CentrifugeCommand(line) else { return self.end(.badRequest, emit) }
+            guard take(command, emit) else { return }
+        }
+        if isEmpty { end(.badRequest, emit) }
+    }
+
+    private mutating func end(_ disconnect: CentrifugeDisconnect, _ emit: (CentrifugeIntent) -> Bool) {
+        phase = .over
+        _ = emit(.disconnect(disconnect))
+    }
+
+    private mutating func take(_ command: CentrifugeCommand, _ emit: (CentrifugeIntent) -> Bool) -> Bool {
+        guard let method = command.method else {
+            // An empty command is a pong, and only right as the answer to a ping.
+            guard command.id == 0, awaitsPong, phase == .connected else {
+                end(.badRequest, emit)
+                return false
+            }
+            awaitsPong = false
+            return emit(.pong)
+        }
+        guard command.id != 0 || method == .send, (phase == .connected) == (method != .connect), method != .ping,
+            let request = CentrifugeRequest(command.body)
+        else {
+            end(.badRequest, emit)
+            return false
+        }
+        if method == .connect { phase = .connected }
+        return emit(intent(of: method, command.id, request))
+    }
+
+    private func intent(
+        of method: CentrifugeCommand.Method, _ id: UInt32, _ request: CentrifugeRequest
+    ) -> CentrifugeIntent {
+        switch method {
+        case .connect:
+            return .connect(.init(id: id, token: request.token, name: request.name, version: request.version))
+        case .subscribe, .unsubscribe, .publish, .history, .presence, .presenceStats, .subRefresh:
+            guard let bytes = request.channel, let channel = try? ChannelName(validating: bytes) else {
+                return .refuse(id: id, .badRequest)
+            }
+            return intent(of: method, id, channel, request)
+        case .send:
+            return .send(data: request.data ?? UnsafeRawBufferPointer(start: nil, count: 0))
+        case .rpc:
+            return .refuse(id: id, .methodNotFound)
+        case .refresh, .ping:
+            return .refuse(id: id, .notAvailable)
+        }
+    }
+
+    private func intent(
+        of method: CentrifugeCommand.Method, _ id: UInt32, _ channel: ChannelName, _ request: CentrifugeRequest
+    ) -> CentrifugeIntent {
+        switch method {
+        case .subscribe: return .subscribe(.init(id: id, channel: channel, isRecovering: request.isRecovering))
+        case .unsubscribe: return .unsubscribe(id: id, channel)
+        case .publish:
+            guard let data = request.data else { return .refuse(id: id, .badRequest) }
+            return .publish(id: id, channel, data: data)
+        // History and presence are switched off for every channel, and no token expires.
+        default: return .refuse(id: id, .notAvailable)
+        }
+    }
+}

@@ -1,0 +1,191 @@
+/// A publication as it travels between nodes.
+///
+///     magic 0xCA · version 1 · type · kind · origin (8, big-endian)
+///     fields: tag (1) · length (4, big-endian) · bytes, ended by tag 0
+///     payload: everything after that
+///
+/// A node skips fields whose tag it does not know, so that a newer one can add some; what an older one could not
+/// understand at all gets a new version number, and is counted as a bad message there.
+package enum EnvelopeCodec {
+    static let magic: UInt8 = 0xCA
+    static let version: UInt8 = 1
+
+    enum Kind: UInt8 {
+        case publication = 1
+        case beat = 2
+        case farewell = 3
+        case question = 4
+        case answer = 5
+    }
+
+    private enum Tag: UInt8 {
+        case end = 0
+        case channel = 1
+        case position = 2
+        case idempotencyKey = 3
+        case event = 4
+        case except = 5
+        case publisher = 6
+    }
+
+    static let headBytes = 12
+
+    @inline(__always)
+    static func writeHead(_ kind: Kind, detail: UInt8, origin: NodeID, to writer: ByteWriter) {
+        writer.append(magic)
+        writer.append(version)
+        writer.append(kind.rawValue)
+        writer.append(detail)
+        writer.append(bigEndian: origin.value)
+    }
+
+    /// What the first bytes say, or what is wrong with them.
+    static func readHead(
+        _ bytes: UnsafeRawBufferPointer
+    ) throws(EnvelopeError) -> (kind: Kind, detail: UInt8, origin: NodeID) {
+        guard bytes.count >= headBytes else { throw .truncated }
+        guard bytes[0] == magic else { throw .notAnEnvelope }
+        guard bytes[1] == version else { throw .unknownVersion(bytes[1]) }
+        guard let kind = Kind(rawValue: bytes[2]) else { throw .unknownType(bytes[2]) }
+        let origin = NodeID(UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt64.self)))
+        return (kind, bytes[3], origin)
+    }
+
+    package static func write(_ publication: Publication, to writer: ByteWriter) {
+        writeHead(.publication, detail: publication.kind.rawValue, origin: publication.origin, to: writer)
+        writeField(.channel, publication.channel.bytes, to: writer)
+        if let position = publication.position {
+            writeFieldHead(.position, 16, to: writer)
+            writer.append(bigEndian: position.epoch)
+            writer.append(bigEndian: position.offset)
+        }
+        if let extras = publication.extras {
+            if let key = extras.idempotencyKey { writeField(.idempotencyKey, key, to: writer) }
+            if let event = extras.event { writeField(.event, event, to: writer) }
+            if !extras.except.isEmpty {
+                writeFieldHead(.except, extras.except.count * sessionBytes, to: writer)
+                for session in extras.except { write(session, to: writer) }
+            }
+            if let publisher = extras.publisher {
+                writeFieldHead(.publisher, sessionBytes, to: writer)
+                write(publisher, to: writer)
+            }
+        }
+        writer.append(Tag.end.rawValue)
+        writer.append(publication.payload)
+    }
+
+    /// How many bytes `write` adds at the most.
+    package static func maximumBytes(_ publication: Publication) -> Int {
+        var bytes = headBytes + 5 + publication.channel.bytes.count + 21 + 1 + publication.payload.count
+        if let extras = publication.extras {
+            bytes += 5 + (extras.idempotencyKey?.count ?? 0) + 5 + (extras.event?.count ?? 0)
+            bytes += 5 + extras.except.count * sessionBytes + 5 + sessionBytes
+        }
+        return bytes
+    }
+
+    private static let sessionBytes = 32
+
+    private static func write(_ session: SessionID, to writer: ByteWriter) {
+        writer.append(bigEndian: session.node.value)
+        writer.append(bigEndian: session.locator)
+        writer.append(bigEndian: session.secret.high)
+        writer.append(bigEndian: session.secret.low)
+    }
+
+    private static func readSession(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> SessionID {
+        func word(_ index: Int) -> UInt64 {
+            UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: offset + index * 8, as: UInt64.self))
+        }
+        return SessionID(
+            node: NodeID(word(0)), locator: word(1), secret: .init(high: word(2), low: word(3)))
+    }
+
+    @inline(__always)
+    private static func writeFieldHead(_ tag: Tag, _ count: Int, to writer: ByteWriter) {
+        writer.append(tag.rawValue)
+        writer.append(bigEndian: UInt32(clamping: count))
+    }
+
+    private static func writeField(_ tag: Tag, _ bytes: [UInt8], to writer: ByteWriter) {
+        writeFieldHead(tag, bytes.count, to: writer)
+        writer.append(bytes)
+    }
+
+    /// Reads a publication. When its channel is `hint`, that name is used again instead of a copy.
+    package static func decode(
+        _ bytes: UnsafeRawBufferPointer, hint: ChannelName? = nil
+    ) throws(EnvelopeError) -> Publication {
+        let head = try readHead(bytes)
+        guard head.kind == .publication else { throw .unknownType(head.kind.rawValue) }
+        guard let kind = PayloadKind(rawValue: head.detail) else { throw .unknownKind(head.detail) }
+        var channel: ChannelName?
+        var position: Position?
+        var key: [UInt8]?
+        var event: [UInt8]?
+        var except: [SessionID] = []
+        var publisher: SessionID?
+        var index = headBytes
+        while true {
+            guard index < bytes.count else { throw .truncated }
+            let tag = bytes[index]
+            if tag == Tag.end.rawValue { break }
+            guard index + 5 <= bytes.count else { throw .truncated }
+            let length = Int(UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: index + 1, as: UInt32.self)))
+            index += 5
+            guard length <= bytes.count - index else { throw .truncated }
+            let field = UnsafeRawBufferPointer(rebasing: bytes[index..<(index + length)])
+            index += length
+            switch Tag(rawValue: tag) {
+            case .channel: channel = try readChannel(field, hint)
+            case .position:
+                guard length == 16 else { throw .badField(tag) }
+                position = Position(
+                    epoch: UInt64(bigEndian: field.loadUnaligned(as: UInt64.self)),
+                    offset: UInt64(bigEndian: field.loadUnaligned(fromByteOffset: 8, as: UInt64.self)))
+            case .idempotencyKey: key = Array(field)
+            case .event:
+                guard UTF8Validator.isValid(field) else { throw .badField(tag) }
+                event = Array(field)
+            case .except:
+                guard length % sessionBytes == 0 else { throw .badField(tag) }
+                except = stride(from: 0, to: length, by: sessionBytes).map { readSession(field, at: $0) }
+            case .publisher:
+                guard length == sessionBytes else { throw .badField(tag) }
+                publisher = readSession(field, at: 0)
+            case .end, nil: break
+            }
+        }
+        guard let channel else { throw .missingChannel }
+        let payload = UnsafeRawBufferPointer(rebasing: bytes[(index + 1)...])
+        if kind != .binary, !UTF8Validator.isValid(payload) { throw .notUTF8 }
+        let hasExtras = key != nil || event != nil || !except.isEmpty || publisher != nil
+        return Publication(
+            channel: channel, kind: kind, payload: Array(payload), origin: head.origin, position: position,
+            extras: hasExtras
+                ? .init(idempotencyKey: key, event: event, except: except, publisher: publisher) : nil)
+    }
+
+    private static func readChannel(
+        _ field: UnsafeRawBufferPointer, _ hint: ChannelName?
+    ) throws(EnvelopeError) -> ChannelName {
+        if let hint, hint.bytes.count == field.count, hint.bytes.elementsEqual(field) { return hint }
+        // The names nodes make are the only ones with a '$' that may pass.
+        if let objection = ChannelName.objection(to: field), objection != .reserved { throw .badChannel(objection) }
+        return ChannelName(trusted: Array(field))
+    }
+}
+
+/// Why bytes are not an envelope. They came through Redis, so they may have come from anybody.
+package enum EnvelopeError: Error, Equatable, Sendable {
+    case truncated
+    case notAnEnvelope
+    case unknownVersion(UInt8)
+    case unknownType(UInt8)
+    case unknownKind(UInt8)
+    case badField(UInt8)
+    case badChannel(ChannelNameError)
+    case missingChannel
+    case notUTF8
+}

@@ -1,0 +1,73 @@
+/// What nodes say to each other besides publications, in the same envelope.
+package enum NodeMessage: Equatable, Sendable {
+    case beat(Beat)
+    /// The node is leaving and will not be back.
+    case farewell(NodeID)
+    case question(id: UInt64, from: NodeID, body: [UInt8])
+    case answer(id: UInt64, from: NodeID, body: [UInt8])
+
+    package func write(to writer: ByteWriter) {
+        switch self {
+        case .beat(let beat):
+            EnvelopeCodec.writeHead(.beat, detail: 0, origin: beat.node, to: writer)
+            writer.append(bigEndian: beat.sequence)
+            let name = Array(beat.name.utf8.prefix(Int(UInt16.max)))
+            writer.append(bigEndian: UInt16(name.count))
+            writer.append(name)
+            writer.append(beat.summary)
+        case .farewell(let node):
+            EnvelopeCodec.writeHead(.farewell, detail: 0, origin: node, to: writer)
+        case .question(let id, let from, let body):
+            EnvelopeCodec.writeHead(.question, detail: 0, origin: from, to: writer)
+            writer.append(bigEndian: id)
+            writer.append(body)
+        case .answer(let id, let from, let body):
+            EnvelopeCodec.writeHead(.answer, detail: 0, origin: from, to: writer)
+            writer.append(bigEndian: id)
+            writer.append(body)
+        }
+    }
+
+    package init(decoding bytes: UnsafeRawBufferPointer) throws(EnvelopeError) {
+        let head = try EnvelopeCodec.readHead(bytes)
+        let rest = UnsafeRawBufferPointer(rebasing: bytes[EnvelopeCodec.headBytes...])
+        switch head.kind {
+        case .farewell:
+            self = .farewell(head.origin)
+        case .question, .answer:
+            guard rest.count >= 8 else { throw .truncated }
+            let id = UInt64(bigEndian: rest.loadUnaligned(as: UInt64.self))
+            let body = Array(rest[8...])
+            self =
+                head.kind == .question
+                ? .question(id: id, from: head.origin, body: body) : .answer(id: id, from: head.origin, body: body)
+        case .beat:
+            guard rest.count >= 10 else { throw .truncated }
+            let sequence = UInt64(bigEndian: rest.loadUnaligned(as: UInt64.self))
+            let length = Int(UInt16(bigEndian: rest.loadUnaligned(fromByteOffset: 8, as: UInt16.self)))
+            guard rest.count >= 10 + length else { throw .truncated }
+            guard let name = String(validating: rest[10..<(10 + length)], as: UTF8.self) else { throw .notUTF8 }
+            self = .beat(
+                Beat(node: head.origin, sequence: sequence, name: name, summary: Array(rest[(10 + length)...])))
+        case .publication:
+            throw .unknownType(bytes[2])
+        }
+    }
+}
+
+/// A sign of life, published by each node once a second and received by all, itself included.
+package struct Beat: Equatable, Sendable {
+    package let node: NodeID
+    /// Grows by one with each beat.
+    package let sequence: UInt64
+    package let name: String
+    /// What the node says of itself, as JSON.
+    package let summary: [UInt8]
+
+    package init(node: NodeID, sequence: UInt64, name: String, summary: [UInt8]) {
+        self.node = node
+        self.sequence = sequence
+        self.name = name
+        self.summary = summary
+    }
+}

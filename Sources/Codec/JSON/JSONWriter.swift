@@ -1,0 +1,112 @@
+/// Writes JSON strings (RFC 8259 7).
+package enum JSONWriter {
+    private static let hex = Array("0123456789abcdef".utf8)
+
+    /// A string with its quotes. The bytes have to be UTF-8.
+    package static func writeString(_ bytes: UnsafeRawBufferPointer, to writer: ByteWriter) {
+        writer.append(UInt8(ascii: "\""))
+        var start = 0
+        for index in 0..<bytes.count {
+            let byte = bytes[index]
+            guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else { continue }
+            writer.append(UnsafeRawBufferPointer(rebasing: bytes[start..<index]))
+            start = index + 1
+            writer.append(UInt8(ascii: "\\"))
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"): writer.append(byte)
+            case 0x0A: writer.append(UInt8(ascii: "n"))
+            case 0x0D: writer.append(UInt8(ascii: "r"))
+            case 0x09: writer.append(UInt8(ascii: "t"))
+            default:
+                writer.append("u00")
+                writer.append(hex[Int(byte >> 4)])
+                writer.append(hex[Int(byte & 15)])
+            }
+        }
+        writer.append(UnsafeRawBufferPointer(rebasing: bytes[start...]))
+        writer.append(UInt8(ascii: "\""))
+    }
+
+    package static func writeString(_ bytes: [UInt8], to writer: ByteWriter) {
+        bytes.withUnsafeBytes { writeString($0, to: writer) }
+    }
+
+    package static func writeString(_ text: String, to writer: ByteWriter) {
+        var text = text
+        text.withUTF8 { writeString(UnsafeRawBufferPointer($0), to: writer) }
+    }
+
+    /// A value that is JSON already, without the line breaks that a line-based protocol would trip over. JSON has them
+    /// only between its tokens, so they can go.
+    package static func writeOnOneLine(_ json: UnsafeRawBufferPointer, to writer: ByteWriter) {
+        var start = 0
+        for index in 0..<json.count where json[index] == 0x0A || json[index] == 0x0D {
+            writer.append(UnsafeRawBufferPointer(rebasing: json[start..<index]))
+            start = index + 1
+        }
+        writer.append(UnsafeRawBufferPointer(rebasing: json[start...]))
+    }
+}
+
+/// The inside of JSON strings.
+enum JSONString {
+    static func digit(_ byte: UInt8) -> UInt32? {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt32(byte - UInt8(ascii: "0"))
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): UInt32(byte - UInt8(ascii: "a") + 10)
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): UInt32(byte - UInt8(ascii: "A") + 10)
+        default: nil
+        }
+    }
+
+    /// Resolves the escapes of a string that was scanned.
+    ///
+    /// - Returns: Nil for surrogates without their other half, which stand for no character.
+    static func unescape(_ raw: UnsafeRawBufferPointer) -> [UInt8]? {
+        guard raw.contains(UInt8(ascii: "\\")) else { return Array(raw) }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(raw.count)
+        var index = 0
+        func unit() -> UInt32? {
+            guard index + 4 <= raw.count else { return nil }
+            var value: UInt32 = 0
+            for offset in 0..<4 {
+                guard let digit = digit(raw[index + offset]) else { return nil }
+                value = value << 4 | digit
+            }
+            index += 4
+            return value
+        }
+        while index < raw.count {
+            let byte = raw[index]
+            index += 1
+            guard byte == UInt8(ascii: "\\") else {
+                bytes.append(byte)
+                continue
+            }
+            guard index < raw.count else { return nil }
+            let escape = raw[index]
+            index += 1
+            switch escape {
+            case UInt8(ascii: "b"): bytes.append(8)
+            case UInt8(ascii: "f"): bytes.append(12)
+            case UInt8(ascii: "n"): bytes.append(10)
+            case UInt8(ascii: "r"): bytes.append(13)
+            case UInt8(ascii: "t"): bytes.append(9)
+            case UInt8(ascii: "u"):
+                guard var scalar = unit() else { return nil }
+                if scalar & 0xFC00 == 0xD800 {
+                    guard index + 2 <= raw.count, raw[index] == UInt8(ascii: "\\"), raw[index + 1] == UInt8(ascii: "u")
+                    else { return nil }
+                    index += 2
+                    guard let low = unit(), low & 0xFC00 == 0xDC00 else { return nil }
+                    scalar = 0x10000 + (scalar & 0x3FF) << 10 + (low & 0x3FF)
+                }
+                guard let character = Unicode.Scalar(scalar) else { return nil }
+                bytes.append(contentsOf: String(character).utf8)
+            default: bytes.append(escape)
+            }
+        }
+        return bytes
+    }
+}

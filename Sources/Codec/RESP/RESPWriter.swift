@@ -1,0 +1,59 @@
+/// Writes Redis commands as arrays of bulk strings, whatever bytes they carry: never inline, so that nothing a client
+/// sends can become a command (Redis serialization protocol, "Sending commands").
+package enum RESPWriter {
+    /// How many arguments follow, the command's name included.
+    @inline(__always)
+    package static func begin(_ count: Int, to writer: ByteWriter) {
+        writer.append(UInt8(ascii: "*"))
+        writer.append(decimal: UInt64(count))
+        writer.append("\r\n")
+    }
+
+    @inline(__always)
+    package static func argument(_ bytes: UnsafeRawBufferPointer, to writer: ByteWriter) {
+        beginArgument(bytes.count, to: writer)
+        writer.append(bytes)
+        writer.append("\r\n")
+    }
+
+    @inline(__always)
+    private static func beginArgument(_ count: Int, to writer: ByteWriter) {
+        writer.append(UInt8(ascii: "$"))
+        writer.append(decimal: UInt64(count))
+        writer.append("\r\n")
+    }
+
+    package static func argument(_ bytes: [UInt8], to writer: ByteWriter) {
+        bytes.withUnsafeBytes { argument($0, to: writer) }
+    }
+
+    package static func argument(_ text: String, to writer: ByteWriter) {
+        var text = text
+        text.withUTF8 { argument(UnsafeRawBufferPointer($0), to: writer) }
+    }
+
+    /// A command of texts.
+    package static func command(_ arguments: String..., to writer: ByteWriter) {
+        begin(arguments.count, to: writer)
+        for text in arguments { argument(text, to: writer) }
+    }
+
+    /// A command of bytes.
+    package static func command(_ arguments: [[UInt8]], to writer: ByteWriter) {
+        begin(arguments.count, to: writer)
+        for bytes in arguments { argument(bytes, to: writer) }
+    }
+
+    /// `PUBLISH prefix‖channel payload`, the hot one.
+    @inline(__always)
+    package static func publish(
+        prefix: [UInt8], channel: [UInt8], payload: UnsafeRawBufferPointer, to writer: ByteWriter
+    ) {
+        writer.append("*3\r\n$7\r\nPUBLISH\r\n")
+        beginArgument(prefix.count + channel.count, to: writer)
+        writer.append(prefix)
+        writer.append(channel)
+        writer.append("\r\n")
+        argument(payload, to: writer)
+    }
+}

@@ -1,0 +1,76 @@
+/// Writes WebSocket frames (RFC 6455 5.2): always one frame a message.
+package enum FrameWriter {
+    /// How long the header of an unmasked frame is.
+    package static func headerBytes(payloadBytes: Int) -> Int {
+        payloadBytes <= 125 ? 2 : payloadBytes <= 0xFFFF ? 4 : 10
+    }
+
+    /// The header of an unmasked frame; the payload is to follow.
+    @inline(__always)
+    package static func writeHeader(_ opcode: Opcode, payloadBytes: Int, to writer: ByteWriter) {
+        writeHeader(opcode, payloadBytes: payloadBytes, mask: 0, to: writer)
+    }
+
+    @inline(__always)
+    private static func writeHeader(_ opcode: Opcode, payloadBytes: Int, mask: UInt8, to writer: ByteWriter) {
+        writer.append(0x80 | opcode.rawValue)
+        if payloadBytes <= 125 {
+            writer.append(mask | UInt8(payloadBytes))
+        } else if payloadBytes <= 0xFFFF {
+            writer.append(mask | 126)
+            writer.append(bigEndian: UInt16(payloadBytes))
+        } else {
+            writer.append(mask | 127)
+            writer.append(bigEndian: UInt64(payloadBytes))
+        }
+    }
+
+    /// A frame from a server.
+    @inline(__always)
+    package static func write(_ opcode: Opcode, _ payload: UnsafeRawBufferPointer, to writer: ByteWriter) {
+        writeHeader(opcode, payloadBytes: payload.count, to: writer)
+        writer.append(payload)
+    }
+
+    /// A frame from a client; the key should be random (RFC 6455 5.3).
+    package static func writeMasked(
+        _ opcode: Opcode, _ payload: UnsafeRawBufferPointer, key: UInt32, to writer: ByteWriter
+    ) {
+        writeHeader(opcode, payloadBytes: payload.count, mask: 0x80, to: writer)
+        writer.append(bigEndian: key.byteSwapped)
+        let start = writer.count
+        writer.append(payload)
+        Masking.apply(
+            key, to: UnsafeMutableRawBufferPointer(start: writer.base + start, count: payload.count), offset: 0)
+    }
+
+    /// The most bytes a reason can have: 125 less the code.
+    package static let maximumReasonBytes = 123
+
+    /// A close frame from a server. A longer reason is cut between two characters; a code that must not be sent
+    /// becomes an empty frame.
+    package static func writeClose(_ code: CloseCode, reason: String, to writer: ByteWriter) {
+        guard code.isValidOnTheWire else { return writeHeader(.close, payloadBytes: 0, to: writer) }
+        var end = 0
+        for character in reason.unicodeScalars {
+            let size = String(character).utf8.count
+            if end + size > maximumReasonBytes { break }
+            end += size
+        }
+        writeHeader(.close, payloadBytes: 2 + end, to: writer)
+        writer.append(bigEndian: code.rawValue)
+        writer.append(Array(reason.utf8.prefix(end)))
+    }
+}
+
+extension ByteWriter {
+    /// Turns what was written since `start` into an unmasked frame: its first `reserved` bytes were left for the header.
+    package func closeFrame(_ opcode: Opcode, at start: Int, reserved: Int) {
+        let payload = count - start - reserved
+        let header = FrameWriter.headerBytes(payloadBytes: payload)
+        (base + start + header).copyMemory(from: base + start + reserved, byteCount: payload)
+        removeLast(count - start)
+        FrameWriter.writeHeader(opcode, payloadBytes: payload, to: self)
+        advance(payload)
+    }
+}

@@ -1,0 +1,82 @@
+/// What a frame carries (RFC 6455 5.2).
+package enum Opcode: UInt8, Sendable {
+    case continuation = 0
+    case text = 1
+    case binary = 2
+    case close = 8
+    case ping = 9
+    case pong = 10
+
+    package var isControl: Bool { rawValue >= 8 }
+}
+
+/// Why a WebSocket is closed (RFC 6455 7.4).
+package struct CloseCode: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+    package let rawValue: UInt16
+
+    package init(rawValue: UInt16) { self.rawValue = rawValue }
+
+    package static let normal = CloseCode(rawValue: 1000)
+    package static let goingAway = CloseCode(rawValue: 1001)
+    package static let protocolError = CloseCode(rawValue: 1002)
+    package static let unsupported = CloseCode(rawValue: 1003)
+    /// Stands for "no code was given"; never sent.
+    package static let noStatus = CloseCode(rawValue: 1005)
+    /// Stands for "the connection was lost"; never sent.
+    package static let abnormal = CloseCode(rawValue: 1006)
+    package static let invalidPayload = CloseCode(rawValue: 1007)
+    package static let policyViolation = CloseCode(rawValue: 1008)
+    package static let tooBig = CloseCode(rawValue: 1009)
+    package static let internalError = CloseCode(rawValue: 1011)
+    package static let serviceRestart = CloseCode(rawValue: 1012)
+    package static let tryAgainLater = CloseCode(rawValue: 1013)
+
+    /// Whether a peer may send it (RFC 6455 7.4.1 and 7.4.2, and the IANA registry up to 1014).
+    package var isValidOnTheWire: Bool {
+        switch rawValue {
+        case 1000...1003, 1007...1014, 3000...4999: true
+        default: false
+        }
+    }
+
+    package var description: String { String(rawValue) }
+}
+
+/// What a reader accepts.
+package struct FrameLimits: Equatable, Sendable {
+    /// Payload bytes of one message, over all its fragments.
+    package var messageBytes: Int
+    /// Frames of one message.
+    package var fragments: Int
+
+    package static let defaultMessageBytes = 64 * 1024
+    package static let defaultFragments = 1024
+
+    package init(messageBytes: Int = defaultMessageBytes, fragments: Int = defaultFragments) {
+        self.messageBytes = messageBytes
+        self.fragments = fragments
+    }
+}
+
+/// What a peer did wrong, and the code it is told.
+package struct FrameError: Error, Equatable, Sendable {
+    package let closeCode: CloseCode
+    /// At most 123 bytes, so that it fits a close frame.
+    package let reason: String
+
+    package init(_ closeCode: CloseCode, _ reason: String) {
+        self.closeCode = closeCode
+        self.reason = reason
+    }
+}
+
+/// What came in. Pointers are valid until the callback returns.
+package enum FrameEvent {
+    /// A whole message, `text` or `binary`.
+    case message(Opcode, UnsafeRawBufferPointer)
+    case ping(UnsafeRawBufferPointer)
+    case pong(UnsafeRawBufferPointer)
+    case close(CloseCode?, reason: UnsafeRawBufferPointer)
+    /// The connection has to be failed (RFC 6455 7.1.7); nothing more comes from this reader.
+    case failure(FrameError)
+}
