@@ -29,6 +29,8 @@ package enum EnvelopeCodec {
     }
 
     static let headBytes = 12
+    /// The third byte of a publication.
+    package static let publicationType = Kind.publication.rawValue
 
     @inline(__always)
     static func writeHead(_ kind: Kind, detail: UInt8, origin: NodeID, to writer: ByteWriter) {

@@ -66,3 +66,12 @@ package enum ChannelNameError: Error, Equatable, Sendable, CustomStringConvertib
         }
     }
 }
+
+extension SessionID {
+    /// The session that a `$connection:` channel is for.
+    package init?(connectionChannel: ChannelName) {
+        let prefix = "$connection:"
+        guard connectionChannel.bytes.starts(with: prefix.utf8) else { return nil }
+        self.init(String(decoding: connectionChannel.bytes.dropFirst(prefix.utf8.count), as: UTF8.self))
+    }
+}

@@ -1,0 +1,163 @@
+package import Codec
+package import Reactor
+
+/// What joins the nodes.
+///
+/// A backplane lives on one reactor, its home: every method is called there, and it calls its receiver there. It keeps
+/// these promises:
+///
+/// - **Order.** Publications of one channel are delivered in one order, the same on every node.
+/// - **Interest.** Everything published after `held` was said for a channel is delivered until `release`, unless the
+///   link breaks in between: then `linkChanged` says so, and again when deliveries are complete anew.
+/// - **Honest acknowledgement.** `accepted` means that the joining medium took the publication; `refused` that it did
+///   not, or that nobody knows, and says which. Without history a publication is delivered at most once.
+/// - **Bounded waiting.** Each publish is answered, at the latest when the waiting time of an isolated node is over.
+///
+/// History, recovery and presence are to be further methods of this protocol: they belong to the medium too.
+package protocol Backplane: AnyObject, Sendable {
+    var home: Reactor { get }
+    /// `memory` or `redis`.
+    var kind: String { get }
+    var link: LinkState { get }
+    /// The nodes of the cluster that are alive, this one included.
+    var nodes: [NodeRecord] { get }
+
+    /// Begins; the receiver is held weakly.
+    func start(receiver: any BackplaneReceiver)
+    /// Says farewell to the other nodes and ends; `completion` is called when the farewell is sent, or cannot be.
+    func stop(completion: @escaping @Sendable () -> Void)
+
+    /// Publishes; answered through `published` with the same ticket. A `$connection:` channel goes to the node its
+    /// session is on, `$all` to every node.
+    func publish(_ publication: Publication, ticket: PublishTicket)
+
+    /// This node wants what is published on a channel; answered by `held`, once.
+    func hold(_ channel: ChannelName)
+    /// It does not any more. The medium may be told a little later, in case it soon wants it again.
+    func release(_ channel: ChannelName)
+
+    /// Puts a question to all nodes (this one included) or to one; what they say comes through `answered`.
+    func ask(_ body: [UInt8], id: UInt64, to node: NodeID?)
+    func answer(_ body: [UInt8], id: UInt64, to node: NodeID)
+}
+
+/// Whom a backplane tells; always on its home reactor.
+package protocol BackplaneReceiver: AnyObject {
+    func delivered(_ publication: Publication)
+    func held(_ channel: ChannelName)
+    func published(_ ticket: PublishTicket, _ outcome: PublishOutcome)
+    func linkChanged(_ state: LinkState)
+    func asked(_ body: [UInt8], id: UInt64, from node: NodeID)
+    func answered(_ body: [UInt8], id: UInt64, from node: NodeID)
+    func nodeLeft(_ node: NodeID)
+    /// What this node says of itself in its next beat, as JSON. Asked once a second.
+    func summary() -> [UInt8]
+    /// Something an operator wants to know; once per event, never per message.
+    func happened(_ level: LinkEventLevel, _ message: String)
+}
+
+package enum LinkEventLevel: String, Sendable {
+    case info, warning, error
+}
+
+/// Who waits for the outcome of a publish: a session's command, or a numbered waiter of the control plane.
+package struct PublishTicket: Equatable, Sendable {
+    package let reactor: UInt8
+    package let slot: UInt32
+    package let generation: UInt32
+    package let command: UInt32
+    /// 0 when a session waits.
+    package let waiter: UInt64
+
+    package init(reactor: UInt8, slot: UInt32, generation: UInt32, command: UInt32) {
+        self.reactor = reactor
+        self.slot = slot
+        self.generation = generation
+        self.command = command
+        waiter = 0
+    }
+
+    private init(waiter: UInt64) {
+        reactor = 0
+        slot = 0
+        generation = 0
+        command = 0
+        self.waiter = waiter
+    }
+
+    package static func waiter(_ number: UInt64) -> PublishTicket { PublishTicket(waiter: number) }
+}
+
+package enum PublishOutcome: Equatable, Sendable {
+    /// The medium has it; with history, where.
+    case accepted(Position?)
+    case refused(PublishRefusal)
+}
+
+/// Why a publication was not taken. All of them are temporary.
+package enum PublishRefusal: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The node had no link for as long as a publication may wait.
+    case isolated
+    /// Too much waits for the link already.
+    case bufferFull
+    /// The link broke before the answer came: it may have been published or not.
+    case unknown
+    /// What the medium said.
+    case medium(String)
+
+    package var description: String {
+        switch self {
+        case .isolated: "the node is isolated from the others, try again"
+        case .bufferFull: "the node is isolated and its publish buffer is full, try again"
+        case .unknown: "the link broke before the answer came, so the publication may or may not have been delivered"
+        case .medium(let text): "the backplane refused it: \(text)"
+        }
+    }
+}
+
+/// How a node's link is doing.
+package struct LinkState: Equatable, Sendable {
+    package enum Phase: String, Sendable {
+        /// Not linked yet.
+        case starting
+        case linked
+        /// It was linked, and is not now.
+        case isolated
+    }
+
+    package var phase = Phase.starting
+    /// When the phase began, in milliseconds since 1970.
+    package var since: UInt64
+    /// Why it is not linked.
+    package var reason: String?
+    /// How long an own beat took to come back, in microseconds.
+    package var roundTrip: UInt64?
+    /// When the last own beat came back.
+    package var lastBeat: MonotonicTime?
+    package var reconnects: UInt64 = 0
+    /// Channels subscribed again after reconnects.
+    package var resubscribed: UInt64 = 0
+    package var published: UInt64 = 0
+    package var refused: UInt64 = 0
+    package var received: UInt64 = 0
+    /// What came over the link and was no envelope.
+    package var badMessages: UInt64 = 0
+    package var bytesIn: UInt64 = 0
+    package var bytesOut: UInt64 = 0
+    /// Publications that wait for the link.
+    package var waiting = 0
+    /// Channels this node holds.
+    package var channels = 0
+
+    package init(since: UInt64) { self.since = since }
+}
+
+/// A node as the others know it.
+package struct NodeRecord: Equatable, Sendable {
+    package let id: NodeID
+    package var name: String
+    /// What it said of itself last, as JSON.
+    package var summary: [UInt8]
+    package var lastSeen: MonotonicTime
+    package let isSelf: Bool
+}

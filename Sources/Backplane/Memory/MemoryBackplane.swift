@@ -1,0 +1,77 @@
+package import Codec
+package import Reactor
+
+/// The embedded default: one node, no Redis, the same promises.
+package final class MemoryBackplane: Backplane, @unchecked Sendable {
+    package let home: Reactor
+    package let kind = "memory"
+    package private(set) var link: LinkState
+    private let node: NodeID
+    private var registry: NodeRegistry
+    private weak var receiver: (any BackplaneReceiver)?
+    private var held: Set<ChannelName> = [.all]
+    private let startedAt: UInt64
+
+    /// How often the node asks itself for its summary.
+    private static let beatInterval: Duration = .seconds(1)
+
+    package init(home: Reactor, node: NodeID, name: String, wallClock: UInt64) {
+        self.home = home
+        self.node = node
+        startedAt = wallClock
+        link = LinkState(since: wallClock)
+        registry = NodeRegistry(own: node, name: name, now: .now())
+    }
+
+    package var nodes: [NodeRecord] { registry.nodes }
+
+    package func start(receiver: any BackplaneReceiver) {
+        self.receiver = receiver
+        link.phase = .linked
+        receiver.linkChanged(link)
+        beat()
+    }
+
+    private func beat() {
+        guard let receiver else { return }
+        registry.update(summary: receiver.summary(), now: home.now)
+        link.lastBeat = home.now
+        link.roundTrip = 0
+        home.schedule(after: Self.beatInterval) { [weak self] in self?.beat() }
+    }
+
+    package func stop(completion: @escaping @Sendable () -> Void) {
+        receiver = nil
+        completion()
+    }
+
+    package func publish(_ publication: Publication, ticket: PublishTicket) {
+        guard let receiver else { return }
+        link.published &+= 1
+        if publication.channel.isReserved || held.contains(publication.channel) {
+            link.received &+= 1
+            receiver.delivered(publication)
+        }
+        receiver.published(ticket, .accepted(nil))
+    }
+
+    package func hold(_ channel: ChannelName) {
+        held.insert(channel)
+        link.channels = held.count
+        receiver?.held(channel)
+    }
+
+    package func release(_ channel: ChannelName) {
+        held.remove(channel)
+        link.channels = held.count
+    }
+
+    package func ask(_ body: [UInt8], id: UInt64, to node: NodeID?) {
+        guard node == nil || node == self.node else { return }
+        receiver?.asked(body, id: id, from: self.node)
+    }
+
+    package func answer(_ body: [UInt8], id: UInt64, to node: NodeID) {
+        receiver?.answered(body, id: id, from: self.node)
+    }
+}

@@ -1,0 +1,62 @@
+package import Codec
+package import Reactor
+
+/// Publications that wait while the node is isolated: for a bounded time, in bounded memory. Pure.
+package struct PublishBuffer {
+    package struct Waiting {
+        package let publication: Publication
+        package let ticket: PublishTicket
+        let until: MonotonicTime
+        let bytes: Int
+    }
+
+    private let wait: Duration
+    private let maximumBytes: Int
+    private var waiting: [Waiting] = []
+    private var start = 0
+    package private(set) var bytes = 0
+
+    /// What each publication counts beyond its payload.
+    private static let overhead = 256
+
+    package init(wait: Duration, maximumBytes: Int) {
+        self.wait = wait
+        self.maximumBytes = maximumBytes
+    }
+
+    package var count: Int { waiting.count - start }
+
+    /// - Returns: False when it is full.
+    package mutating func append(_ publication: Publication, _ ticket: PublishTicket, now: MonotonicTime) -> Bool {
+        let size = publication.payload.count + Self.overhead
+        guard bytes + size <= maximumBytes else { return false }
+        bytes += size
+        waiting.append(Waiting(publication: publication, ticket: ticket, until: now + wait, bytes: size))
+        return true
+    }
+
+    /// Those that have waited too long, oldest first.
+    package mutating func expired(now: MonotonicTime) -> [Waiting] {
+        var gone: [Waiting] = []
+        while start < waiting.count, waiting[start].until <= now {
+            gone.append(waiting[start])
+            bytes -= waiting[start].bytes
+            start += 1
+        }
+        if start > 0, start * 2 >= waiting.count {
+            waiting.removeFirst(start)
+            start = 0
+        }
+        return gone
+    }
+
+    /// All of them, oldest first: the link is back.
+    package mutating func takeAll() -> [Waiting] {
+        defer {
+            waiting = []
+            start = 0
+            bytes = 0
+        }
+        return Array(waiting[start...])
+    }
+}

@@ -1,0 +1,168 @@
+package import Codec
+package import Reactor
+
+/// The link to Redis: one connection for commands, one for subscriptions, and the rules by which they count as a link.
+///
+/// The pure parts decide (`InterestTable`, `PublishBuffer`, `ReplyQueue`, `NodeRegistry`, `Backoff`); this class moves
+/// bytes between them and the two connections. Its extensions: `RedisCommands` is the command connection,
+/// `RedisSubscriber` the other one, `RedisLink` decides whether the node is linked.
+package final class RedisBackplane: Backplane, @unchecked Sendable {
+    package let home: Reactor
+    package let kind = "redis"
+    package internal(set) var link: LinkState
+    let node: NodeID
+    let name: String
+    let configuration: RedisConfiguration
+    let wallClock: @Sendable () -> UInt64
+    weak var receiver: (any BackplaneReceiver)?
+
+    let names: RedisNames
+    var interest = InterestTable()
+    var buffer: PublishBuffer
+    var replies = ReplyQueue()
+    var registry: NodeRegistry
+    var commands: RedisConnection!
+    var subscriber: RedisConnection!
+    let envelope = ByteWriter(capacity: 64 * 1024)
+    let output = ByteWriter(capacity: 64 * 1024)
+    var random = SystemRandomNumberGenerator()
+    /// The name of the last channel something came for, so that a burst copies it once.
+    var lastChannel: ChannelName?
+
+    var isRunning = false
+    /// The command connection has said who it is and talks to a master.
+    var isCommandReady = false
+    var isSubscriberReady = false
+    /// The channels wanted have all been confirmed since the subscriber connected.
+    var isCaughtUp = false
+    var beatSequence: UInt64 = 0
+    /// When the beats that have not come back were sent.
+    var beatsSent: [UInt64: MonotonicTime] = [:]
+    /// Own beats that came back since the subscriber connected.
+    var hasHeardItself = false
+    /// The last failure that was logged, so that a loop of the same one is one line a minute.
+    var lastFailure: (text: String, at: MonotonicTime)?
+
+    /// Bytes that may wait for one connection.
+    static let outboundLimit = 64 * 1024 * 1024
+
+    package init(
+        home: Reactor, node: NodeID, name: String, configuration: RedisConfiguration,
+        wallClock: @escaping @Sendable () -> UInt64
+    ) {
+        self.home = home
+        self.node = node
+        self.name = name
+        self.configuration = configuration
+        self.wallClock = wallClock
+        names = RedisNames(prefix: configuration.prefix, node: node)
+        link = LinkState(since: wallClock())
+        buffer = PublishBuffer(wait: configuration.publishWait, maximumBytes: configuration.publishBufferBytes)
+        registry = NodeRegistry(own: node, name: name, now: .now())
+    }
+
+    package var nodes: [NodeRecord] { registry.nodes }
+
+    package func start(receiver: any BackplaneReceiver) {
+        self.receiver = receiver
+        isRunning = true
+        commands = RedisConnection(role: .commands, owner: self)
+        subscriber = RedisConnection(role: .subscriber, owner: self)
+        commands.connect()
+        subscriber.connect()
+        tick()
+    }
+
+    package func stop(completion: @escaping @Sendable () -> Void) {
+        guard isRunning else { return completion() }
+        isRunning = false
+        if isCommandReady {
+            envelope.removeAll()
+            NodeMessage.farewell(node).write(to: envelope)
+            send(.nodeMessage) { RESPWriter.publish(prefix: [], channel: names.beat, payload: envelope.bytes, to: $0) }
+            send(.lease) { RESPWriter.command([Array("DEL".utf8), names.lease], to: $0) }
+            commands.flush()
+        }
+        for waiting in buffer.takeAll() { receiver?.published(waiting.ticket, .refused(.isolated)) }
+        receiver = nil
+        // A moment for the farewell to leave the socket; closing it then loses nothing.
+        home.schedule(after: .milliseconds(50)) { [weak self] in
+            self?.commands.stop()
+            self?.subscriber.stop()
+            completion()
+        }
+    }
+
+    // MARK: Interest
+
+    package func hold(_ channel: ChannelName) {
+        if interest.hold(channel) {
+            receiver?.held(channel)
+        } else {
+            subscribeMore()
+        }
+        link.channels = interest.count
+    }
+
+    package func release(_ channel: ChannelName) {
+        let wasLingering = interest.isLingering
+        interest.release(channel, now: home.now)
+        link.channels = interest.count
+        if !wasLingering, interest.isLingering { scheduleLinger() }
+    }
+
+    private func scheduleLinger() {
+        home.schedule(after: InterestTable.linger) { [weak self] in
+            guard let self, self.isRunning else { return }
+            self.unsubscribe(self.interest.expired(now: .now()))
+            self.link.channels = self.interest.count
+            if self.interest.isLingering { self.scheduleLinger() }
+        }
+    }
+
+    // MARK: Questions
+
+    package func ask(_ body: [UInt8], id: UInt64, to target: NodeID?) {
+        if target == nil || target == node { receiver?.asked(body, id: id, from: node) }
+        guard target != node, isCommandReady else { return }
+        send(NodeMessage.question(id: id, from: node, body: body), to: target.map(names.directed) ?? names.beat)
+    }
+
+    package func answer(_ body: [UInt8], id: UInt64, to target: NodeID) {
+        if target == node {
+            receiver?.answered(body, id: id, from: node)
+        } else if isCommandReady {
+            send(NodeMessage.answer(id: id, from: node, body: body), to: names.directed(target))
+        }
+    }
+
+    func send(_ message: NodeMessage, to channel: [UInt8]) {
+        envelope.removeAll()
+        message.write(to: envelope)
+        send(.nodeMessage) { RESPWriter.publish(prefix: [], channel: channel, payload: envelope.bytes, to: $0) }
+    }
+}
+
+/// The keys and channels of a cluster in Redis, all under its prefix.
+struct RedisNames {
+    let prefix: [UInt8]
+    /// In front of a channel's name.
+    let channel: [UInt8]
+    let beat: [UInt8]
+    let lease: [UInt8]
+    /// What is meant for this node alone.
+    let own: [UInt8]
+
+    init(prefix: String, node: NodeID) {
+        let start = Array("\(prefix):".utf8)
+        self.prefix = start
+        channel = start + Array("c:".utf8)
+        beat = start + Array("beat".utf8)
+        lease = start + Array("lease:\(node)".utf8)
+        own = start + Array("node:\(node)".utf8)
+    }
+
+    func directed(_ node: NodeID) -> [UInt8] { prefix + Array("node:\(node)".utf8) }
+
+    func channel(_ name: ChannelName) -> [UInt8] { channel + name.bytes }
+}

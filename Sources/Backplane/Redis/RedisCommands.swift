@@ -1,0 +1,132 @@
+import Codec
+import Reactor
+
+/// The command connection: who we are, what is published, beats and leases. Everything is pipelined and sent once per
+/// turn; the replies are told apart by their order.
+extension RedisBackplane {
+    @inline(__always)
+    func send(_ expected: ReplyQueue.Expected, _ write: (ByteWriter) -> Void) {
+        output.removeAll()
+        write(output)
+        replies.append(expected)
+        commands.write(output.bytes)
+    }
+
+    func connected(_ connection: RedisConnection) {
+        let writer = output
+        writer.removeAll()
+        if let password = configuration.password {
+            if let user = configuration.user {
+                RESPWriter.command("AUTH", user, password, to: writer)
+            } else {
+                RESPWriter.command("AUTH", password, to: writer)
+            }
+            if connection === commands { replies.append(.authenticated) }
+        }
+        if configuration.database != 0, connection === commands {
+            RESPWriter.command("SELECT", "\(configuration.database)", to: writer)
+            replies.append(.selected)
+        }
+        // Redis takes a name without spaces only; ours may have any.
+        let clientName = String(name.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") ? $0 : "_" })
+        RESPWriter.command("CLIENT", "SETNAME", "carillon-\(clientName)-\(connection.role.rawValue)", to: writer)
+        if connection === commands {
+            replies.append(.named)
+            RESPWriter.command("ROLE", to: writer)
+            replies.append(.role)
+            connection.write(writer.bytes)
+        } else {
+            connection.write(writer.bytes)
+            subscriberConnected()
+        }
+    }
+
+    func received(_ value: RESPValue, on connection: RedisConnection) {
+        if connection === subscriber { return receivedBySubscriber(value) }
+        guard let expected = replies.next() else {
+            return commands.fail("Redis sent a reply to nothing that was asked")
+        }
+        switch (expected, value) {
+        case (.publish(let ticket), .integer):
+            link.published &+= 1
+            receiver?.published(ticket, .accepted(nil))
+        case (.publish(let ticket), .error(let text)):
+            link.refused &+= 1
+            receiver?.published(ticket, .refused(.medium(text)))
+        case (.authenticated, .error(let text)):
+            commands.fail("Redis at \(configuration.endpoint) refused the password: \(text)")
+        case (.selected, .error(let text)):
+            commands.fail("Redis at \(configuration.endpoint) refused database \(configuration.database): \(text)")
+        case (.role, .array(let elements)):
+            receivedRole(elements)
+        case (.role, .error(let text)):
+            commands.fail("Redis at \(configuration.endpoint) is not ready: \(text)")
+        case (.beat, .error(let text)), (.lease, .error(let text)):
+            // Out of memory, or a script that blocks: the beat will not come back, and that counts.
+            failed("Redis at \(configuration.endpoint) refuses commands: \(text)")
+        default:
+            break
+        }
+    }
+
+    private func receivedRole(_ elements: [RESPValue]) {
+        let role = elements.first?.text ?? "nothing"
+        guard role == "master" else {
+            return commands.fail(
+                "Redis at \(configuration.endpoint) says it is a \(role), and only a master can join nodes")
+        }
+        guard !isCommandReady else { return }
+        isCommandReady = true
+        commands.settled()
+        sendBeat()
+    }
+
+    // MARK: Publishing
+
+    package func publish(_ publication: Publication, ticket: PublishTicket) {
+        if link.phase == .linked {
+            publishNow(publication, ticket)
+        } else if buffer.append(publication, ticket, now: home.now) {
+            link.waiting = buffer.count
+        } else {
+            link.refused &+= 1
+            receiver?.published(ticket, .refused(.bufferFull))
+        }
+    }
+
+    @inline(__always)
+    func publishNow(_ publication: Publication, _ ticket: PublishTicket) {
+        envelope.removeAll()
+        EnvelopeCodec.write(publication, to: envelope)
+        output.removeAll()
+        if publication.channel.isReserved, let id = SessionID(connectionChannel: publication.channel) {
+            RESPWriter.publish(prefix: [], channel: names.directed(id.node), payload: envelope.bytes, to: output)
+        } else {
+            RESPWriter.publish(
+                prefix: names.channel, channel: publication.channel.bytes, payload: envelope.bytes, to: output)
+        }
+        replies.append(.publish(ticket))
+        commands.write(output.bytes)
+    }
+
+    // MARK: Beats
+
+    func sendBeat() {
+        guard isCommandReady, let receiver else { return }
+        let summary = receiver.summary()
+        registry.update(summary: summary, now: home.now)
+        beatSequence += 1
+        if beatsSent.count > 60 { beatsSent = [:] }
+        beatsSent[beatSequence] = .now()
+        envelope.removeAll()
+        NodeMessage.beat(Beat(node: node, sequence: beatSequence, name: name, summary: summary)).write(to: envelope)
+        send(.beat) { RESPWriter.publish(prefix: [], channel: names.beat, payload: envelope.bytes, to: $0) }
+        send(.lease) {
+            RESPWriter.command(
+                [
+                    Array("SET".utf8), names.lease, summary, Array("PX".utf8),
+                    Array("\(NodeRegistry.lease.components.seconds * 1000)".utf8),
+                ], to: $0)
+        }
+    }
+}

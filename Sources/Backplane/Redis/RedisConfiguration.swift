@@ -1,0 +1,43 @@
+/// Where Redis is and how to talk to it.
+package struct RedisConfiguration: Equatable, Sendable {
+    package enum Endpoint: Equatable, Sendable, CustomStringConvertible {
+        /// Looked up anew for every connection.
+        case tcp(host: String, port: UInt16)
+        case unix(path: String)
+
+        package var description: String {
+            switch self {
+            case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+            case .unix(let path): "unix:\(path)"
+            }
+        }
+    }
+
+    package var endpoint: Endpoint
+    package var user: String?
+    package var password: String?
+    package var database: Int
+    /// In front of every key and channel, so that two clusters on one Redis do not hear each other.
+    package var prefix: String
+    /// For the connection and everything that is said before it is ready.
+    package var connectTimeout: Duration
+    /// How long a publication waits for the link.
+    package var publishWait: Duration
+    /// Payload bytes that wait for the link at the most.
+    package var publishBufferBytes: Int
+
+    package init(
+        endpoint: Endpoint, user: String? = nil, password: String? = nil, database: Int = 0,
+        prefix: String = "carillon", connectTimeout: Duration = .seconds(2), publishWait: Duration = .seconds(5),
+        publishBufferBytes: Int = 4 * 1024 * 1024
+    ) {
+        self.endpoint = endpoint
+        self.user = user
+        self.password = password
+        self.database = database
+        self.prefix = prefix
+        self.connectTimeout = connectTimeout
+        self.publishWait = publishWait
+        self.publishBufferBytes = publishBufferBytes
+    }
+}

@@ -1,0 +1,115 @@
+import Codec
+import Reactor
+
+/// One connection to Redis that comes back for ever: looks the name up, connects, reads replies, tells its owner.
+final class RedisConnection: ConnectionDelegate {
+    enum Role: String {
+        case commands
+        case subscriber
+    }
+
+    let role: Role
+    private unowned let owner: RedisBackplane
+    private let connection: Connection
+    private var reader: RESPReader?
+    private var backoff = Backoff()
+    private var isStopped = false
+    /// When anything last came in.
+    private(set) var lastHeard = MonotonicTime(nanoseconds: 0)
+    /// A reply said that this connection cannot be used.
+    private var failure: String?
+    private var attempt: UInt64 = 0
+
+    init(role: Role, owner: RedisBackplane) {
+        self.role = role
+        self.owner = owner
+        connection = Connection(reactor: owner.home, outboundLimit: RedisBackplane.outboundLimit)
+        connection.delegate = self
+    }
+
+    var isOpen: Bool { connection.isOpen }
+
+    func connect() {
+        guard !isStopped else { return }
+        attempt += 1
+        let current = attempt
+        let deadline = owner.configuration.connectTimeout
+        switch owner.configuration.endpoint {
+        case .unix(let path):
+            connection.connect(to: [.unix(path)], deadline: deadline)
+        case .tcp(let host, let port):
+            Resolver.resolve(host: host, port: port, on: owner.home) { [weak self] result in
+                guard let self, !self.isStopped, self.attempt == current else { return }
+                switch result {
+                case .success(let addresses): self.connection.connect(to: addresses, deadline: deadline)
+                case .failure(let error): self.lost("\(error)")
+                }
+            }
+        }
+    }
+
+    func stop() {
+        isStopped = true
+        connection.close()
+    }
+
+    /// Gives the connection up for a reason of ours; it will be tried again.
+    func fail(_ reason: String) {
+        failure = reason
+        connection.close()
+    }
+
+    @inline(__always)
+    func write(_ bytes: UnsafeRawBufferPointer) {
+        owner.link.bytesOut &+= UInt64(bytes.count)
+        connection.write(bytes)
+    }
+
+    func flush() { connection.flush() }
+
+    /// It works: the next loss is a new one.
+    func settled() { backoff.reset() }
+
+    // MARK: Connection
+
+    func connected(_ connection: Connection) {
+        lastHeard = owner.home.now
+        failure = nil
+        if let descriptor = connection.descriptor {
+            // Half-open connections are found by the system too, not only by our pings.
+            Socket.setUserTimeout(descriptor, milliseconds: 5000)
+            Socket.setKeepAlive(descriptor, idle: 5, interval: 2, count: 3)
+        }
+        reader = RESPReader { [unowned self] reply in
+            switch reply {
+            case .message(let channel, let payload): self.owner.received(channel: channel, payload: payload)
+            case .value(let value): self.owner.received(value, on: self)
+            }
+        }
+        owner.connected(self)
+    }
+
+    func received(_ connection: Connection, bytes: UnsafeMutableRawBufferPointer) {
+        lastHeard = owner.home.now
+        owner.link.bytesIn &+= UInt64(bytes.count)
+        // Held here, because a reply may close the connection and drop the reader while it is at work.
+        guard let reader else { return }
+        do {
+            try reader.feed(UnsafeRawBufferPointer(bytes))
+        } catch {
+            fail("Redis sent what is not RESP2: \(error)")
+        }
+    }
+
+    func closed(_ connection: Connection, reason: ConnectionClosed) {
+        reader = nil
+        guard !isStopped else { return }
+        lost(failure ?? "\(reason)")
+    }
+
+    private func lost(_ reason: String) {
+        owner.disconnected(self, reason)
+        let delay = backoff.next(using: &owner.random)
+        owner.home.schedule(after: delay) { [weak self] in self?.connect() }
+    }
+}

@@ -1,0 +1,141 @@
+import Codec
+import Reactor
+
+/// Whether the node is linked: not "are the connections open", but "does what we publish come back to us".
+extension RedisBackplane {
+    static var beatInterval: Duration { .seconds(1) }
+    /// Without an own beat for this long the node counts as isolated.
+    static var beatPatience: Duration { .seconds(3) }
+    /// A connection that has said nothing for this long, although it was asked twice, is dead.
+    static var silence: Duration { .seconds(5) }
+    /// How often the same failure is logged.
+    static var logInterval: Duration { .seconds(60) }
+
+    /// Once a second.
+    func tick() {
+        guard isRunning else { return }
+        home.schedule(after: Self.beatInterval) { [weak self] in self?.tick() }
+        let now = MonotonicTime.now()
+        if isCommandReady { sendBeat() }
+        if beatSequence % 2 == 0 || !isCommandReady { ping() }
+        for connection in [commands!, subscriber!] where connection.isOpen && now - connection.lastHeard > Self.silence {
+            connection.fail("Redis at \(configuration.endpoint) has not answered for \(Self.silence.components.seconds) s")
+        }
+        for waiting in buffer.expired(now: now) {
+            link.refused &+= 1
+            receiver?.published(waiting.ticket, .refused(.isolated))
+        }
+        link.waiting = buffer.count
+        if link.phase == .linked {
+            for record in registry.expire(now: now) {
+                receiver?.happened(
+                    .warning, "node \(record.name) is gone: no sign of life for \(NodeRegistry.lease.components.seconds) s")
+                receiver?.nodeLeft(record.id)
+            }
+        }
+        review()
+    }
+
+    private func ping() {
+        output.removeAll()
+        RESPWriter.command("PING", to: output)
+        if subscriber.isOpen { subscriber.write(output.bytes) }
+        if commands.isOpen, isCommandReady {
+            // Somebody may have demoted our master behind our back.
+            RESPWriter.command("ROLE", to: output)
+            replies.append(.pong)
+            replies.append(.role)
+            commands.write(output.bytes)
+        }
+    }
+
+    func heard(_ beat: Beat) {
+        if beat.node == node {
+            let now = MonotonicTime.now()
+            if let sent = beatsSent.removeValue(forKey: beat.sequence) {
+                link.roundTrip = (now.nanoseconds &- sent.nanoseconds) / 1000
+                link.lastBeat = now
+                hasHeardItself = true
+                review()
+            }
+        } else if registry.heard(beat, now: home.now) {
+            receiver?.happened(.info, "node \(beat.name) has joined")
+        }
+    }
+
+    /// Compares what is with what was said, and says what has changed.
+    func review() {
+        guard isRunning else { return }
+        let isFresh = link.lastBeat.map { MonotonicTime.now() - $0 <= Self.beatPatience } ?? false
+        let isUp = isCommandReady && isSubscriberReady && isCaughtUp && hasHeardItself && isFresh
+        if isUp, link.phase != .linked {
+            goUp()
+        } else if !isUp, link.phase == .linked {
+            isolate(
+                "own beats do not come back from Redis at \(configuration.endpoint) any more")
+        }
+    }
+
+    private func goUp() {
+        let wasIsolated = link.phase == .isolated
+        let down = wallClock() &- link.since
+        link.phase = .linked
+        link.since = wallClock()
+        link.reason = nil
+        lastFailure = nil
+        registry.excuse(now: .now())
+        let waiting = buffer.takeAll()
+        link.waiting = 0
+        receiver?.happened(
+            .info,
+            wasIsolated
+                ? "linked again after \(Double(down / 100) / 10) s: \(interest.count) channels subscribed again, \(waiting.count) publications sent that had waited"
+                : "linked to Redis at \(configuration.endpoint)")
+        receiver?.linkChanged(link)
+        for entry in waiting { publishNow(entry.publication, entry.ticket) }
+    }
+
+    func isolate(_ reason: String) {
+        if link.phase == .linked {
+            link.phase = .isolated
+            link.since = wallClock()
+            link.reason = reason
+            receiver?.happened(.error, "isolated: \(reason)")
+            receiver?.linkChanged(link)
+        } else {
+            failed(reason)
+        }
+    }
+
+    /// Something keeps the link from coming up: remembered, and logged now and then.
+    func failed(_ reason: String) {
+        link.reason = reason
+        let now = MonotonicTime.now()
+        if let lastFailure, lastFailure.text == reason, now - lastFailure.at < Self.logInterval { return }
+        lastFailure = (reason, now)
+        receiver?.happened(.warning, "not linked: \(reason)")
+        receiver?.linkChanged(link)
+    }
+
+    func disconnected(_ connection: RedisConnection, _ reason: String) {
+        guard isRunning else { return }
+        link.reconnects &+= 1
+        if connection === commands {
+            isCommandReady = false
+            beatsSent = [:]
+            for expected in replies.takeAll() {
+                // Nobody knows whether these were carried out, and publishing again could double them.
+                if case .publish(let ticket) = expected {
+                    link.refused &+= 1
+                    receiver?.published(ticket, .refused(.unknown))
+                }
+            }
+        } else {
+            isSubscriberReady = false
+            isCaughtUp = false
+            hasHeardItself = false
+            interest.disconnected()
+        }
+        isolate(reason)
+    }
+}
