@@ -209,11 +209,13 @@ package final class ClientSwarm: ReactorHandler, TurnWork, @unchecked Sendable {
 
     /// Publishes from a member; sent at the end of the turn.
     package func publish(_ sequence: UInt32, from member: Int = 0) {
-        let place = outbound.firstIndex { $0.member == member } ?? {
-            outbound.append(Outbound(member: member))
-            Socket.setNoDelay(members[member].descriptor)
-            return outbound.count - 1
-        }()
+        let place =
+            outbound.firstIndex { $0.member == member }
+            ?? {
+                outbound.append(Outbound(member: member))
+                Socket.setNoDelay(members[member].descriptor)
+                return outbound.count - 1
+            }()
         let message = ByteWriter(capacity: payload.bytes + 64)
         configuration.dialect.write(sequence, of: payload, channel: configuration.channel, to: message)
         FrameWriter.writeMasked(

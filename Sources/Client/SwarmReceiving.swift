@@ -60,7 +60,8 @@ extension ClientSwarm {
 
     private func shake(_ bytes: UnsafeRawBufferPointer) -> Handshake.Reply {
         // The quick way for a reply that came alone and whole; otherwise the thorough one.
-        let isQuick = bytes.starts(with: Self.statusLine) && bytes.suffix(4).elementsEqual(Self.blankLine)
+        let isQuick =
+            bytes.starts(with: Self.statusLine) && bytes.suffix(4).elementsEqual(Self.blankLine)
             && contains(bytes, expectedAccept)
         return isQuick ? .opened(consumed: bytes.count) : Handshake.checkReply(bytes, key: Self.key)
     }
