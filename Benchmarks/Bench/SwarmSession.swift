@@ -1,0 +1,64 @@
+import Client
+import Glibc
+import Reactor
+
+/// A swarm on a reactor of its own, for asynchronous code.
+struct SwarmSession: Sendable {
+    let reactor: Reactor
+    let swarm: ClientSwarm
+
+    init(_ name: String, _ configuration: ClientSwarm.Configuration) throws(BenchError) {
+        do {
+            reactor = try Reactor(index: 0, name: name)
+        } catch {
+            throw BenchError(error.description)
+        }
+        swarm = ClientSwarm(reactor: reactor, configuration: configuration)
+        reactor.start()
+    }
+
+    /// How long connecting may take, in seconds.
+    private static let connectSeconds = 120.0
+
+    /// Connects everybody.
+    ///
+    /// - Returns: How long it took.
+    func connect(progress: ProgressHandler) async throws(BenchError) -> Duration {
+        let swarm = swarm
+        let settled = Flag()
+        let start = MonotonicTime.now()
+        reactor.post {
+            swarm.settled = { settled.raise() }
+            swarm.connect()
+        }
+        let members = swarm.configuration.members
+        while !settled.isRaised {
+            // The end is taken from the flag: this only decides how often progress is shown.
+            try? await Task.sleep(for: .milliseconds(20))
+            let status = await reactor.perform { swarm.status }
+            progress(
+                BenchProgress(
+                    phase: "connecting", fraction: Double(status.open) / Double(members),
+                    detail: "\(status.open) of \(members) sessions"))
+            if (MonotonicTime.now() - start).seconds > Self.connectSeconds {
+                throw BenchError("\(status.open) of \(members) sessions after \(Int(Self.connectSeconds)) s")
+            }
+        }
+        let status = await reactor.perform { swarm.status }
+        guard status.failed == 0 else {
+            throw BenchError(
+                "\(status.failed) of \(members) sessions could not be opened; first: \(status.firstError ?? "unknown")")
+        }
+        return settled.time - start
+    }
+
+    func close() async {
+        let swarm = swarm
+        await reactor.perform { swarm.close() }
+        reactor.stop()
+    }
+}
+
+extension Duration {
+    var seconds: Double { Double(wholeNanoseconds) / 1e9 }
+}
