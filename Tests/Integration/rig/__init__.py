@@ -1,0 +1,14 @@
+"""Real servers and clients that nobody of this project wrote, for the tests and for `make demo`.
+
+waiting        conditions with deadlines, instead of sleeps
+process        a server process: started, awaited, stopped by its id
+redis_server   redis-server
+node           one Carillon node
+balancers      HAProxy and nginx with the files of deploy/
+cluster        all of these together
+wire           bytes on a socket, for what no well-behaved client sends
+api            the admin listener over HTTP
+receivers      clients in Python that record what they get
+browser        headless Chromium, driven over its DevTools protocol
+fleet          every kind of client on every node, and every way of publishing to them
+"""

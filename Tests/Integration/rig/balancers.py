@@ -1,0 +1,74 @@
+"""TCP load balancers, configured by the very files of deploy/."""
+
+import os
+from pathlib import Path
+
+import requests
+
+from .process import REPOSITORY, Process, accepts, free_port
+
+NGINX_MODULES = Path("/usr/lib/nginx/modules")
+
+
+class Balancer(Process):
+    """What both have in common: a port for clients, and nodes behind it."""
+
+    def __init__(self, name: str, directory: Path, nodes: list[str]) -> None:
+        super().__init__(name, directory)
+        assert len(nodes) == 3, "the files of deploy/ are for three nodes"
+        self.nodes = nodes
+        self.port = free_port()
+
+    @property
+    def client(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+
+class HAProxy(Balancer):
+    def __init__(self, directory: Path, nodes: list[str]) -> None:
+        super().__init__("haproxy", directory, nodes)
+        self.statistics_port = free_port()
+
+    def start(self) -> "HAProxy":
+        environment = {f"CARILLON_NODE_{index}": address for index, address in enumerate(self.nodes, 1)}
+        environment["CARILLON_BIND"] = self.client
+        environment["CARILLON_STATS"] = f"127.0.0.1:{self.statistics_port}"
+        # -db: in the foreground, so that the process we know is the one that serves.
+        self.launch(["haproxy", "-db", "-f", str(REPOSITORY / "deploy/haproxy/haproxy.cfg")], environment)
+        self.wait_until(lambda: self.healthy() == 3, "finds three healthy nodes", 30)
+        return self
+
+    def healthy(self) -> int:
+        """How many nodes its health checks find ready."""
+        page = requests.get(f"http://127.0.0.1:{self.statistics_port}/;csv", timeout=5).text
+        rows = [line.split(",") for line in page.splitlines() if line.startswith("ready,node-")]
+        return sum(row[17].startswith("UP") for row in rows)
+
+
+class Nginx(Balancer):
+    def __init__(self, directory: Path, nodes: list[str]) -> None:
+        super().__init__("nginx", directory, nodes)
+
+    def start(self) -> "Nginx":
+        text = (REPOSITORY / "deploy/nginx/nginx-stream.conf").read_text()
+        # The four texts that the file says are to be changed.
+        replacements = {"0.0.0.0:80": self.client}
+        replacements |= {f"10.0.0.1{index}:8000": address for index, address in enumerate(self.nodes, 1)}
+        for old, new in replacements.items():
+            lines = [line.replace(old, new) if not line.startswith("#") else line for line in text.splitlines()]
+            assert lines != text.splitlines(), f"deploy/nginx/nginx-stream.conf no longer has {old}"
+            text = "\n".join(lines)
+        stream = self.directory / "nginx-stream.conf"
+        stream.write_text(text)
+        main = self.directory / "nginx.conf"
+        main.write_text(
+            f"load_module {NGINX_MODULES}/ngx_stream_module.so;\n"
+            f"pid {self.directory}/nginx.pid;\n"
+            "error_log stderr warn;\ndaemon off;\nworker_processes 2;\n"
+            + ("user root;\n" if os.getuid() == 0 else "")
+            + "events { worker_connections 4096; }\n"
+            f"include {stream};\n"
+        )
+        self.launch(["nginx", "-e", "stderr", "-p", str(self.directory), "-c", str(main)])
+        self.wait_until(lambda: accepts(self.port), "listens")
+        return self
