@@ -55,17 +55,34 @@ static inline void *carillon_resp_nil(const redisReadTask *task) {
 
 static inline void carillon_resp_free(void *object) { (void)object; }
 
+// Named members, the rest zero; never written again, so that readers on several threads may share it.
+static redisReplyObjectFunctions carillon_resp_functions = {
+    .createString = carillon_resp_string,
+    .createArray = carillon_resp_array,
+    .createInteger = carillon_resp_integer,
+    .createNil = carillon_resp_nil,
+    .freeObject = carillon_resp_free,
+};
+
 /// A reader that tells the sink; both live until redisReaderFree.
 static inline redisReader *carillon_resp_reader(carillon_resp_sink *sink) {
-    static redisReplyObjectFunctions functions;
-    functions.createString = carillon_resp_string;
-    functions.createArray = carillon_resp_array;
-    functions.createInteger = carillon_resp_integer;
-    functions.createNil = carillon_resp_nil;
-    functions.freeObject = carillon_resp_free;
-    redisReader *reader = redisReaderCreateWithFunctions(&functions);
+    redisReader *reader = redisReaderCreateWithFunctions(&carillon_resp_functions);
     if (reader != NULL) reader->privdata = sink;
     return reader;
+}
+
+/// Whether more than `limit` bytes wait for the end of one line. The reader looks for it from the line's beginning each
+/// time it is fed. (Of a bulk string only the line with its length is one, and that has an end.)
+static inline int carillon_resp_line_exceeds(const redisReader *reader, size_t limit) {
+    size_t waiting = reader->len - reader->pos;
+    if (waiting <= limit) return 0;
+    const char *at = reader->buf + reader->pos;
+    const char *end = at + limit;
+    while ((at = (const char *)memchr(at, '\r', (size_t)(end - at))) != NULL) {
+        // The byte behind the last one searched is there, because more than `limit` are waiting.
+        if (*++at == '\n') return 0;
+    }
+    return 1;
 }
 
 static inline const char *carillon_resp_error(const redisReader *reader) { return reader->errstr; }

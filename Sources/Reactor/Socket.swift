@@ -62,6 +62,9 @@ package enum Socket {
         if connected != 0, errno == ECONNREFUSED { unlink(path) }
     }
 
+    /// Removes a unix socket's file.
+    package static func removeFile(_ path: String) { unlink(path) }
+
     package static func accept(_ listener: Int32) -> AcceptResult {
         while true {
             var storage = sockaddr_storage()

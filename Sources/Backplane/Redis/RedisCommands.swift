@@ -1,4 +1,4 @@
-import Codec
+package import Codec
 import Reactor
 
 /// The command connection: who we are, what is published, beats and leases. Everything is pipelined and sent once per

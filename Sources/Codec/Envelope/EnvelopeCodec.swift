@@ -172,7 +172,7 @@ package enum EnvelopeCodec {
     private static func readChannel(
         _ field: UnsafeRawBufferPointer, _ hint: ChannelName?
     ) throws(EnvelopeError) -> ChannelName {
-        if let hint, hint.bytes.count == field.count, hint.bytes.elementsEqual(field) { return hint }
+        if let hint, field.isEqual(to: hint.bytes) { return hint }
         // The names nodes make are the only ones with a '$' that may pass.
         if let objection = ChannelName.objection(to: field), objection != .reserved { throw .badChannel(objection) }
         return ChannelName(trusted: Array(field))

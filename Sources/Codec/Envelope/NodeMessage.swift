@@ -11,9 +11,9 @@ package enum NodeMessage: Equatable, Sendable {
         case .beat(let beat):
             EnvelopeCodec.writeHead(.beat, detail: 0, origin: beat.node, to: writer)
             writer.append(bigEndian: beat.sequence)
-            let name = Array(beat.name.utf8.prefix(Int(UInt16.max)))
+            let name = cut(Array(beat.name.utf8))
             writer.append(bigEndian: UInt16(name.count))
-            writer.append(name)
+            name.withUnsafeBytes { writer.append($0) }
             writer.append(beat.summary)
         case .farewell(let node):
             EnvelopeCodec.writeHead(.farewell, detail: 0, origin: node, to: writer)
@@ -26,6 +26,13 @@ package enum NodeMessage: Equatable, Sendable {
             writer.append(bigEndian: id)
             writer.append(body)
         }
+    }
+
+    /// What of a name fits, cut between two characters.
+    private func cut(_ name: [UInt8]) -> ArraySlice<UInt8> {
+        var end = min(name.count, Int(UInt16.max))
+        while end > 0, end < name.count, name[end] & 0xC0 == 0x80 { end -= 1 }
+        return name[..<end]
     }
 
     package init(decoding bytes: UnsafeRawBufferPointer) throws(EnvelopeError) {

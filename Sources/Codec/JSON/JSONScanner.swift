@@ -99,8 +99,8 @@ package struct JSONScanner {
 
     package mutating func boolean() -> Bool? {
         guard let raw = value() else { return nil }
-        if raw.elementsEqual("true".utf8) { return true }
-        return raw.elementsEqual("false".utf8) ? false : nil
+        if raw.isEqual(to: "true") { return true }
+        return raw.isEqual(to: "false") ? false : nil
     }
 
     // MARK: Stepping over
@@ -164,13 +164,13 @@ package struct JSONScanner {
 
     private mutating func skipString() -> Bool {
         index += 1
-        while index < bytes.count {
+        while true {
+            index = bytes.jsonSpecial(from: index)
+            guard index < bytes.count else { return false }
             let byte = bytes[index]
             index += 1
             if byte == UInt8(ascii: "\"") { return true }
-            guard byte >= 0x20 else { return false }
-            guard byte == UInt8(ascii: "\\") else { continue }
-            guard index < bytes.count else { return false }
+            guard byte == UInt8(ascii: "\\"), index < bytes.count else { return false }
             let escape = bytes[index]
             index += 1
             switch escape {
@@ -184,7 +184,6 @@ package struct JSONScanner {
             default: return false
             }
         }
-        return false
     }
 
     private mutating func skipDigits() -> Bool {
@@ -207,5 +206,19 @@ package struct JSONScanner {
             guard skipDigits() else { return false }
         }
         return true
+    }
+}
+
+extension JSONScanner {
+    /// The next value as texts, if it is an array of strings.
+    package mutating func texts() -> [[UInt8]]? {
+        guard skip(UInt8(ascii: "[")) else { return nil }
+        if skip(UInt8(ascii: "]")) { return [] }
+        var all: [[UInt8]] = []
+        repeat {
+            guard let text = text() else { return nil }
+            all.append(text)
+        } while skip(UInt8(ascii: ","))
+        return skip(UInt8(ascii: "]")) ? all : nil
     }
 }

@@ -6,11 +6,12 @@ package enum JSONWriter {
     package static func writeString(_ bytes: UnsafeRawBufferPointer, to writer: ByteWriter) {
         writer.append(UInt8(ascii: "\""))
         var start = 0
-        for index in 0..<bytes.count {
-            let byte = bytes[index]
-            guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else { continue }
+        while true {
+            let index = bytes.jsonSpecial(from: start)
             writer.append(UnsafeRawBufferPointer(rebasing: bytes[start..<index]))
+            guard index < bytes.count else { break }
             start = index + 1
+            let byte = bytes[index]
             writer.append(UInt8(ascii: "\\"))
             switch byte {
             case UInt8(ascii: "\""), UInt8(ascii: "\\"): writer.append(byte)
@@ -23,7 +24,6 @@ package enum JSONWriter {
                 writer.append(hex[Int(byte & 15)])
             }
         }
-        writer.append(UnsafeRawBufferPointer(rebasing: bytes[start...]))
         writer.append(UInt8(ascii: "\""))
     }
 
@@ -40,11 +40,12 @@ package enum JSONWriter {
     /// only between its tokens, so they can go.
     package static func writeOnOneLine(_ json: UnsafeRawBufferPointer, to writer: ByteWriter) {
         var start = 0
-        for index in 0..<json.count where json[index] == 0x0A || json[index] == 0x0D {
+        while true {
+            let index = json.lineBreak(from: start)
             writer.append(UnsafeRawBufferPointer(rebasing: json[start..<index]))
+            guard index < json.count else { return }
             start = index + 1
         }
-        writer.append(UnsafeRawBufferPointer(rebasing: json[start...]))
     }
 }
 

@@ -31,4 +31,30 @@ package enum Base64 {
             writer.append(UInt8(ascii: "="))
         }
     }
+
+    /// The bytes, or nil when the text is not base64 with padding.
+    package static func decode(_ text: [UInt8]) -> [UInt8]? {
+        guard text.count % 4 == 0 else { return nil }
+        let padding = text.suffix(2).count { $0 == UInt8(ascii: "=") }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(text.count / 4 * 3)
+        var group: UInt32 = 0
+        for (index, byte) in text.enumerated() {
+            if index >= text.count - padding {
+                guard byte == UInt8(ascii: "=") else { return nil }
+                group <<= 6
+            } else {
+                guard let value = digits.firstIndex(of: byte) else { return nil }
+                group = group << 6 | UInt32(value)
+            }
+            if index % 4 == 3 {
+                bytes.append(UInt8(truncatingIfNeeded: group >> 16))
+                bytes.append(UInt8(truncatingIfNeeded: group >> 8))
+                bytes.append(UInt8(truncatingIfNeeded: group))
+                group = 0
+            }
+        }
+        bytes.removeLast(padding)
+        return bytes
+    }
 }

@@ -8,8 +8,10 @@ package final class RESPReader {
     package struct Limits: Sendable {
         /// Bytes that may come in without completing a reply: bounds bulk strings whatever length they announce.
         package var replyBytes = 64 * 1024 * 1024 + 1024
-        /// Elements of one array.
+        /// Elements of one reply, those of nested arrays included.
         package var elements = 1 << 20
+        /// Bytes of a line: a status, an error, a number or a length.
+        package var lineBytes = 64 * 1024
 
         package init() {}
     }
@@ -25,6 +27,11 @@ package final class RESPReader {
     private var bytesWithoutReply = 0
     private var failure: RESPError?
 
+    /// Arrays in arrays: what hiredis 0.14 takes, also where a later version would take more.
+    private static let depth = 8
+
+    /// Elements announced by the arrays of the reply that is being read.
+    private var announced = 0
     /// Open arrays, outermost first.
     private var open: [(count: Int, values: [RESPValue])] = []
     /// How far a reply is on the way to being a pub/sub message.
@@ -85,6 +92,9 @@ package final class RESPReader {
             guard bytesWithoutReply <= limits.replyBytes else {
                 throw fail("a reply has more than \(limits.replyBytes) bytes")
             }
+            guard carillon_resp_line_exceeds(reader, limits.lineBytes) == 0 else {
+                throw fail("a line has more than \(limits.lineBytes) bytes")
+            }
         }
     }
 
@@ -93,7 +103,10 @@ package final class RESPReader {
             var reply: UnsafeMutableRawPointer?
             guard redisReaderGetReply(reader, &reply) == REDIS_OK else { throw fail(readerError) }
             guard reply != nil else { return }
+            // A later hiredis knows kinds of elements that we are not told of.
+            guard open.isEmpty, message == .none else { throw fail("a reply is not RESP2") }
             bytesWithoutReply = 0
+            announced = 0
         }
     }
 
@@ -113,15 +126,15 @@ package final class RESPReader {
     private func string(_ type: Int32, _ depth: Int32, _ index: Int32, _ bytes: UnsafeRawBufferPointer) -> Bool {
         if message != .none, depth == 1 {
             switch (message, index) {
-            case (.possible, 0) where bytes.elementsEqual("message".utf8):
+            case (.possible, 0) where type == REDIS_REPLY_STRING && bytes.isEqual(to: "message"):
                 message = .isMessage
                 return true
-            case (.isMessage, 1):
+            case (.isMessage, 1) where type == REDIS_REPLY_STRING:
                 channel.removeAll()
                 channel.append(bytes)
                 message = .hasChannel
                 return true
-            case (.hasChannel, 2):
+            case (.hasChannel, 2) where type == REDIS_REPLY_STRING:
                 message = .none
                 received(.message(channel: channel.bytes, payload: bytes))
                 return true
@@ -136,10 +149,15 @@ package final class RESPReader {
     }
 
     private func array(_ depth: Int32, _ index: Int32, _ count: Int) -> Bool {
-        guard count <= limits.elements else {
-            _ = fail("an array has \(count) elements, at most \(limits.elements) are allowed")
+        guard count <= limits.elements - announced else {
+            _ = fail("a reply has more than \(limits.elements) elements")
             return false
         }
+        guard depth < Self.depth else {
+            _ = fail("arrays are nested more than \(Self.depth) deep")
+            return false
+        }
+        announced += max(count, 0)
         if message != .none { giveUpMessage() }
         if count <= 0 { return element(.array([])) }
         if depth == 0, count == 3 {

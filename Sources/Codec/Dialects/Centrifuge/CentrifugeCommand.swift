@@ -1,23 +1,37 @@
 /// One command as it came: its number and the first method it names (Centrifuge client protocol v2, client.proto).
 struct CentrifugeCommand {
-    enum Method: CaseIterable {
+    /// In the order of the protocol.
+    enum Method: UInt8 {
         case connect, subscribe, unsubscribe, publish, presence, presenceStats, history, ping, send, rpc, refresh
         case subRefresh
 
-        var key: StaticString {
-            switch self {
-            case .connect: "connect"
-            case .subscribe: "subscribe"
-            case .unsubscribe: "unsubscribe"
-            case .publish: "publish"
-            case .presence: "presence"
-            case .presenceStats: "presence_stats"
-            case .history: "history"
-            case .ping: "ping"
-            case .send: "send"
-            case .rpc: "rpc"
-            case .refresh: "refresh"
-            case .subRefresh: "sub_refresh"
+        init?(_ key: UnsafeRawBufferPointer) {
+            if key.isEqual(to: "publish") {
+                self = .publish
+            } else if key.isEqual(to: "connect") {
+                self = .connect
+            } else if key.isEqual(to: "subscribe") {
+                self = .subscribe
+            } else if key.isEqual(to: "unsubscribe") {
+                self = .unsubscribe
+            } else if key.isEqual(to: "presence") {
+                self = .presence
+            } else if key.isEqual(to: "presence_stats") {
+                self = .presenceStats
+            } else if key.isEqual(to: "history") {
+                self = .history
+            } else if key.isEqual(to: "ping") {
+                self = .ping
+            } else if key.isEqual(to: "send") {
+                self = .send
+            } else if key.isEqual(to: "rpc") {
+                self = .rpc
+            } else if key.isEqual(to: "refresh") {
+                self = .refresh
+            } else if key.isEqual(to: "sub_refresh") {
+                self = .subRefresh
+            } else {
+                return nil
             }
         }
     }
@@ -35,18 +49,16 @@ struct CentrifugeCommand {
         var id: UInt32 = 0
         var found: (Method, UnsafeRawBufferPointer)?
         let isWhole = scanner.members { key, scanner in
-            if key.elementsEqual("id".utf8) {
+            if key.isEqual(to: "id") {
                 guard let value = scanner.unsigned(), let number = UInt32(exactly: value) else { return false }
                 id = number
                 return true
             }
             guard let value = scanner.value() else { return false }
             // A null is a field that is not set. Of several methods the first in the order of the protocol counts.
-            if !value.elementsEqual("null".utf8), let method = Self.method(key),
-                found == nil || Self.order(method) < Self.order(found!.0)
-            {
-                found = (method, value)
-            }
+            guard !value.isEqual(to: "null"), let method = Method(key) else { return true }
+            if let found, found.0.rawValue < method.rawValue { return true }
+            found = (method, value)
             return true
         }
         guard isWhole, scanner.isAtEnd else { return nil }
@@ -57,15 +69,6 @@ struct CentrifugeCommand {
             guard body.first == UInt8(ascii: "{") else { return nil }
         }
     }
-
-    private static func method(_ key: UnsafeRawBufferPointer) -> Method? {
-        Method.allCases.first { method in
-            key.elementsEqual(
-                UnsafeRawBufferPointer(start: method.key.utf8Start, count: method.key.utf8CodeUnitCount))
-        }
-    }
-
-    private static func order(_ method: Method) -> Int { Method.allCases.firstIndex(of: method)! }
 }
 
 /// The fields of a method's object that this dialect knows.
@@ -81,17 +84,17 @@ struct CentrifugeRequest {
         var scanner = JSONScanner(body)
         var request = Self(empty: ())
         let isWhole = scanner.members { key, scanner in
-            if key.elementsEqual("channel".utf8) { return Self.set(&request.channel, scanner.text()) }
-            if key.elementsEqual("token".utf8) { return Self.set(&request.token, scanner.text()) }
-            if key.elementsEqual("name".utf8) { return Self.set(&request.name, scanner.text()) }
-            if key.elementsEqual("version".utf8) { return Self.set(&request.version, scanner.text()) }
-            if key.elementsEqual("recover".utf8) {
+            if key.isEqual(to: "channel") { return Self.set(&request.channel, scanner.text()) }
+            if key.isEqual(to: "token") { return Self.set(&request.token, scanner.text()) }
+            if key.isEqual(to: "name") { return Self.set(&request.name, scanner.text()) }
+            if key.isEqual(to: "version") { return Self.set(&request.version, scanner.text()) }
+            if key.isEqual(to: "recover") {
                 guard let value = scanner.boolean() else { return false }
                 request.isRecovering = value
                 return true
             }
             guard let value = scanner.value() else { return false }
-            if key.elementsEqual("data".utf8), !value.elementsEqual("null".utf8) { request.data = value }
+            if key.isEqual(to: "data"), !value.isEqual(to: "null") { request.data = value }
             return true
         }
         guard isWhole else { return nil }

@@ -18,7 +18,7 @@ package enum CentrifugeEncoder {
             writeData(publication, to: writer)
             if let publisher = publication.extras?.publisher {
                 writer.append(#","info":{"client":""#)
-                writer.append(text: publisher.description)
+                writer.append(publisher)
                 writer.append("\"}")
             }
             if let position = publication.position {
@@ -30,12 +30,17 @@ package enum CentrifugeEncoder {
     }
 
     /// JSON passes through, other text becomes a string, binary a string of base64.
+    ///
+    /// What claims to be JSON is looked at too: it came from another node, and a bracket too many would be read as ours.
     private static func writeData(_ publication: Publication, to writer: ByteWriter) {
         publication.payload.withUnsafeBytes { payload in
             switch publication.kind {
-            case .json: JSONWriter.writeOnOneLine(payload, to: writer)
-            case .text where JSONScanner.isValid(payload): JSONWriter.writeOnOneLine(payload, to: writer)
-            case .text: JSONWriter.writeString(payload, to: writer)
+            case .json, .text:
+                if JSONScanner.isValid(payload) {
+                    JSONWriter.writeOnOneLine(payload, to: writer)
+                } else {
+                    JSONWriter.writeString(payload, to: writer)
+                }
             case .binary:
                 writer.append("\"")
                 Base64.write(payload, to: writer)
@@ -52,7 +57,7 @@ package enum CentrifugeEncoder {
     ) {
         reply(id, writer) {
             writer.append(#""connect":{"client":""#)
-            writer.append(text: client.description)
+            writer.append(client)
             writer.append(#"","version":"#)
             JSONWriter.writeString(version, to: writer)
             if ping > 0 {
@@ -61,7 +66,7 @@ package enum CentrifugeEncoder {
             }
             if pong { writer.append(#","pong":true"#) }
             writer.append(#","node":""#)
-            writer.append(text: client.node.description)
+            writer.append(hex: client.node.value)
             writer.append("\"}")
         }
     }
@@ -111,5 +116,25 @@ package enum CentrifugeEncoder {
         writer.append(bigEndian: UInt16(0))
         body()
         writer.closeFrame(.text, at: start, reserved: 10)
+    }
+}
+
+extension ByteWriter {
+    /// 16 lower-case hexadecimal digits.
+    fileprivate func append(hex value: UInt64) {
+        for shift in stride(from: 60, through: 0, by: -4) {
+            let digit = UInt8(truncatingIfNeeded: value >> UInt64(shift)) & 15
+            append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
+        }
+    }
+
+    /// What `SessionID.description` says, without making a string of it.
+    fileprivate func append(_ session: SessionID) {
+        append(hex: session.node.value)
+        append(UInt8(ascii: "-"))
+        append(hex: session.locator)
+        append(UInt8(ascii: "-"))
+        append(hex: session.secret.high)
+        append(hex: session.secret.low)
     }
 }

@@ -5,6 +5,8 @@ package enum CentrifugeIntent {
         package let token: [UInt8]?
         package let name: [UInt8]?
         package let version: [UInt8]?
+        /// One JSON value, as it was written.
+        package let data: UnsafeRawBufferPointer?
     }
 
     package struct Subscribe {
@@ -56,8 +58,7 @@ package struct CentrifugeMachine: Equatable {
         var start = 0
         var isEmpty = true
         while start < message.count {
-            var end = start
-            while end < message.count, message[end] != 10 { end += 1 }
+            let end = message.lineFeed(from: start)
             let line = UnsafeRawBufferPointer(rebasing: message[start..<end])
             start = end + 1
             // A line feed at the end is tolerated, an empty line between commands is not.
@@ -91,7 +92,12 @@ package struct CentrifugeMachine: Equatable {
             return false
         }
         if method == .connect { phase = .connected }
-        return emit(intent(of: method, command.id, request))
+        let intent = intent(of: method, command.id, request)
+        if case .disconnect(let disconnect) = intent {
+            end(disconnect, emit)
+            return false
+        }
+        return emit(intent)
     }
 
     private func intent(
@@ -99,11 +105,13 @@ package struct CentrifugeMachine: Equatable {
     ) -> CentrifugeIntent {
         switch method {
         case .connect:
-            return .connect(.init(id: id, token: request.token, name: request.name, version: request.version))
+            return .connect(
+                .init(
+                    id: id, token: request.token, name: request.name, version: request.version, data: request.data))
         case .subscribe, .unsubscribe, .publish, .history, .presence, .presenceStats, .subRefresh:
-            guard let bytes = request.channel, let channel = try? ChannelName(validating: bytes) else {
-                return .refuse(id: id, .badRequest)
-            }
+            // A channel that cannot be is an error of its own; none at all, as Centrifugo has it, a broken client.
+            guard let bytes = request.channel, !bytes.isEmpty else { return .disconnect(.badRequest) }
+            guard let channel = try? ChannelName(validating: bytes) else { return .refuse(id: id, .badRequest) }
             return intent(of: method, id, channel, request)
         case .send:
             return .send(data: request.data ?? UnsafeRawBufferPointer(start: nil, count: 0))

@@ -33,19 +33,13 @@ enum SSEEncoder {
 
     private static func writeLines(_ payload: UnsafeRawBufferPointer, to writer: ByteWriter) {
         var start = 0
-        var index = 0
-        while index < payload.count {
-            let byte = payload[index]
-            guard byte == 10 || byte == 13 else {
-                index += 1
-                continue
-            }
-            writeLine(UnsafeRawBufferPointer(rebasing: payload[start..<index]), to: writer)
-            if byte == 13, index + 1 < payload.count, payload[index + 1] == 10 { index += 1 }
-            index += 1
-            start = index
+        while true {
+            let end = payload.lineBreak(from: start)
+            writeLine(UnsafeRawBufferPointer(rebasing: payload[start..<end]), to: writer)
+            guard end < payload.count else { return }
+            start = end + 1
+            if payload[end] == 13, start < payload.count, payload[start] == 10 { start += 1 }
         }
-        writeLine(UnsafeRawBufferPointer(rebasing: payload[start...]), to: writer)
     }
 
     private static func writeLine(_ line: UnsafeRawBufferPointer, to writer: ByteWriter) {

@@ -1,0 +1,160 @@
+import HTTPTypes
+import Codec
+
+/// The body of `POST /api/v1/publish`, read with the codec's scanner so that `data` is passed on byte for byte.
+struct PublishRequest {
+    enum Target: Equatable {
+        case channels([ChannelName])
+        case connection(SessionID)
+        case all
+    }
+
+    var target: Target
+    var kind: PayloadKind
+    var payload: [UInt8]
+    var except: [SessionID] = []
+    var idempotencyKey: [UInt8]?
+
+    /// Channels one call may name.
+    static let maximumChannels = 1000
+    static let maximumKeyBytes = 255
+
+    /// Reads and checks a body.
+    static func parse(_ body: [UInt8], messageBytes: Int) throws(APIError) -> PublishRequest {
+        var fields = Fields()
+        let failure = body.withUnsafeBytes { bytes -> APIError? in fields.read(bytes) }
+        if let failure { throw failure }
+        return try fields.checked(messageBytes: messageBytes)
+    }
+
+    /// The members as they come.
+    private struct Fields {
+        var targets: [(key: String, target: Target)] = []
+        var payloads: [(key: String, kind: PayloadKind, bytes: [UInt8])] = []
+        var except: [SessionID] = []
+        var idempotencyKey: [UInt8]?
+
+        static let known = [
+            "channel", "channels", "connection", "all", "data", "text", "base64", "except", "idempotency_key",
+        ]
+
+        /// Reads the members.
+        ///
+        /// - Returns: What is wrong.
+        mutating func read(_ bytes: UnsafeRawBufferPointer) -> APIError? {
+            guard UTF8Validator.isValid(bytes) else {
+                return .badRequest("invalid_json", "the body is not valid UTF-8")
+            }
+            var scanner = JSONScanner(bytes)
+            guard scanner.next == UInt8(ascii: "{") else {
+                return .badRequest(
+                    "invalid_json", "the body has to be a JSON object, as in {\"channel\":\"news\",\"data\":{\"n\":1}}")
+            }
+            var failure: APIError?
+            let isWhole = scanner.members { key, scanner in
+                failure = take(String(decoding: key, as: UTF8.self), &scanner)
+                return failure == nil
+            }
+            if let failure { return failure }
+            guard isWhole, scanner.isAtEnd else {
+                return .badRequest("invalid_json", "the body is not valid JSON, from byte \(scanner.index) on")
+            }
+            return nil
+        }
+
+        mutating func take(_ key: String, _ scanner: inout JSONScanner) -> APIError? {
+            switch key {
+            case "channel":
+                guard let text = scanner.text() else { return wrong(key, "text") }
+                guard case .success(let name) = Self.channel(text) else { return Self.channelError(text) }
+                targets.append((key, .channels([name])))
+            case "channels":
+                guard let raw = scanner.value(), let texts = Self.texts(raw) else { return wrong(key, "a list of texts") }
+                guard !texts.isEmpty, texts.count <= maximumChannels else {
+                    return wrong(key, "a list of 1 to \(maximumChannels) channels")
+                }
+                var names: [ChannelName] = []
+                for text in texts {
+                    guard case .success(let name) = Self.channel(text) else { return Self.channelError(text) }
+                    names.append(name)
+                }
+                targets.append((key, .channels(names)))
+            case "connection":
+                guard let text = scanner.text(), let id = SessionID(String(decoding: text, as: UTF8.self)) else {
+                    return wrong(key, "the id of a connection")
+                }
+                targets.append((key, .connection(id)))
+            case "all":
+                guard scanner.boolean() == true else { return wrong(key, "true") }
+                targets.append((key, .all))
+            case "data":
+                guard let raw = scanner.value() else {
+                    return .badRequest("invalid_json", "the body is not valid JSON, from byte \(scanner.index) on")
+                }
+                payloads.append((key, .json, Array(raw)))
+            case "text":
+                guard let text = scanner.text() else { return wrong(key, "text") }
+                payloads.append((key, .text, text))
+            case "base64":
+                guard let text = scanner.text(), let bytes = Base64.decode(text) else { return wrong(key, "base64") }
+                payloads.append((key, .binary, bytes))
+            case "except":
+                guard let raw = scanner.value(), let texts = Self.texts(raw), texts.count <= maximumChannels else {
+                    return wrong(key, "a list of connection ids")
+                }
+                for text in texts {
+                    guard let id = SessionID(String(decoding: text, as: UTF8.self)) else {
+                        return wrong(key, "a list of connection ids")
+                    }
+                    except.append(id)
+                }
+            case "idempotency_key":
+                guard let text = scanner.text(), (1...maximumKeyBytes).contains(text.count) else {
+                    return wrong(key, "a text of 1 to \(maximumKeyBytes) bytes")
+                }
+                idempotencyKey = text
+            default:
+                let nearest = Nearest.name(to: key, among: Self.known).map { "; did you mean '\($0)'?" }
+                return .badRequest(
+                    "unknown_field",
+                    "unknown field '\(key.prefix(64))'\(nearest ?? "; known are \(Self.known.joined(separator: ", "))")")
+            }
+            return nil
+        }
+
+        func checked(messageBytes: Int) throws(APIError) -> PublishRequest {
+            guard targets.count == 1 else {
+                throw .badRequest(
+                    "target", "say once to whom: one of channel, channels, connection or \"all\": true")
+            }
+            guard payloads.count == 1 else {
+                throw .badRequest("payload", "say once what: one of data (JSON), text or base64 (binary)")
+            }
+            guard payloads[0].bytes.count <= messageBytes else {
+                throw APIError(
+                    status: .contentTooLarge, code: "message_too_large",
+                    message: "the message has \(payloads[0].bytes.count) bytes, limits.message_bytes is \(messageBytes)")
+            }
+            return PublishRequest(
+                target: targets[0].target, kind: payloads[0].kind, payload: payloads[0].bytes, except: except,
+                idempotencyKey: idempotencyKey)
+        }
+
+        private func wrong(_ key: String, _ right: String) -> APIError {
+            .badRequest("invalid_field", "'\(key)' has to be \(right)")
+        }
+
+        private static func channel(_ text: [UInt8]) -> Result<ChannelName, ChannelNameError> {
+            do { return .success(try ChannelName(validating: text)) } catch { return .failure(error) }
+        }
+
+        private static func channelError(_ text: [UInt8]) -> APIError {
+            .badRequest("invalid_channel", "\(ChannelName.objection(to: text)!)")
+        }
+
+        private static func texts(_ raw: UnsafeRawBufferPointer) -> [[UInt8]]? {
+            var scanner = JSONScanner(raw)
+            return scanner.texts()
+        }
+    }
+}

@@ -1,0 +1,202 @@
+import Logging
+import Backplane
+import Codec
+import Foundation
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import Reactor
+
+/// The routes of the admin listener.
+struct Routes {
+    let node: RunningNode
+    let inspector: ClusterInspector
+
+    /// Every route; `{…}` stands for one segment.
+    static let all: [(method: String, path: String)] = [
+        ("GET", "/"), ("GET", "/health/live"), ("GET", "/health/ready"), ("GET", "/metrics"),
+        ("GET", "/api/v1/cluster"), ("GET", "/api/v1/nodes/{id}"), ("GET", "/api/v1/channels"),
+        ("GET", "/api/v1/channels/{name}"), ("GET", "/api/v1/connections"),
+        ("POST", "/api/v1/connections/{id}/close"), ("POST", "/api/v1/publish"), ("GET", "/api/v1/config"),
+    ]
+
+    /// What is possible at a path.
+    static func methods(for path: String) -> [String] {
+        let segments = path.split(separator: "/")
+        return all.filter { route in
+            let pattern = route.path.split(separator: "/")
+            return pattern.count == segments.count
+                && zip(pattern, segments).allSatisfy { $0.hasPrefix("{") || $0 == $1 }
+        }.map(\.method)
+    }
+
+    func add(to router: Router<BasicRequestContext>) {
+        router.get("/") { _, _ in
+            var page = Response.text(AdminPage.html, type: "text/html; charset=utf-8")
+            page.headers[.contentSecurityPolicy] = AdminPage.policy
+            return page
+        }
+        router.get("/health/live") { _, _ in Response.text("live\n", type: "text/plain") }
+        router.get("/health/ready") { _, _ in await ready() }
+        router.get("/metrics") { _, _ in
+            Response.text(await Prometheus.text(of: node), type: "text/plain; version=0.0.4")
+        }
+        let api = router.group("/api/v1")
+        api.get("cluster") { _, _ in Response.json(await inspector.cluster()) }
+        api.get("nodes/:id") { _, context in try await oneNode(context.parameters.require("id")) }
+        api.get("channels") { request, _ in try await channels(Query(request, known: ["prefix", "cursor", "limit"])) }
+        api.get("channels/:name") { _, context in try await channel(context.parameters.require("name")) }
+        api.get("connections") { request, _ in
+            try await connections(Query(request, known: ["channel", "node", "sort", "cursor", "limit"]))
+        }
+        api.post("connections/:id/close") { request, context in
+            try await close(context.parameters.require("id"), request)
+        }
+        api.post("publish") { request, _ in try await publish(request) }
+        api.get("config") { _, _ in configuration() }
+    }
+
+    private func ready() async -> Response {
+        let link = await inspector.linkState
+        guard link.phase != .linked else { return Response.text("ready\n", type: "text/plain") }
+        return Response.text(
+            "not ready: \(link.phase.rawValue)\(link.reason.map { ": \($0)" } ?? "")\n", type: "text/plain",
+            status: .serviceUnavailable)
+    }
+
+    private func oneNode(_ name: String) async throws -> Response {
+        let report = await inspector.cluster()
+        guard let entry = report.cluster.first(where: { $0.id == name || $0.name == name }) else {
+            throw APIError(
+                status: .notFound, code: "unknown_node",
+                message: "no node has this id or name; known are \(report.cluster.map(\.name).joined(separator: ", "))")
+        }
+        return Response.json(entry)
+    }
+
+    private func channels(_ query: Query) async throws -> Response {
+        let after = try query.cursor(String.self)
+        var page = await inspector.channels(
+            prefix: query["prefix"] ?? "", after: after, limit: try query.limit())
+        page.cursor = page.cursor.map(PageCursor.encode)
+        return Response.json(page)
+    }
+
+    private func channel(_ encoded: String) async throws -> Response {
+        let name = encoded.removingPercentEncoding ?? encoded
+        if let objection = ChannelName.objection(to: Array(name.utf8)), name != "$all" {
+            throw APIError.badRequest("invalid_channel", "\(objection)")
+        }
+        return Response.json(await inspector.channel(name))
+    }
+
+    private func connections(_ query: Query) async throws -> Response {
+        var sort = ConnectionSort.id
+        if let text = query["sort"] {
+            guard let known = ConnectionSort(rawValue: text) else {
+                throw APIError.badRequest("invalid_parameter", "'sort' has to be id or backlog")
+            }
+            sort = known
+        }
+        if let node = query["node"], NodeID(node) == nil {
+            throw APIError.badRequest("invalid_parameter", "'node' has to be a node's id: 16 hexadecimal digits")
+        }
+        return Response.json(
+            await inspector.connections(
+                ConnectionQuery(
+                    channel: query["channel"], node: query["node"], sort: sort,
+                    cursor: try query.cursor(ConnectionCursor.self), limit: try query.limit())))
+    }
+
+    private func close(_ text: String, _ request: Request) async throws -> Response {
+        guard let id = SessionID(text) else {
+            throw APIError.badRequest("invalid_connection", "this is not the id of a connection")
+        }
+        let result = await inspector.close(id, code: 4000, reason: "closed by an operator")
+        node.log.notice("audit: close connection \(id), found: \(result.found)")
+        guard result.nodes.answered == result.nodes.asked else {
+            throw APIError(
+                status: .serviceUnavailable, code: "node_unreachable",
+                message: "the connection's node \(id.node) is gone or did not answer")
+        }
+        guard result.found else {
+            throw APIError(
+                status: .notFound, code: "unknown_connection", message: "its node has no such connection any more")
+        }
+        return Response.json(["closed": id.description])
+    }
+
+    private func publish(_ request: Request) async throws -> Response {
+        if let type = request.headers[.contentType], !type.lowercased().hasPrefix("application/json") {
+            throw APIError(
+                status: .unsupportedMediaType, code: "media_type", message: "send application/json")
+        }
+        // Base64 is a third larger, and JSON may escape each byte.
+        let limit = node.configuration.messageBytes * 6 + AdminServer.bodyOverhead
+        let body = try await request.body.collect(upTo: limit)
+        let parsed = try PublishRequest.parse(Array(body.readableBytesView), messageBytes: node.configuration.messageBytes)
+        let channels: [ChannelName] =
+            switch parsed.target {
+            case .channels(let names): names
+            case .connection(let id): [.connection(id)]
+            case .all: [.all]
+            }
+        let extras =
+            parsed.except.isEmpty && parsed.idempotencyKey == nil
+            ? nil : Publication.Extras(idempotencyKey: parsed.idempotencyKey, except: parsed.except)
+        for channel in channels {
+            let outcome = await inspector.publish(
+                Publication(
+                    channel: channel, kind: parsed.kind, payload: parsed.payload, origin: node.id, extras: extras))
+            if case .refused(let refusal) = outcome {
+                throw APIError(
+                    status: .serviceUnavailable, code: "not_published", message: "'\(channel)': \(refusal)",
+                    headers: ["Retry-After": "1"])
+            }
+        }
+        node.log.debug("audit: publish to \(channels.count) channel(s), \(parsed.payload.count) bytes")
+        return Response.json(["published": channels.count])
+    }
+
+    private func configuration() -> Response {
+        Response.json(Dictionary(uniqueKeysWithValues: node.configuration.effective.map { ($0.path, $0.value) }))
+    }
+}
+
+/// Query parameters, strictly.
+private struct Query {
+    private let values: [String: String]
+
+    init(_ request: Request, known: [String]) throws {
+        var values: [String: String] = [:]
+        for (key, value) in request.uri.queryParameters {
+            let name = String(key)
+            guard known.contains(name) else {
+                throw APIError.badRequest(
+                    "unknown_parameter",
+                    "unknown parameter '\(name.prefix(64))'; known are \(known.joined(separator: ", "))")
+            }
+            values[name] = String(value)
+        }
+        self.values = values
+    }
+
+    subscript(name: String) -> String? { values[name] }
+
+    func limit() throws -> Int {
+        guard let text = values["limit"] else { return 100 }
+        guard let limit = Int(text), (1...ClusterInspector.maximumPage).contains(limit) else {
+            throw APIError.badRequest(
+                "invalid_parameter", "'limit' has to be 1 to \(ClusterInspector.maximumPage)")
+        }
+        return limit
+    }
+
+    func cursor<Cursor: Decodable>(_ type: Cursor.Type) throws -> Cursor? {
+        guard let text = values["cursor"] else { return nil }
+        guard let cursor = PageCursor.decode(text, as: type) else {
+            throw APIError.badRequest("invalid_parameter", "'cursor' has to be what the page before gave")
+        }
+        return cursor
+    }
+}

@@ -1,0 +1,87 @@
+package import Codec
+
+/// What may be done with the channels a pattern names.
+package struct ChannelRule: Equatable, Sendable {
+    package enum Subscribe: String, CaseIterable, Sendable {
+        case anyone
+        case nobody
+    }
+
+    package enum Publish: String, CaseIterable, Sendable {
+        /// Any client, and the API.
+        case client
+        /// The API only.
+        case server
+    }
+
+    /// What happens to a subscriber that does not keep up.
+    package enum Slow: String, CaseIterable, Sendable {
+        case disconnect
+    }
+
+    package var match: ChannelPattern
+    package var subscribe: Subscribe
+    package var publish: Publish
+    package var slow: Slow
+
+    package init(
+        match: ChannelPattern, subscribe: Subscribe = .anyone, publish: Publish = .server, slow: Slow = .disconnect
+    ) {
+        self.match = match
+        self.subscribe = subscribe
+        self.publish = publish
+        self.slow = slow
+    }
+
+    package var allowsSubscribe: Bool { subscribe == .anyone }
+    package var allowsClientPublish: Bool { publish == .client }
+}
+
+/// The rules in their order: the first that matches counts.
+package struct ChannelRules: Equatable, Sendable {
+    package let rules: [ChannelRule]
+    /// For channels that no rule matches: everybody may listen, the API may speak.
+    package static let otherwise = ChannelRule(match: ChannelPattern("*"))
+
+    package init(_ rules: [ChannelRule]) { self.rules = rules }
+
+    package func rule(for channel: ChannelName) -> ChannelRule {
+        rules.first { $0.match.matches(channel.bytes) } ?? Self.otherwise
+    }
+}
+
+/// A channel name in which `*` stands for any bytes, none included.
+package struct ChannelPattern: Equatable, Sendable, CustomStringConvertible {
+    private let bytes: [UInt8]
+
+    package init(_ text: String) { bytes = Array(text.utf8) }
+
+    package var description: String { String(decoding: bytes, as: UTF8.self) }
+
+    /// In time proportional to the lengths multiplied, whatever the pattern.
+    package func matches(_ name: [UInt8]) -> Bool {
+        var pattern = 0
+        var index = 0
+        var star = -1
+        var resume = 0
+        while index < name.count {
+            if pattern < bytes.count, bytes[pattern] == UInt8(ascii: "*") {
+                star = pattern
+                resume = index
+                pattern += 1
+            } else if pattern < bytes.count, bytes[pattern] == name[index] {
+                pattern += 1
+                index += 1
+            } else if star >= 0 {
+                // The last star takes one byte more.
+                pattern = star + 1
+                resume += 1
+                index = resume
+            } else {
+                return false
+            }
+        }
+        while pattern < bytes.count, bytes[pattern] == UInt8(ascii: "*") { pattern += 1 }
+        return pattern == bytes.count
+    }
+}

@@ -1,0 +1,71 @@
+package import Backplane
+import Codec
+package import Reactor
+
+/// How a node is to run. Every value has a default, so an empty file, or none, is a whole configuration.
+package struct Configuration: Equatable, Sendable {
+    package enum BackplaneKind: String, CaseIterable, Sendable {
+        case memory
+        case redis
+    }
+
+    package enum LogFormat: String, CaseIterable, Sendable {
+        case text
+        case json
+    }
+
+    package enum LogLevel: String, CaseIterable, Sendable {
+        case debug, info, warning, error
+    }
+
+    package var nodeName = ""
+    /// 0 is one per core.
+    package var reactors = 0
+
+    package var clientListen = SocketAddress.ipv4(0, port: 8000)
+    package var origins = OriginRule.sameHost
+
+    package var adminListen = SocketAddress.ipv4(0x7F00_0001, port: 8001)
+    package var adminToken: String?
+
+    package var backplane = BackplaneKind.memory
+    package var redis = RedisConfiguration(endpoint: .tcp(host: "127.0.0.1", port: 6379))
+
+    package var channels: [ChannelRule] = []
+
+    package var messageBytes = FrameLimits.defaultMessageBytes
+    package var fragments = FrameLimits.defaultFragments
+    package var channelsPerSession = 128
+    package var outboundBytes = 1024 * 1024
+    package var outboundBytesNode = 512 * 1024 * 1024
+    package var sessions = 1_000_000
+    package var handshakeTimeout: Duration = .seconds(10)
+
+    package var pingInterval: Duration = .seconds(25)
+    package var pongTimeout: Duration = .seconds(8)
+
+    package var logFormat = LogFormat.text
+    package var logLevel = LogLevel.info
+
+    package init() {}
+
+    /// What is right one by one and wrong together.
+    package var contradictions: [String] {
+        var found: [String] = []
+        if !adminListen.isLoopback, adminToken == nil {
+            found.append(
+                "admin.listen is \(adminListen), which others can reach, and admin.token is not set: set a token, or listen on 127.0.0.1"
+            )
+        }
+        if pongTimeout >= pingInterval {
+            found.append("liveness.pong_timeout has to be shorter than liveness.ping_interval")
+        }
+        if messageBytes > outboundBytesNode {
+            found.append("limits.message_bytes has to be at most limits.outbound_bytes_node")
+        }
+        if clientListen == adminListen, clientListen.port != 0 {
+            found.append("client.listen and admin.listen are the same address")
+        }
+        return found
+    }
+}

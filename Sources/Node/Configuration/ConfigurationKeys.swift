@@ -1,0 +1,159 @@
+import Backplane
+import Codec
+import Reactor
+
+/// A key of the configuration: its name, what it takes, what it does. One table serves the reader, the environment, the
+/// commented defaults and the documentation, so that they cannot tell different stories.
+package struct ConfigurationKey: Sendable {
+    /// `section.key`
+    package let path: String
+    package let type: String
+    /// As it would be written in YAML.
+    package let defaultText: String
+    package let summary: String
+    package let isSecret: Bool
+    let set: @Sendable (inout Configuration, String) throws(ValueError) -> Void
+
+    init(
+        _ path: String, _ type: String, default defaultText: String, isSecret: Bool = false, _ summary: String,
+        set: @escaping @Sendable (inout Configuration, String) throws(ValueError) -> Void
+    ) {
+        self.path = path
+        self.type = type
+        self.defaultText = defaultText
+        self.summary = summary
+        self.isSecret = isSecret
+        self.set = set
+    }
+
+    /// The variable that overrides it.
+    package var variable: String {
+        "CARILLON_" + path.uppercased().map { $0 == "." ? "_" : String($0) }.joined()
+    }
+}
+
+extension ConfigurationKey {
+    /// Every scalar key, in the order of the documentation.
+    package static let all: [ConfigurationKey] = [
+        .init("node.name", "text", default: "the host's name", "What the node is called in tables and logs.") {
+            (configuration, text) throws(ValueError) in configuration.nodeName = try Value.name(text)
+        },
+        .init("node.reactors", "number", default: "0", "Threads that serve clients; 0 is one per core.") {
+            (configuration, text) throws(ValueError) in configuration.reactors = try Value.number(text, 0...64)
+        },
+        .init("client.listen", "address", default: "0.0.0.0:8000", "Where clients connect: IP:PORT or unix:/PATH.") {
+            (configuration, text) throws(ValueError) in configuration.clientListen = try Value.address(text)
+        },
+        .init("admin.listen", "address", default: "127.0.0.1:8001", "Where the API, metrics and health are.") {
+            (configuration, text) throws(ValueError) in configuration.adminListen = try Value.tcpAddress(text)
+        },
+        .init(
+            "admin.token", "text", default: "none", isSecret: true,
+            "Bearer token of the API; required when admin.listen is not loopback."
+        ) { (configuration, text) throws(ValueError) in configuration.adminToken = try Value.token(text) },
+        .init("backplane.kind", "memory | redis", default: "memory", "What joins the nodes; memory is one node alone.") {
+            (configuration, text) throws(ValueError) in configuration.backplane = try Value.choice(text)
+        },
+        .init(
+            "backplane.redis.url", "URL", default: "redis://127.0.0.1:6379", isSecret: true,
+            "redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE] or unix:///PATH."
+        ) { (configuration, text) throws(ValueError) in try RedisURL.apply(text, to: &configuration.redis) },
+        .init("backplane.redis.user", "text", default: "none", "ACL user.") {
+            (configuration, text) throws(ValueError) in configuration.redis.user = text
+        },
+        .init("backplane.redis.password", "text", default: "none", isSecret: true, "Password.") {
+            (configuration, text) throws(ValueError) in configuration.redis.password = text
+        },
+        .init("backplane.redis.database", "number", default: "0", "Database number.") {
+            (configuration, text) throws(ValueError) in configuration.redis.database = try Value.number(text, 0...65535)
+        },
+        .init(
+            "backplane.redis.prefix", "text", default: "carillon",
+            "In front of every key and channel; the nodes of a cluster share it."
+        ) { (configuration, text) throws(ValueError) in configuration.redis.prefix = try Value.prefix(text) },
+        .init("backplane.redis.connect_timeout", "duration", default: "2s", "For connecting and logging in.") {
+            (configuration, text) throws(ValueError) in
+            configuration.redis.connectTimeout = try Value.duration(text, .milliseconds(100)...(.seconds(60)))
+        },
+        .init("backplane.redis.publish_wait", "duration", default: "5s", "How long a publish waits for a lost link.") {
+            (configuration, text) throws(ValueError) in
+            configuration.redis.publishWait = try Value.duration(text, .milliseconds(100)...(.seconds(300)))
+        },
+        .init("backplane.redis.publish_buffer_bytes", "size", default: "4MiB", "What may wait for a lost link.") {
+            (configuration, text) throws(ValueError) in
+            configuration.redis.publishBufferBytes = try Value.size(text, 65536...(1 << 30))
+        },
+        .init("limits.message_bytes", "size", default: "64KiB", "The largest message of a client.") {
+            (configuration, text) throws(ValueError) in
+            configuration.messageBytes = try Value.size(text, 125...(16 << 20))
+        },
+        .init("limits.fragments", "number", default: "1024", "Frames of one message.") {
+            (configuration, text) throws(ValueError) in
+            configuration.fragments = try Value.number(text, 1...1_000_000)
+        },
+        .init("limits.channels_per_session", "number", default: "128", "Subscriptions of one session.") {
+            (configuration, text) throws(ValueError) in
+            configuration.channelsPerSession = try Value.number(text, 1...10_000)
+        },
+        .init("limits.outbound_bytes", "size", default: "1MiB", "What may wait for one session; more is a slow consumer.") {
+            (configuration, text) throws(ValueError) in
+            configuration.outboundBytes = try Value.size(text, 4096...(1 << 30))
+        },
+        .init("limits.outbound_bytes_node", "size", default: "512MiB", "What may wait for all sessions together.") {
+            (configuration, text) throws(ValueError) in
+            configuration.outboundBytesNode = try Value.size(text, 1 << 20...(1 << 40))
+        },
+        .init("limits.sessions", "number", default: "1000000", "Sessions of one node; open files bound it too.") {
+            (configuration, text) throws(ValueError) in
+            configuration.sessions = try Value.number(text, 1...16_000_000)
+        },
+        .init("limits.handshake_timeout", "duration", default: "10s", "For the whole request of a new client.") {
+            (configuration, text) throws(ValueError) in
+            configuration.handshakeTimeout = try Value.duration(text, .milliseconds(100)...(.seconds(120)))
+        },
+        .init("liveness.ping_interval", "duration", default: "25s", "How often a silent client is asked for a sign.") {
+            (configuration, text) throws(ValueError) in
+            configuration.pingInterval = try Value.duration(text, .seconds(1)...(.seconds(3600)))
+        },
+        .init("liveness.pong_timeout", "duration", default: "8s", "How long it has to answer.") {
+            (configuration, text) throws(ValueError) in
+            configuration.pongTimeout = try Value.duration(text, .milliseconds(500)...(.seconds(600)))
+        },
+        .init("log.format", "text | json", default: "text", "One line per event, for people or for programs.") {
+            (configuration, text) throws(ValueError) in configuration.logFormat = try Value.choice(text)
+        },
+        .init("log.level", "debug | info | warning | error", default: "info", "What is not logged.") {
+            (configuration, text) throws(ValueError) in configuration.logLevel = try Value.choice(text)
+        },
+    ]
+
+    package static let byPath: [String: ConfigurationKey] = Dictionary(
+        uniqueKeysWithValues: all.map { ($0.path, $0) })
+
+    /// Keys that hold lists.
+    package static let lists: [(path: String, summary: String)] = [
+        ("client.origins", "Web pages that may connect, as scheme://host[:port]; * is any; default: the same host."),
+        ("channels", "Rules for channels; the first whose pattern matches counts."),
+    ]
+
+    /// Keys of later versions, so that whoever tries them is told so and not only that they are unknown.
+    static let later: Set<String> = [
+        "client.tls", "client.proxy_protocol", "admin.tls", "auth", "channels.history", "channels.presence",
+    ]
+
+    /// The keys of a rule in `channels`.
+    package static let ruleKeys = ["match", "subscribe", "publish", "slow"]
+
+    /// Every path that has keys below it.
+    static let sections: Set<String> = {
+        var found: Set<String> = [""]
+        for path in all.map(\.path) + lists.map(\.path) {
+            var parts = path.split(separator: ".")
+            while parts.count > 1 {
+                parts.removeLast()
+                found.insert(parts.joined(separator: "."))
+            }
+        }
+        return found
+    }()
+}

@@ -1,0 +1,92 @@
+import Backplane
+import Codec
+
+/// The configuration as text for people: the commented defaults, and the documentation's table.
+package enum ConfigurationText {
+    /// A whole YAML file in which every key has its default and says what it is for.
+    package static var defaults: String {
+        var lines = [
+            "# Every key with its default. Leave out what you do not change.",
+            "# An environment variable overrides a key: client.listen is CARILLON_CLIENT_LISTEN.",
+            "# ${NAME} in a value is replaced by the environment variable NAME.",
+        ]
+        var open: [String] = []
+        for key in ConfigurationKey.all {
+            let parts = key.path.split(separator: ".").map(String.init)
+            let sections = Array(parts.dropLast())
+            for depth in sections.indices where Array(open.prefix(depth + 1)) != Array(sections.prefix(depth + 1)) {
+                if depth == 0 { lines.append("") }
+                lines.append(indent(depth) + "\(sections[depth]):")
+                open = Array(sections.prefix(depth + 1))
+            }
+            open = sections
+            let isShown = !["none", "the host's name"].contains(key.defaultText)
+            let line = "\(parts.last!): \(isShown ? quoted(key.defaultText) : "…")"
+            lines.append(
+                indent(sections.count) + (isShown ? "" : "# ") + line + "    # \(key.summary)"
+                    + (isShown ? "" : " Default: \(key.defaultText)."))
+            if key.path == "client.listen" {
+                lines.append(indent(1) + "# origins: [\"https://app.example.com\"]    # \(ConfigurationKey.lists[0].summary)")
+            }
+        }
+        lines += [
+            "", "# \(ConfigurationKey.lists[1].summary)", "# subscribe: anyone | nobody · publish: client | server (the API only) · slow: disconnect",
+            "channels:", "  - { match: \"*\", subscribe: anyone, publish: server, slow: disconnect }", "",
+        ]
+        return lines.joined(separator: "\n")
+    }
+
+    private static func indent(_ depth: Int) -> String { String(repeating: "  ", count: depth) }
+
+    private static func quoted(_ text: String) -> String { text.contains(":") ? "\"\(text)\"" : text }
+
+    /// The table of keys in Markdown.
+    package static var table: String {
+        var lines = ["| key | takes | default | what it is |", "| --- | --- | --- | --- |"]
+        for key in ConfigurationKey.all {
+            let type = key.type.split(separator: "|").map { $0.filter { $0 != " " } }.joined(separator: ", ")
+            lines.append("| `\(key.path)` | \(type) | \(key.defaultText) | \(key.summary) |")
+        }
+        for list in ConfigurationKey.lists { lines.append("| `\(list.path)` | list | | \(list.summary) |") }
+        return lines.joined(separator: "\n") + "\n"
+    }
+}
+
+extension Configuration {
+    /// What the node runs with, secrets left out: pairs of key and value, in the order of the documentation.
+    package var effective: [(path: String, value: String)] {
+        [
+            ("node.name", nodeName), ("node.reactors", "\(reactors)"), ("client.listen", "\(clientListen)"),
+            ("client.origins", origins.text), ("admin.listen", "\(adminListen)"),
+            ("admin.token", adminToken == nil ? "none" : "(secret)"), ("backplane.kind", backplane.rawValue),
+            ("backplane.redis.url", "\(redis.endpoint)"), ("backplane.redis.user", redis.user ?? "none"),
+            ("backplane.redis.password", redis.password == nil ? "none" : "(secret)"),
+            ("backplane.redis.database", "\(redis.database)"), ("backplane.redis.prefix", redis.prefix),
+            ("backplane.redis.connect_timeout", "\(redis.connectTimeout)"),
+            ("backplane.redis.publish_wait", "\(redis.publishWait)"),
+            ("backplane.redis.publish_buffer_bytes", "\(redis.publishBufferBytes)"),
+            ("limits.message_bytes", "\(messageBytes)"), ("limits.fragments", "\(fragments)"),
+            ("limits.channels_per_session", "\(channelsPerSession)"), ("limits.outbound_bytes", "\(outboundBytes)"),
+            ("limits.outbound_bytes_node", "\(outboundBytesNode)"), ("limits.sessions", "\(sessions)"),
+            ("limits.handshake_timeout", "\(handshakeTimeout)"), ("liveness.ping_interval", "\(pingInterval)"),
+            ("liveness.pong_timeout", "\(pongTimeout)"), ("log.format", logFormat.rawValue),
+            ("log.level", logLevel.rawValue),
+            (
+                "channels",
+                channels.map {
+                    "{match: \($0.match), subscribe: \($0.subscribe.rawValue), publish: \($0.publish.rawValue), slow: \($0.slow.rawValue)}"
+                }.joined(separator: " ")
+            ),
+        ]
+    }
+}
+
+extension OriginRule {
+    fileprivate var text: String {
+        switch self {
+        case .sameHost: "the same host"
+        case .any: "*"
+        case .listed(let origins): origins.sorted().joined(separator: " ")
+        }
+    }
+}

@@ -1,0 +1,192 @@
+import Backplane
+import Reactor
+
+/// A value that is not right, and what would be.
+struct ValueError: Error, Equatable {
+    let message: String
+}
+
+/// Values of the configuration, from text.
+enum Value {
+    static func number(_ text: String, _ range: ClosedRange<Int>) throws(ValueError) -> Int {
+        guard let number = Int(text) else { throw ValueError(message: "'\(text)' is not a whole number") }
+        guard range.contains(number) else {
+            throw ValueError(message: "\(number) is out of range; right would be \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
+    }
+
+    private static let units: [(suffix: String, bytes: Int)] = [
+        ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1000),
+        ("B", 1), ("", 1),
+    ]
+
+    static func size(_ text: String, _ range: ClosedRange<Int>) throws(ValueError) -> Int {
+        for (suffix, unit) in units where text.hasSuffix(suffix) {
+            let digits = text.dropLast(suffix.count).filter { $0 != " " }
+            guard let number = Int(digits), number >= 0 else { break }
+            let (bytes, overflow) = number.multipliedReportingOverflow(by: unit)
+            guard !overflow, range.contains(bytes) else {
+                throw ValueError(
+                    message: "\(text) is out of range; right would be \(range.lowerBound) to \(range.upperBound) bytes")
+            }
+            return bytes
+        }
+        throw ValueError(message: "'\(text)' is not a size; right would be 65536, 64KiB or 1MiB")
+    }
+
+    static func duration(_ text: String, _ range: ClosedRange<Duration>) throws(ValueError) -> Duration {
+        for (suffix, unit) in [("ms", Duration.milliseconds(1)), ("s", .seconds(1)), ("m", .seconds(60)), ("h", .seconds(3600))]
+        where text.hasSuffix(suffix) {
+            guard let number = Int(text.dropLast(suffix.count)), number >= 0, number <= 1_000_000_000 else { break }
+            let duration = unit * number
+            guard range.contains(duration) else {
+                throw ValueError(
+                    message: "\(text) is out of range; right would be \(range.lowerBound) to \(range.upperBound)")
+            }
+            return duration
+        }
+        throw ValueError(message: "'\(text)' is not a duration; right would be 250ms, 10s or 5m")
+    }
+
+    static func address(_ text: String) throws(ValueError) -> SocketAddress {
+        do {
+            return try SocketAddress(parsing: text)
+        } catch {
+            throw ValueError(message: error.description)
+        }
+    }
+
+    static func tcpAddress(_ text: String) throws(ValueError) -> SocketAddress {
+        let address = try address(text)
+        if case .unix = address { throw ValueError(message: "'\(text)': only IP:PORT is possible here") }
+        return address
+    }
+
+    static func choice<Choice: RawRepresentable<String> & CaseIterable>(_ text: String) throws(ValueError) -> Choice {
+        if let choice = Choice(rawValue: text) { return choice }
+        let names = Choice.allCases.map(\.rawValue)
+        let nearest = Nearest.name(to: text, among: names).map { "; did you mean '\($0)'?" } ?? ""
+        throw ValueError(message: "'\(text)' is not possible here; right would be \(names.joined(separator: " or "))\(nearest)")
+    }
+
+    static func name(_ text: String) throws(ValueError) -> String {
+        guard (1...64).contains(text.utf8.count), text.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7F })
+        else { throw ValueError(message: "a name has 1 to 64 bytes and no control characters") }
+        return text
+    }
+
+    static func prefix(_ text: String) throws(ValueError) -> String {
+        guard (1...64).contains(text.utf8.count), text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }),
+            !text.contains(where: { "*?[]{}:".contains($0) })
+        else {
+            throw ValueError(message: "a prefix has 1 to 64 visible ASCII characters, none of them in *?[]{}:")
+        }
+        return text
+    }
+
+    static func token(_ text: String) throws(ValueError) -> String {
+        guard text.utf8.count >= 8, text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+            throw ValueError(message: "a token has at least 8 visible ASCII characters")
+        }
+        return text
+    }
+}
+
+/// The nearest of several names, for "did you mean".
+package enum Nearest {
+    /// Nil when none is near.
+    package static func name(to text: String, among names: some Sequence<String>) -> String? {
+        let scored = names.map { (name: $0, distance: distance(text.lowercased(), $0.lowercased())) }
+        guard let best = scored.min(by: { $0.distance < $1.distance }),
+            best.distance <= max(2, best.name.count / 3)
+        else { return nil }
+        return best.name
+    }
+
+    /// Insertions, deletions, replacements and swaps of neighbours (optimal string alignment).
+    private static func distance(_ left: String, _ right: String) -> Int {
+        let left = Array(left.utf8.prefix(64))
+        let right = Array(right.utf8.prefix(64))
+        var rows = [Array(0...right.count)]
+        for (i, a) in left.enumerated() {
+            var row = [i + 1]
+            for (j, b) in right.enumerated() {
+                var best = min(row[j] + 1, rows[i][j + 1] + 1, rows[i][j] + (a == b ? 0 : 1))
+                if i > 0, j > 0, a == right[j - 1], left[i - 1] == b { best = min(best, rows[i - 1][j - 1] + 1) }
+                row.append(best)
+            }
+            rows.append(row)
+        }
+        return rows[left.count][right.count]
+    }
+}
+
+/// `redis://` and `unix://` URLs.
+enum RedisURL {
+    static func apply(_ text: String, to redis: inout RedisConfiguration) throws(ValueError) {
+        let example = "right would be redis://127.0.0.1:6379, redis://user:password@host/0 or unix:///run/redis.sock"
+        if text.hasPrefix("unix://") {
+            let path = String(text.dropFirst(7))
+            guard path.hasPrefix("/"), path.utf8.count <= SocketAddress.maximumPathBytes else {
+                throw ValueError(message: "the URL needs an absolute path; \(example)")
+            }
+            redis.endpoint = .unix(path: path)
+            return
+        }
+        if text.hasPrefix("rediss://") {
+            throw ValueError(message: "TLS to Redis is not there yet; \(example)")
+        }
+        // The URL may hold a password: it is never repeated in an error.
+        guard text.hasPrefix("redis://") else { throw ValueError(message: "this is not a Redis URL; \(example)") }
+        var rest = text.dropFirst(8)
+        if let at = rest.lastIndex(of: "@") {
+            let login = rest[..<at]
+            rest = rest[rest.index(after: at)...]
+            guard let colon = login.firstIndex(of: ":") else {
+                throw ValueError(message: "the URL has a user without a password; \(example)")
+            }
+            let user = decoded(login[..<colon])
+            guard let password = decoded(login[login.index(after: colon)...]) else {
+                throw ValueError(message: "the password in the URL is not percent-encoded; \(example)")
+            }
+            redis.user = user.flatMap { $0.isEmpty ? nil : $0 }
+            redis.password = password
+        }
+        if let slash = rest.firstIndex(of: "/") {
+            let database = rest[rest.index(after: slash)...]
+            rest = rest[..<slash]
+            if !database.isEmpty { redis.database = try Value.number(String(database), 0...65535) }
+        }
+        var host = String(rest)
+        var port: UInt16 = 6379
+        if let colon = rest.lastIndex(of: ":"), !rest.hasSuffix("]") {
+            guard let number = UInt16(rest[rest.index(after: colon)...]), number > 0 else {
+                throw ValueError(message: "the port in the URL is not 1 to 65535; \(example)")
+            }
+            port = number
+            host = String(rest[..<colon])
+        }
+        if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
+        guard !host.isEmpty, host.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+            throw ValueError(message: "the URL has no host; \(example)")
+        }
+        redis.endpoint = .tcp(host: host, port: port)
+    }
+
+    private static func decoded(_ text: Substring) -> String? {
+        var bytes: [UInt8] = []
+        var iterator = text.utf8.makeIterator()
+        while let byte = iterator.next() {
+            guard byte == UInt8(ascii: "%") else {
+                bytes.append(byte)
+                continue
+            }
+            guard let high = iterator.next(), let low = iterator.next(),
+                let value = UInt8(String(decoding: [high, low], as: UTF8.self), radix: 16)
+            else { return nil }
+            bytes.append(value)
+        }
+        return String(validating: bytes, as: UTF8.self)
+    }
+}

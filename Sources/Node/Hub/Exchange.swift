@@ -1,0 +1,203 @@
+package import Backplane
+package import Codec
+package import Reactor
+
+/// Where the reactors of a node meet: knows which reactor has subscribers of which channel, asks the backplane for
+/// the union of that, and hands each publication to the reactors concerned.
+///
+/// Lives on the backplane's home reactor. Everything that goes from here to another reactor goes through one ordered
+/// list per reactor, posted once per turn, so "you are subscribed" can never overtake a publication or be overtaken
+/// by one, and a thousand publications cost one wake-up.
+package final class Exchange: TurnWork, @unchecked Sendable {
+    /// What a reactor asks for.
+    package enum Request: Sendable {
+        case join(ChannelName)
+        case leave(ChannelName)
+        case publish(Publication, PublishTicket)
+    }
+
+    /// What a reactor is told.
+    package enum Notice: Sendable {
+        case delivered(Publication)
+        /// The channel is held; `leaves` says how many of the reactor's `leave`s were heard before that.
+        case held(ChannelName, leaves: UInt64)
+        case published(PublishTicket, PublishOutcome)
+        case link(isUp: Bool)
+    }
+
+    /// A channel that some reactor of this node has subscribers of.
+    private final class Interest {
+        let name: ChannelName
+        var isHeld = false
+        /// A bit for each reactor.
+        var reactors: UInt64 = 0
+
+        init(_ name: ChannelName) { self.name = name }
+    }
+
+    package let home: Reactor
+    private let backplane: any Backplane
+    private var shards: [Shard] = []
+    private var outboxes: [[Notice]] = []
+    /// How many `leave`s were heard from each reactor: the clock by which a `held` is dated.
+    private var leaves: [UInt64] = []
+    private var interests: [ChannelName: Interest] = [:]
+    /// The channel of the last publication: bursts mostly stay on one channel, and a comparison is cheaper than a hash.
+    private var last: Interest?
+    private var waiters: [UInt64: @Sendable (PublishOutcome) -> Void] = [:]
+    private var nextWaiter: UInt64 = 1
+    package private(set) var isLinked = false
+    /// Publications that came from the backplane with a session's name on them that is not here any more.
+    package private(set) var undeliverable: UInt64 = 0
+
+    /// The most reactors a node can have: a bit each.
+    package static let maximumReactors = 64
+
+    package init(home: Reactor, backplane: any Backplane) {
+        self.home = home
+        self.backplane = backplane
+    }
+
+    package func attach(_ shards: [Shard]) {
+        precondition(shards.count <= Self.maximumReactors)
+        self.shards = shards
+        outboxes = Array(repeating: [], count: shards.count)
+        leaves = Array(repeating: 0, count: shards.count)
+        // "Everybody" is held by the backplane itself and by every reactor, always.
+        let everybody = Interest(.all)
+        everybody.isHeld = true
+        everybody.reactors = shards.count == 64 ? .max : (1 << UInt64(shards.count)) - 1
+        interests[.all] = everybody
+    }
+
+    package var channelCount: Int { interests.count }
+
+    // MARK: From the reactors
+
+    package func received(_ request: Request, from reactor: Int) {
+        switch request {
+        case .join(let name): join(name, from: reactor)
+        case .leave(let name): leave(name, from: reactor)
+        case .publish(let publication, let ticket): backplane.publish(publication, ticket: ticket)
+        }
+    }
+
+    private func join(_ name: ChannelName, from reactor: Int) {
+        let interest: Interest
+        if let known = interests[name] {
+            interest = known
+        } else {
+            interest = Interest(name)
+            interests[name] = interest
+        }
+        let isFirst = interest.reactors == 0
+        interest.reactors |= 1 << UInt64(reactor)
+        if interest.isHeld {
+            tell(reactor, .held(name, leaves: leaves[reactor]))
+        } else if isFirst {
+            backplane.hold(name)
+        }
+    }
+
+    private func leave(_ name: ChannelName, from reactor: Int) {
+        leaves[reactor] += 1
+        guard let interest = interests[name] else { return }
+        interest.reactors &= ~(1 << UInt64(reactor))
+        guard interest.reactors == 0 else { return }
+        interests[name] = nil
+        if last === interest { last = nil }
+        backplane.release(name)
+    }
+
+    /// Publishes for the control plane; `completion` is called once, on the home reactor.
+    package func publish(_ publication: Publication, completion: @escaping @Sendable (PublishOutcome) -> Void) {
+        let waiter = nextWaiter
+        nextWaiter += 1
+        waiters[waiter] = completion
+        backplane.publish(publication, ticket: .waiter(waiter))
+    }
+
+    // MARK: To the reactors
+
+    private func tell(_ reactor: Int, _ notice: Notice) {
+        if shards[reactor].reactor === home {
+            shards[reactor].received(notice)
+        } else {
+            outboxes[reactor].append(notice)
+        }
+    }
+
+    package func turn() -> Bool {
+        for reactor in outboxes.indices where !outboxes[reactor].isEmpty {
+            let notices = outboxes[reactor]
+            outboxes[reactor] = []
+            outboxes[reactor].reserveCapacity(min(notices.count, 1024))
+            let shard = shards[reactor]
+            shard.reactor.post { for notice in notices { shard.received(notice) } }
+        }
+        return false
+    }
+}
+
+// MARK: - What the backplane says
+
+extension Exchange {
+    package func delivered(_ publication: Publication) {
+        if publication.channel.isReserved, publication.channel != .all {
+            return deliverToConnection(publication)
+        }
+        let interest: Interest
+        if let last, last.name == publication.channel {
+            interest = last
+        } else {
+            // Not ours any more: a release is under way, or it lingers.
+            guard let known = interests[publication.channel] else { return }
+            interest = known
+            last = known
+        }
+        var left = interest.reactors
+        while left != 0 {
+            let reactor = left.trailingZeroBitCount
+            left &= left - 1
+            tell(reactor, .delivered(publication))
+        }
+    }
+
+    private func deliverToConnection(_ publication: Publication) {
+        guard let id = SessionID(connectionChannel: publication.channel) else {
+            undeliverable += 1
+            return
+        }
+        let reactor = Int(Locator(id.locator).reactor)
+        guard reactor < shards.count else {
+            undeliverable += 1
+            return
+        }
+        tell(reactor, .delivered(publication))
+    }
+
+    package func held(_ channel: ChannelName) {
+        guard let interest = interests[channel], !interest.isHeld else { return }
+        interest.isHeld = true
+        var left = interest.reactors
+        while left != 0 {
+            let reactor = left.trailingZeroBitCount
+            left &= left - 1
+            tell(reactor, .held(channel, leaves: leaves[reactor]))
+        }
+    }
+
+    package func published(_ ticket: PublishTicket, _ outcome: PublishOutcome) {
+        if ticket.waiter != 0 {
+            waiters.removeValue(forKey: ticket.waiter)?(outcome)
+        } else if Int(ticket.reactor) < shards.count {
+            tell(Int(ticket.reactor), .published(ticket, outcome))
+        }
+    }
+
+    package func linkChanged(isUp: Bool) {
+        guard isUp != isLinked else { return }
+        isLinked = isUp
+        for reactor in shards.indices { tell(reactor, .link(isUp: isUp)) }
+    }
+}

@@ -1,0 +1,60 @@
+package import Codec
+
+/// One walk over a channel's rosters that sends a batch of its publications: where it is, and the bytes it sends.
+package struct Pass {
+    /// The batch as the subscribers of one variant get it.
+    package struct Encoded {
+        package let block: Block
+        /// Where each publication ends in the block.
+        package let ends: [Int]
+    }
+
+    /// A publication that some session does not get.
+    package struct Exception {
+        package let locator: Locator
+        package let publication: Int
+    }
+
+    package let publications: [Publication]
+    /// The sequence number of the first publication.
+    package let firstSequence: UInt32
+    /// The variant being served.
+    package var variant = 0
+    package var encoded: Encoded?
+    package let exceptions: [Exception]
+
+    package init(publications: [Publication], firstSequence: UInt32, reactor: UInt8, node: NodeID) {
+        self.publications = publications
+        self.firstSequence = firstSequence
+        var exceptions: [Exception] = []
+        for (index, publication) in publications.enumerated() {
+            guard let extras = publication.extras else { continue }
+            for id in extras.except where id.node == node {
+                let locator = Locator(id.locator)
+                if locator.reactor == reactor { exceptions.append(Exception(locator: locator, publication: index)) }
+            }
+        }
+        self.exceptions = exceptions
+    }
+
+    /// Frames the batch for a variant, once for all its subscribers.
+    package mutating func encode(for variant: Variant, with writer: ByteWriter) -> Encoded {
+        encoded?.block.release()
+        writer.removeAll()
+        var ends: [Int] = []
+        ends.reserveCapacity(publications.count)
+        for publication in publications {
+            PublicationEncoder.write(publication, as: variant, to: writer)
+            ends.append(writer.count)
+        }
+        let result = Encoded(block: Block(copying: writer.bytes), ends: ends)
+        encoded = result
+        return result
+    }
+
+    /// Gives the block back.
+    package mutating func deinitialize() {
+        encoded?.block.release()
+        encoded = nil
+    }
+}

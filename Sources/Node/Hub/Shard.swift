@@ -1,0 +1,196 @@
+import Backplane
+package import Codec
+package import Reactor
+
+/// One reactor's share of the node: its sessions, the channels they are subscribed to and the passes that serve them.
+///
+/// Nothing here is shared with another reactor, so nothing is locked. What crosses over goes through the `Exchange`.
+/// The parts: this file holds the state and the doors; `ShardChannels` subscribes; `ShardPasses` fans out;
+/// `ShardOpening`, `ShardFrames`, `ShardCentrifuge`, `ShardClosing` and `ShardLiveness` are a session's life.
+package final class Shard: ReactorHandler, TurnWork, @unchecked Sendable {
+    package let reactor: Reactor
+    package let index: Int
+    package let node: NodeID
+    package let settings: ShardSettings
+    let exchange: Exchange
+    let admission: Admission
+    let table: SessionTable
+    /// The slots of `table`, at hand.
+    let slots: UnsafeMutablePointer<SessionSlot>
+
+    package internal(set) var counters = ShardCounters()
+    /// Bytes that wait in all sessions together.
+    package internal(set) var outboundBytes = 0
+
+    var channels: [ChannelName: ShardChannel] = [:]
+    var channelsByIndex: [ShardChannel?] = []
+    var freeChannels: [UInt32] = []
+    /// Channels with a backlog or a running pass, in the order in which they take turns.
+    var queue: [ShardChannel] = []
+    var queueStart = 0
+    /// Sessions to flush at the end of the slice.
+    var dirty: [UInt32] = []
+    /// Sessions that exceeded their budget in this slice.
+    var slow: [UInt32] = []
+
+    /// What opening sessions will be answered.
+    var replies: [UInt32: OpeningReply] = [:]
+    let writer = ByteWriter(capacity: 64 * 1024)
+    var handler: HandlerID!
+    var random = SystemRandomNumberGenerator()
+    private var requests: [Exchange.Request] = []
+    var isLinked = false
+    /// Publishers that are not read from until the node is linked again.
+    var waitingForLink: [Locator] = []
+    /// How many channels were given up: dates the confirmations that come back.
+    var leaves: UInt64 = 0
+    let startedAt: MonotonicTime
+
+    package init(
+        reactor: Reactor, index: Int, node: NodeID, settings: ShardSettings, exchange: Exchange, admission: Admission
+    ) {
+        self.reactor = reactor
+        self.index = index
+        self.node = node
+        self.settings = settings
+        self.exchange = exchange
+        self.admission = admission
+        table = SessionTable(capacity: admission.limit)
+        slots = table.slots
+        startedAt = .now()
+    }
+
+    /// On the reactor, once, before the first connection.
+    package func start() {
+        handler = reactor.add(handler: self)
+        reactor.add(turnWork: self)
+        let everybody = makeChannel(.all)
+        everybody.interest = .held
+        // Nobody has to be subscribed for this one to stay.
+        everybody.subscribers = 1
+    }
+
+    /// Whether one more connection can be taken, open files and slots considered.
+    package var hasRoom: Bool { table.count < table.capacity && admission.hasRoom }
+    package var sessionCount: Int { table.count }
+    package var channelCount: Int { channels.count - 1 }
+
+    // MARK: The reactor's doors
+
+    package func ready(slot: UInt32, generation: UInt32, readiness: Readiness) {
+        guard let session = table.find(slot, generation: generation) else { return }
+        if readiness.contains(.writable), session.pointee.flags.contains(.blocked) {
+            resumeWriting(slot, session)
+            guard table.find(slot, generation: generation) != nil else { return }
+        }
+        if readiness.contains(.readable) {
+            read(slot, session)
+        } else if !readiness.isDisjoint(with: [.hangup, .error]) {
+            drop(slot)
+        }
+    }
+
+    package func timerFired(slot: UInt32, generation: UInt32, tag: UInt8) {
+        guard table.find(slot, generation: generation) != nil, let alarm = SessionAlarm(rawValue: tag) else { return }
+        rang(alarm, slot)
+    }
+
+    package func turn() -> Bool {
+        sendRequests()
+        let isMore = runPasses()
+        flushDirty()
+        // Closing sessions gives channels up, and passes make room for publishers: that goes out in this turn too.
+        sendRequests()
+        return isMore
+    }
+
+    // MARK: The exchange's doors
+
+    package func received(_ notice: Exchange.Notice) {
+        switch notice {
+        case .delivered(let publication): delivered(publication)
+        case .held(let name, let leaves): held(name, leaves: leaves)
+        case .published(let ticket, let outcome): published(ticket, outcome)
+        case .link(let isUp):
+            isLinked = isUp
+            if isUp {
+                resume(waitingForLink)
+                waitingForLink = []
+            }
+        }
+    }
+
+    func request(_ request: Exchange.Request) {
+        if exchange.home === reactor {
+            exchange.received(request, from: index)
+        } else {
+            requests.append(request)
+        }
+    }
+
+    private func sendRequests() {
+        guard !requests.isEmpty else { return }
+        let batch = requests
+        requests = []
+        requests.reserveCapacity(min(batch.count, 1024))
+        let exchange = exchange
+        let index = index
+        exchange.home.post { for request in batch { exchange.received(request, from: index) } }
+    }
+
+    // MARK: Sessions by number
+
+    @inline(__always)
+    func session(_ slot: UInt32) -> UnsafeMutablePointer<SessionSlot> { slots + Int(slot) }
+
+    package func locator(of slot: UInt32) -> Locator {
+        Locator(reactor: UInt8(index), slot: slot, generation: session(slot).pointee.generation)
+    }
+
+    package func id(of slot: UInt32) -> SessionID {
+        SessionID(node: node, locator: locator(of: slot).value, secret: session(slot).pointee.secret)
+    }
+
+    /// The session of that id, if it is still here.
+    package func find(_ id: SessionID) -> UInt32? {
+        let locator = Locator(id.locator)
+        guard id.node == node, Int(locator.reactor) == index,
+            let session = table.find(locator.slot, generation: locator.generation),
+            session.pointee.secret == id.secret
+        else { return nil }
+        return locator.slot
+    }
+}
+
+/// What a reactor needs to know of the configuration.
+package struct ShardSettings: Sendable {
+    package var rules: ChannelRules
+    package var frameLimits: FrameLimits
+    package var channelsPerSession: Int
+    /// Bytes that may wait for one session.
+    package var outboundBytes: Int
+    /// Bytes that may wait for all sessions of one reactor together.
+    package var reactorOutboundBytes: Int
+    package var handshakeTimeout: Duration
+    package var pingInterval: Duration
+    package var pongTimeout: Duration
+    package var origins: OriginRule
+    package var version: String
+
+    package init(
+        rules: ChannelRules, frameLimits: FrameLimits, channelsPerSession: Int, outboundBytes: Int,
+        reactorOutboundBytes: Int, handshakeTimeout: Duration, pingInterval: Duration, pongTimeout: Duration,
+        origins: OriginRule, version: String
+    ) {
+        self.rules = rules
+        self.frameLimits = frameLimits
+        self.channelsPerSession = channelsPerSession
+        self.outboundBytes = outboundBytes
+        self.reactorOutboundBytes = reactorOutboundBytes
+        self.handshakeTimeout = handshakeTimeout
+        self.pingInterval = pingInterval
+        self.pongTimeout = pongTimeout
+        self.origins = origins
+        self.version = version
+    }
+}

@@ -1,0 +1,36 @@
+/// What happened on one reactor since it started. Plain numbers, added to on the reactor and read there.
+package struct ShardCounters: Sendable {
+    package var accepted: UInt64 = 0
+    package var opened: UInt64 = 0
+    package var closed: UInt64 = 0
+    package var refusedHandshakes: UInt64 = 0
+    package var handshakeTimeouts: UInt64 = 0
+    /// No slot was left for a new connection.
+    package var refusedSessions: UInt64 = 0
+    package var messagesIn: UInt64 = 0
+    package var bytesIn: UInt64 = 0
+    package var bytesOut: UInt64 = 0
+    /// `send`/`writev` calls.
+    package var sends: UInt64 = 0
+    /// Publications that reached this reactor.
+    package var publications: UInt64 = 0
+    /// Publications handed to sessions.
+    package var deliveries: UInt64 = 0
+    package var passes: UInt64 = 0
+    package var published: UInt64 = 0
+    package var refusedPublishes: UInt64 = 0
+    package var protocolErrors: UInt64 = 0
+    package var oversizedMessages: UInt64 = 0
+    package var channelLimitHits: UInt64 = 0
+    package var slowDisconnects: UInt64 = 0
+    package var slowBytesDropped: UInt64 = 0
+    package var nodeOutboundLimitHits: UInt64 = 0
+    package var backlogOverruns: UInt64 = 0
+    package var publicationsOverrun: UInt64 = 0
+    package var publishersPaused: UInt64 = 0
+    package var missedPongs: UInt64 = 0
+    package var subscribeTimeouts: UInt64 = 0
+    package var writeErrors: UInt64 = 0
+
+    package init() {}
+}

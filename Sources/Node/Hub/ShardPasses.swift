@@ -1,0 +1,326 @@
+import Codec
+import Reactor
+
+/// Fan-out: publications become backlog, backlog becomes passes, passes go over the rosters in slices.
+extension Shard {
+    /// Sessions served between two looks at the clock.
+    static var sliceSessions: Int { 64 }
+    /// How long the passes of one turn may take before the reactor looks at its sockets again.
+    static var turnBudget: Duration { .milliseconds(1) }
+
+    // MARK: In
+
+    func delivered(_ publication: Publication) {
+        counters.publications += 1
+        if publication.channel.isReserved, publication.channel != .all { return deliverToConnection(publication) }
+        // Nobody here any more: the exchange will hear of it.
+        guard let channel = channels[publication.channel] else { return }
+        if channel.backlogBytes + publication.payload.count > ShardChannel.maximumBacklogBytes {
+            return overrun(channel)
+        }
+        channel.nextSequence &+= 1
+        channel.backlog.append(publication)
+        channel.backlogBytes += publication.payload.count
+        enqueue(channel)
+    }
+
+    private func enqueue(_ channel: ShardChannel) {
+        guard !channel.isQueued else { return }
+        channel.isQueued = true
+        queue.append(channel)
+    }
+
+    private func deliverToConnection(_ publication: Publication) {
+        guard let id = SessionID(connectionChannel: publication.channel), let slot = find(id),
+            session(slot).pointee.phase == .open
+        else { return }
+        writer.removeAll()
+        PublicationEncoder.write(publication, as: session(slot).pointee.variant, to: writer)
+        counters.deliveries += 1
+        sendWritten(slot)
+    }
+
+    /// Publications came faster than the passes could send them for so long that memory would run out. Dropping some
+    /// silently is not an option, so the subscribers here are told in the one way every dialect has: they are
+    /// disconnected as slow, with a reason that says reconnect.
+    private func overrun(_ channel: ShardChannel) {
+        counters.backlogOverruns += 1
+        counters.publicationsOverrun += UInt64(channel.backlog.count) + 1
+        channel.backlog = []
+        channel.backlogBytes = 0
+        for variant in Variant.allCases {
+            let roster = channel.rosters[Int(variant.rawValue)]
+            for place in 0..<roster.count { markSlow(roster.entries[place].slot) }
+        }
+    }
+
+    // MARK: The run queue
+
+    /// Goes on with the passes until the turn's time is used.
+    ///
+    /// - Returns: Whether something is left to do.
+    func runPasses() -> Bool {
+        guard queueStart < queue.count else { return false }
+        let deadline = MonotonicTime.now() + Self.turnBudget
+        repeat {
+            let channel = queue[queueStart]
+            queueStart += 1
+            if serve(channel) {
+                // Its next slice comes after everybody else's.
+                queue.append(channel)
+            } else {
+                channel.isQueued = false
+            }
+            flushDirty()
+            if queueStart == queue.count {
+                queue.removeAll(keepingCapacity: true)
+                queueStart = 0
+                return false
+            }
+        } while MonotonicTime.now() < deadline
+        if queueStart >= 1024 {
+            queue.removeFirst(queueStart)
+            queueStart = 0
+        }
+        return true
+    }
+
+    /// Serves one slice of a channel.
+    ///
+    /// - Returns: Whether the channel wants another turn.
+    private func serve(_ channel: ShardChannel) -> Bool {
+        if channel.pass == nil {
+            guard !channel.backlog.isEmpty else { return false }
+            beginPass(of: channel)
+        }
+        while channel.pass!.variant < Variant.allCases.count {
+            let roster = channel.rosters + channel.pass!.variant
+            if roster.pointee.isServed {
+                channel.pass!.variant += 1
+                channel.pass!.deinitialize()
+                continue
+            }
+            let encoded =
+                channel.pass!.encoded
+                ?? channel.pass!.encode(for: Variant(rawValue: UInt8(channel.pass!.variant))!, with: writer)
+            let slice = roster.pointee.takeSlice(most: Self.sliceSessions)
+            if channel.pass!.exceptions.isEmpty {
+                deliver(encoded, to: slice, of: roster.pointee.entries, from: channel.pass!.firstSequence)
+            } else {
+                deliverWithExceptions(channel.pass!, encoded, to: slice, of: roster.pointee.entries)
+            }
+            return true
+        }
+        endPass(of: channel)
+        return !channel.backlog.isEmpty
+    }
+
+    private func beginPass(of channel: ShardChannel) {
+        let (publications, first) = channel.takeBatch()
+        counters.passes += 1
+        if !channel.paused.isEmpty, channel.backlogBytes < ShardChannel.pausingBytes { resumePublishers(of: channel) }
+        channel.pass = Pass(
+            publications: publications, firstSequence: first, reactor: UInt8(index), node: node)
+        for variant in Variant.allCases { channel.rosters[Int(variant.rawValue)].beginPass() }
+    }
+
+    private func endPass(of channel: ShardChannel) {
+        channel.pass?.deinitialize()
+        channel.pass = nil
+        for variant in Variant.allCases { channel.rosters[Int(variant.rawValue)].endPass() }
+    }
+
+    // MARK: The walk
+
+    /// Hands a block to the subscribers in a slice. The only loop whose cost is paid per delivery.
+    private func deliver(
+        _ encoded: Pass.Encoded, to slice: Range<Int>, of entries: UnsafeMutablePointer<Roster.Entry>,
+        from firstSequence: UInt32
+    ) {
+        let block = encoded.block
+        let bytes = block.count
+        let publications = encoded.ends.count
+        var delivered = 0
+        for place in slice {
+            let entry = entries[place]
+            // Publications that arrived before it joined are not for it.
+            let skipped = Int(Int32(bitPattern: entry.since &- firstSequence))
+            if skipped <= 0 {
+                append(block, from: 0, to: bytes, for: entry.slot)
+                delivered += publications
+            } else if skipped < publications {
+                append(block, from: encoded.ends[skipped - 1], to: bytes, for: entry.slot)
+                delivered += publications - skipped
+            }
+        }
+        counters.deliveries &+= UInt64(delivered)
+    }
+
+    /// The same walk when some publication of the batch has sessions that do not get it: those few get the block in
+    /// pieces, everybody else as ever.
+    private func deliverWithExceptions(
+        _ pass: Pass, _ encoded: Pass.Encoded, to slice: Range<Int>, of entries: UnsafeMutablePointer<Roster.Entry>
+    ) {
+        for exception in pass.exceptions {
+            table.find(exception.locator.slot, generation: exception.locator.generation)?
+                .pointee.flags.insert(.excepted)
+        }
+        for place in slice {
+            let entry = entries[place]
+            let skipped = max(0, Int(Int32(bitPattern: entry.since &- pass.firstSequence)))
+            guard skipped < encoded.ends.count else { continue }
+            var start = skipped == 0 ? 0 : encoded.ends[skipped - 1]
+            if session(entry.slot).pointee.flags.contains(.excepted) {
+                for exception in pass.exceptions
+                where exception.locator.slot == entry.slot && exception.publication >= skipped {
+                    let hole = exception.publication == 0 ? 0 : encoded.ends[exception.publication - 1]
+                    if hole > start { append(encoded.block, from: start, to: hole, for: entry.slot) }
+                    start = max(start, encoded.ends[exception.publication])
+                }
+            }
+            append(encoded.block, from: start, to: encoded.block.count, for: entry.slot)
+            counters.deliveries &+= UInt64(encoded.ends.count - skipped)
+        }
+        for exception in pass.exceptions {
+            table.find(exception.locator.slot, generation: exception.locator.generation)?
+                .pointee.flags.remove(.excepted)
+        }
+    }
+
+    // MARK: Out
+
+    /// Puts bytes behind what waits for a session, within its budget, and marks it for the flush.
+    @inline(__always)
+    func append(_ block: Block, from start: Int, to end: Int, for slot: UInt32) {
+        let session = session(slot)
+        let waiting = session.pointee.outbound.bytes
+        // Whoever has nothing waiting may get a piece of any size; the budget is for those who do not keep up.
+        if waiting > 0 {
+            if waiting + (end - start) > settings.outboundBytes { return markSlow(slot) }
+            if outboundBytes + (end - start) > settings.reactorOutboundBytes {
+                counters.nodeOutboundLimitHits += 1
+                return markSlow(slot)
+            }
+        }
+        session.pointee.outbound.append(block, from: start, to: end)
+        outboundBytes &+= end - start
+        markDirty(slot, session)
+    }
+
+    @inline(__always)
+    func markDirty(_ slot: UInt32, _ session: UnsafeMutablePointer<SessionSlot>) {
+        // A blocked session is flushed when its socket says so.
+        if session.pointee.flags.isDisjoint(with: [.dirty, .blocked]) {
+            session.pointee.flags.insert(.dirty)
+            dirty.append(slot)
+        }
+    }
+
+    func markSlow(_ slot: UInt32) {
+        guard !session(slot).pointee.flags.contains(.slow) else { return }
+        session(slot).pointee.flags.insert(.slow)
+        slow.append(slot)
+    }
+
+    /// Sends what `writer` holds to one session.
+    func sendWritten(_ slot: UInt32) {
+        guard writer.count > 0 else { return }
+        let block = Block(copying: writer.bytes)
+        append(block, from: 0, to: block.count, for: slot)
+        block.release()
+    }
+
+    /// One `send` for every session that got something, however much it got and from however many channels.
+    func flushDirty() {
+        var index = 0
+        while index < dirty.count {
+            let slot = dirty[index]
+            index += 1
+            let session = session(slot)
+            guard session.pointee.flags.contains(.dirty) else { continue }
+            session.pointee.flags.remove(.dirty)
+            flush(slot, session)
+        }
+        dirty.removeAll(keepingCapacity: true)
+        while let slot = slow.popLast() {
+            guard session(slot).pointee.flags.contains(.slow) else { continue }
+            closeSlow(slot)
+        }
+    }
+
+    @inline(__always)
+    private func flush(_ slot: UInt32, _ session: UnsafeMutablePointer<SessionSlot>) {
+        let before = session.pointee.outbound.bytes
+        counters.sends &+= 1
+        let result = session.pointee.outbound.flush(to: session.pointee.stream)
+        let sent = before - session.pointee.outbound.bytes
+        outboundBytes &-= sent
+        counters.bytesOut &+= UInt64(sent)
+        session.pointee.bytesOut &+= UInt64(sent)
+        switch result {
+        case .done:
+            if session.pointee.phase == .closing { finishClosing(slot) }
+        case .blocked:
+            session.pointee.flags.insert(.blocked)
+            updateInterest(slot)
+        case .failed:
+            counters.writeErrors += 1
+            drop(slot)
+        }
+    }
+
+    /// The socket takes bytes again.
+    func resumeWriting(_ slot: UInt32, _ session: UnsafeMutablePointer<SessionSlot>) {
+        session.pointee.flags.remove(.blocked)
+        flush(slot, session)
+        guard session.pointee.phase != .free, !session.pointee.flags.contains(.blocked) else { return }
+        updateInterest(slot)
+    }
+
+    /// Tells the reactor what the session waits for.
+    func updateInterest(_ slot: UInt32) {
+        let session = session(slot)
+        var readiness: Readiness = []
+        if session.pointee.flags.isDisjoint(with: [.parked, .paused]) { readiness.insert(.readable) }
+        if session.pointee.flags.contains(.blocked) { readiness.insert(.writable) }
+        reactor.change(
+            session.pointee.stream.descriptor, to: readiness, handler: handler, slot: slot,
+            generation: session.pointee.generation)
+    }
+
+    // MARK: Publishers that are too fast
+
+    /// Stops reading from a publisher whose channel is far behind here, so that TCP slows it down.
+    func pauseIfBehind(_ slot: UInt32, _ channel: ShardChannel) {
+        guard channel.backlogBytes >= ShardChannel.pausingBytes, !session(slot).pointee.flags.contains(.paused),
+            session(slot).pointee.phase == .open
+        else { return }
+        counters.publishersPaused += 1
+        session(slot).pointee.flags.insert(.paused)
+        channel.paused.append(locator(of: slot))
+        updateInterest(slot)
+    }
+
+    /// Stops reading from a publisher of a dialect without replies while the node is isolated: what it sends waits in
+    /// its own socket instead of being refused unheard.
+    func pauseUntilLinked(_ slot: UInt32) {
+        guard !session(slot).pointee.flags.contains(.paused), session(slot).pointee.phase == .open else { return }
+        counters.publishersPaused += 1
+        session(slot).pointee.flags.insert(.paused)
+        waitingForLink.append(locator(of: slot))
+        updateInterest(slot)
+    }
+
+    func resumePublishers(of channel: ShardChannel) {
+        resume(channel.paused)
+        channel.paused = []
+    }
+
+    func resume(_ paused: [Locator]) {
+        for locator in paused {
+            guard let session = table.find(locator.slot, generation: locator.generation) else { continue }
+            session.pointee.flags.remove(.paused)
+            updateInterest(locator.slot)
+        }
+    }
+}

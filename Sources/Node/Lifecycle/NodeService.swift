@@ -1,0 +1,46 @@
+import Logging
+import Reactor
+import ServiceLifecycle
+
+/// A running node as a service: starts when the group does, leaves in good order when it is asked to.
+package struct NodeService: Service {
+    private let node: RunningNode
+    private let onListening: @Sendable () async -> Void
+
+    package init(node: RunningNode, onListening: @escaping @Sendable () async -> Void) {
+        self.node = node
+        self.onListening = onListening
+    }
+
+    package func run() async throws {
+        try await node.start()
+        await onListening()
+        try? await gracefulShutdown()
+        await node.stop()
+    }
+}
+
+/// Waits until both ports are open, then says so once.
+package actor Announcement {
+    private var client: String?
+    private var admin: String?
+    private let announce: @Sendable (_ client: String, _ admin: String) -> Void
+
+    package init(_ announce: @escaping @Sendable (_ client: String, _ admin: String) -> Void) {
+        self.announce = announce
+    }
+
+    package func clientListens(at address: String) {
+        client = address
+        tell()
+    }
+
+    package func adminListens(at address: String) {
+        admin = address
+        tell()
+    }
+
+    private func tell() {
+        if let client, let admin { announce(client, admin) }
+    }
+}

@@ -1,0 +1,159 @@
+package import Backplane
+package import Codec
+package import Logging
+package import Reactor
+
+/// A node: its reactors, their shards and listeners, the exchange between them and the link to the others.
+package final class RunningNode: Sendable {
+    package let id: NodeID
+    package let name: String
+    package let configuration: Configuration
+    package let log: Logger
+    /// Milliseconds since 1970.
+    package let startedAt: UInt64
+    package let reactors: [Reactor]
+    package let shards: [Shard]
+    package let exchange: Exchange
+    package let backplane: any Backplane
+    package let desk: Desk
+    package let clientAddress: SocketAddress
+    private let listening: [Int32]
+    nonisolated(unsafe) private var listeners: [Listener] = []
+
+    package static let version = "0.1.0"
+
+    package var home: Reactor { reactors[0] }
+
+    /// Prepares everything and takes the client port, so that what is wrong is known before anything runs.
+    package init(configuration: Configuration, hostName: String, cores: Int, log: Logger) throws(SystemError) {
+        self.configuration = configuration
+        self.log = log
+        id = .random()
+        name = configuration.nodeName.isEmpty ? hostName : configuration.nodeName
+        startedAt = WallClock.milliseconds
+        let count = configuration.reactors == 0 ? max(1, min(cores, Exchange.maximumReactors)) : configuration.reactors
+        let limit = Descriptors.raiseLimit()
+        log.info("open files: \(limit.now) allowed (\(limit.before) before), \(Descriptors.reserved) reserved")
+        let admission = Admission(
+            limit: min(configuration.sessions, max(1, limit.now - Descriptors.reserved)))
+
+        // All reactors listen on the port the first one got, which matters when it was chosen by the system.
+        var listening: [Int32] = []
+        let isShared: Bool
+        if case .unix = configuration.clientListen { isShared = false } else { isShared = count > 1 }
+        listening.append(try Socket.listen(on: configuration.clientListen, reusePort: isShared))
+        let address = Socket.localAddress(of: listening[0]) ?? configuration.clientListen
+        clientAddress = address
+        if isShared {
+            for _ in 1..<count { listening.append(try Socket.listen(on: address, reusePort: true)) }
+        }
+        self.listening = listening
+
+        var reactors: [Reactor] = []
+        for index in 0..<count { reactors.append(try Reactor(index: index, name: "reactor-\(index)")) }
+        self.reactors = reactors
+        switch configuration.backplane {
+        case .memory:
+            backplane = MemoryBackplane(home: reactors[0], node: id, name: name, wallClock: WallClock.milliseconds)
+        case .redis:
+            backplane = RedisBackplane(
+                home: reactors[0], node: id, name: name, configuration: configuration.redis,
+                wallClock: { WallClock.milliseconds })
+        }
+        exchange = Exchange(home: reactors[0], backplane: backplane)
+        let settings = ShardSettings(configuration, reactors: count)
+        var shards: [Shard] = []
+        for reactor in reactors {
+            shards.append(
+                Shard(
+                    reactor: reactor, index: reactor.index, node: id, settings: settings, exchange: exchange,
+                    admission: admission))
+        }
+        self.shards = shards
+        exchange.attach(shards)
+        desk = Desk(exchange: exchange, backplane: backplane, clock: { WallClock.milliseconds })
+        desk.log = { level, message in
+            switch level {
+            case .info: log.info("\(message)")
+            case .warning: log.warning("\(message)")
+            case .error: log.error("\(message)")
+            }
+        }
+    }
+
+    /// Starts the threads and lets clients in.
+    package func start() async throws {
+        for reactor in reactors { reactor.start() }
+        for shard in shards where shard.reactor !== home {
+            await shard.reactor.perform { shard.start() }
+        }
+        let desk = desk
+        let backplane = backplane
+        let exchange = exchange
+        let first = shards[0]
+        // The link's work comes before the exchange's, and that before the passes: what is published leaves first.
+        await home.perform {
+            backplane.start(receiver: desk)
+            exchange.home.add(turnWork: exchange)
+            first.start()
+        }
+        for (index, descriptor) in listening.enumerated() {
+            let shard = shards[index]
+            let listener = Listener(reactor: shard.reactor, descriptor: descriptor) { client, peer in
+                shard.accepted(client, from: peer)
+            }
+            listener.admit = { shard.hasRoom }
+            nonisolated(unsafe) let starting = listener
+            listeners.append(listener)
+            let failure = await shard.reactor.perform { () -> SystemError? in
+                do throws(SystemError) {
+                    try starting.start()
+                    return nil
+                } catch {
+                    return error
+                }
+            }
+            if let failure { throw failure }
+        }
+    }
+
+    /// No new clients; those who are there are told to come back elsewhere; the others hear our farewell.
+    package func stop() async {
+        for (index, listener) in listeners.enumerated() {
+            nonisolated(unsafe) let stopping = listener
+            await shards[index].reactor.perform { stopping.stop() }
+        }
+        for shard in shards {
+            await shard.reactor.perform { shard.closeAll(code: .goingAway, reason: "the node is shutting down, reconnect") }
+        }
+        // The farewell's pause is also the time the close frames have to leave.
+        let backplane = backplane
+        await withCheckedContinuation { continuation in
+            home.post { backplane.stop { continuation.resume() } }
+        }
+        for reactor in reactors { reactor.stop() }
+        if case .unix(let path) = clientAddress { Socket.removeFile(path) }
+    }
+
+    /// How often the listeners had to pause.
+    package func listenerStatistics() async -> [Listener.Statistics] {
+        var all: [Listener.Statistics] = []
+        for (index, listener) in listeners.enumerated() {
+            nonisolated(unsafe) let asked = listener
+            all.append(await shards[index].reactor.perform { asked.statistics })
+        }
+        return all
+    }
+}
+
+extension ShardSettings {
+    init(_ configuration: Configuration, reactors: Int) {
+        self.init(
+            rules: ChannelRules(configuration.channels),
+            frameLimits: FrameLimits(messageBytes: configuration.messageBytes, fragments: configuration.fragments),
+            channelsPerSession: configuration.channelsPerSession, outboundBytes: configuration.outboundBytes,
+            reactorOutboundBytes: configuration.outboundBytesNode / reactors,
+            handshakeTimeout: configuration.handshakeTimeout, pingInterval: configuration.pingInterval,
+            pongTimeout: configuration.pongTimeout, origins: configuration.origins, version: RunningNode.version)
+    }
+}

@@ -1,0 +1,125 @@
+import Reactor
+import Backplane
+import Codec
+
+/// The centrifuge dialect: what its state machine asks for, done.
+extension Shard {
+    func receivedCentrifuge(
+        _ slot: UInt32, _ session: UnsafeMutablePointer<SessionSlot>, _ message: UnsafeRawBufferPointer, isText: Bool
+    ) {
+        let generation = session.pointee.generation
+        var machine = session.pointee.centrifuge
+        machine.received(message, isText: isText) { intent in
+            perform(intent, slot, session)
+            return session.pointee.generation == generation && session.pointee.phase == .open
+        }
+        if session.pointee.generation == generation { session.pointee.centrifuge = machine }
+    }
+
+    private func perform(_ intent: CentrifugeIntent, _ slot: UInt32, _ session: UnsafeMutablePointer<SessionSlot>) {
+        switch intent {
+        case .connect(let connect):
+            writer.removeAll()
+            CentrifugeEncoder.writeConnected(
+                connect.id, client: id(of: slot), version: settings.version,
+                ping: UInt32(clamping: settings.pingInterval.components.seconds), pong: true, to: writer)
+            sendWritten(slot)
+            arm(.ping, slot)
+        case .subscribe(let subscribe):
+            do {
+                try self.subscribe(slot, to: subscribe.channel, command: subscribe.id)
+                armSubscribeTimeout(slot, subscribe.channel, command: subscribe.id)
+            } catch {
+                reply(slot, subscribe.id, error.centrifugeError)
+            }
+        case .unsubscribe(let id, let channel):
+            unsubscribe(slot, from: channel)
+            writer.removeAll()
+            CentrifugeEncoder.writeUnsubscribed(id, to: writer)
+            sendWritten(slot)
+        case .publish(let id, let channel, let data):
+            publishCentrifuge(slot, id, channel, data)
+        case .pong, .send:
+            // A pong needs no answer, and nobody here listens to messages without a channel.
+            break
+        case .refuse(let id, let error):
+            reply(slot, id, error)
+        case .disconnect(let disconnect):
+            counters.protocolErrors += 1
+            close(slot, disconnect)
+        }
+    }
+
+    func reply(_ slot: UInt32, _ command: UInt32, _ error: CentrifugeError) {
+        writer.removeAll()
+        CentrifugeEncoder.writeError(command, error, to: writer)
+        sendWritten(slot)
+    }
+
+    func confirmedCentrifuge(_ slot: UInt32, _ channel: ShardChannel, command: UInt32) {
+        writer.removeAll()
+        CentrifugeEncoder.writeSubscribed(command, to: writer)
+        sendWritten(slot)
+    }
+
+    private func publishCentrifuge(
+        _ slot: UInt32, _ command: UInt32, _ name: ChannelName, _ data: UnsafeRawBufferPointer
+    ) {
+        let channel = channels[name]
+        guard (channel?.rule ?? settings.rules.rule(for: name)).allowsClientPublish else {
+            counters.refusedPublishes += 1
+            return reply(slot, command, .permissionDenied)
+        }
+        publish(
+            name, .json, data, from: slot, command: command, extras: Publication.Extras(publisher: id(of: slot)))
+        if let channel { pauseIfBehind(slot, channel) }
+    }
+
+    func answerPublish(_ slot: UInt32, command: UInt32, _ outcome: PublishOutcome) {
+        switch outcome {
+        case .accepted:
+            writer.removeAll()
+            CentrifugeEncoder.writePublished(command, to: writer)
+            sendWritten(slot)
+        case .refused:
+            // 100 is the protocol's temporary error: the client may try again.
+            reply(slot, command, .internal)
+        }
+    }
+
+    /// A subscribe that nobody confirms, because the node is isolated, is answered with a temporary error in time for
+    /// the client to try again by itself.
+    private func armSubscribeTimeout(_ slot: UInt32, _ name: ChannelName, command: UInt32) {
+        let session = session(slot)
+        guard let channel = channels[name], let index = session.pointee.subscriptions.index(of: channel.index),
+            session.pointee.subscriptions[index].place == Self.unplaced
+        else { return }
+        let generation = session.pointee.generation
+        reactor.schedule(after: Self.subscribeTimeout) { [weak self] in
+            guard let self, let session = self.table.find(slot, generation: generation),
+                session.pointee.phase == .open, let channel = self.channels[name],
+                channel.waiting.contains(where: {
+                    $0.slot == slot && $0.generation == generation && $0.command == command
+                }),
+                let index = session.pointee.subscriptions.index(of: channel.index),
+                session.pointee.subscriptions[index].place == Self.unplaced
+            else { return }
+            self.counters.subscribeTimeouts += 1
+            channel.waiting.removeAll { $0.slot == slot && $0.generation == generation }
+            self.unsubscribe(slot, from: name)
+            self.reply(slot, command, .internal)
+        }
+    }
+
+    static var subscribeTimeout: Duration { .seconds(4) }
+}
+
+extension Shard.SubscribeRefusal {
+    fileprivate var centrifugeError: CentrifugeError {
+        switch self {
+        case .alreadySubscribed: .alreadySubscribed
+        case .tooManyChannels: .limitExceeded
+        case .notPermitted: .permissionDenied
+        }
+    }
+}

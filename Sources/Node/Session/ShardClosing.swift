@@ -1,0 +1,107 @@
+import Reactor
+package import Codec
+
+/// How sessions end.
+extension Shard {
+    /// How long a closing session may take to read our last bytes and to close its side.
+    static var lingering: Duration { .seconds(5) }
+
+    /// Ends a session with a close frame where its dialect has one: what was queued before still goes out first.
+    package func close(_ slot: UInt32, code: CloseCode, reason: String) {
+        guard beginClosing(slot) else { return }
+        writer.removeAll()
+        if session(slot).pointee.dialect != .sse { FrameWriter.writeClose(code, reason: reason, to: writer) }
+        finish(slot)
+    }
+
+    func close(_ slot: UInt32, _ disconnect: CentrifugeDisconnect) {
+        close(slot, code: CloseCode(rawValue: disconnect.code), reason: disconnect.reason)
+    }
+
+    /// The session does not keep up: what waits for it is dropped, and it is told to come back.
+    func closeSlow(_ slot: UInt32) {
+        let session = session(slot)
+        session.pointee.flags.remove(.slow)
+        guard session.pointee.phase == .open else { return }
+        counters.slowDisconnects += 1
+        let dropped = session.pointee.outbound.dropUnsent()
+        outboundBytes -= dropped
+        counters.slowBytesDropped &+= UInt64(dropped)
+        if session.pointee.dialect == .centrifuge {
+            close(slot, .slow)
+        } else {
+            close(slot, code: .tryAgainLater, reason: "slow consumer: messages were lost, reconnect")
+        }
+    }
+
+    private func beginClosing(_ slot: UInt32) -> Bool {
+        let session = session(slot)
+        guard session.pointee.phase != .free, session.pointee.phase != .closing else { return false }
+        if session.pointee.phase == .open { counters.closed += 1 }
+        replies[slot] = nil
+        unsubscribeFromAll(slot)
+        session.pointee.phase = .closing
+        session.pointee.reader.reset()
+        table.freeEarly(slot)
+        if !session.pointee.flags.isDisjoint(with: [.parked, .paused]) {
+            session.pointee.flags.subtract([.parked, .paused])
+            updateInterest(slot)
+        }
+        return true
+    }
+
+    /// Sends what `writer` holds as the last bytes.
+    private func finish(_ slot: UInt32) {
+        let session = session(slot)
+        if writer.count > 0 {
+            // Past the budget on purpose: these are at most 127 bytes, and they say why.
+            let block = Block(copying: writer.bytes)
+            session.pointee.outbound.append(block, from: 0, to: block.count)
+            outboundBytes += block.count
+            block.release()
+        }
+        // With nothing to send the flush at the end of the slice still shuts our side down.
+        markDirty(slot, session)
+        arm(.lingering, slot, after: Self.lingering)
+    }
+
+    /// Everything was sent: our side is closed, and the other side has until the alarm to do the same. Closing the
+    /// socket at once would reset the connection if bytes of the client are still unread, and our last words with it.
+    func finishClosing(_ slot: UInt32) {
+        let session = session(slot)
+        guard !session.pointee.flags.contains(.shut) else { return }
+        session.pointee.flags.insert(.shut)
+        session.pointee.stream.shutdownWrite()
+    }
+
+    func receivedWhileClosing(
+        _ slot: UInt32, _ session: UnsafeMutablePointer<SessionSlot>, _ bytes: UnsafeMutableRawBufferPointer
+    ) {
+        // Read and forgotten: after our close frame nothing the client says counts (RFC 6455 1.4).
+    }
+
+    /// The connection is gone, or is to go at once.
+    func drop(_ slot: UInt32) {
+        let session = session(slot)
+        if session.pointee.phase == .open { counters.closed += 1 }
+        replies[slot] = nil
+        unsubscribeFromAll(slot)
+        outboundBytes -= session.pointee.outbound.bytes
+        reactor.deregister(session.pointee.stream.descriptor)
+        session.pointee.stream.close()
+        table.release(slot)
+        admission.left()
+    }
+
+    /// Closes every session, for the end of the process.
+    package func closeAll(code: CloseCode, reason: String) {
+        for slot in 0..<UInt32(table.used) where session(slot).pointee.phase != .free {
+            if session(slot).pointee.dialect == .centrifuge {
+                close(slot, .shutdown)
+            } else {
+                close(slot, code: code, reason: reason)
+            }
+        }
+        flushDirty()
+    }
+}

@@ -1,0 +1,91 @@
+import Backplane
+import Codec
+
+/// What open sessions send: frames become messages, messages become publications or commands.
+extension Shard {
+    func receivedFrames(
+        _ slot: UInt32, _ session: UnsafeMutablePointer<SessionSlot>, _ bytes: UnsafeMutableRawBufferPointer
+    ) {
+        // An event stream has nothing to say after its request.
+        if session.pointee.dialect == .sse { return }
+        let generation = session.pointee.generation
+        // The reader works outside the slot, because what an event leads to may close the session and free the slot.
+        var reader = session.pointee.reader
+        session.pointee.reader = FrameReader(role: .server)
+        reader.receive(bytes, limits: settings.frameLimits) { event in
+            receivedEvent(event, slot, session)
+            return session.pointee.generation == generation && session.pointee.phase == .open
+        }
+        if session.pointee.generation == generation, session.pointee.phase == .open {
+            session.pointee.reader = reader
+        } else {
+            reader.reset()
+        }
+    }
+
+    private func receivedEvent(_ event: FrameEvent, _ slot: UInt32, _ session: UnsafeMutablePointer<SessionSlot>) {
+        switch event {
+        case .message(let opcode, let payload):
+            counters.messagesIn &+= 1
+            session.pointee.messagesIn &+= 1
+            switch session.pointee.dialect {
+            case .raw: publishRaw(slot, session, payload, kind: opcode == .text ? .text : .binary)
+            case .centrifuge: receivedCentrifuge(slot, session, payload, isText: opcode == .text)
+            case .sse: break
+            }
+        case .ping(let payload):
+            writer.removeAll()
+            FrameWriter.write(.pong, payload, to: writer)
+            sendWritten(slot)
+        case .pong:
+            break
+        case .close(let code, _):
+            // RFC 6455 5.5.1: the reply usually echoes the code.
+            close(slot, code: code ?? .normal, reason: "")
+        case .failure(let error):
+            if error.closeCode == .tooBig { counters.oversizedMessages += 1 } else { counters.protocolErrors += 1 }
+            close(slot, code: error.closeCode, reason: "\(error.reason)")
+        }
+    }
+
+    private func publishRaw(
+        _ slot: UInt32, _ session: UnsafeMutablePointer<SessionSlot>, _ payload: UnsafeRawBufferPointer,
+        kind: PayloadKind
+    ) {
+        guard let channel = channelsByIndex[Int(session.pointee.subscriptions[0].channel)] else { return }
+        guard channel.rule.allowsClientPublish else {
+            counters.refusedPublishes += 1
+            return close(
+                slot, code: .policyViolation, reason: "publishing to channel '\(channel.name)' is not permitted")
+        }
+        publish(channel.name, kind, payload, from: slot, command: 0, extras: nil)
+        if isLinked { pauseIfBehind(slot, channel) } else { pauseUntilLinked(slot) }
+    }
+
+    /// Sends a client's publication on its way; the outcome comes back to `published`.
+    func publish(
+        _ name: ChannelName, _ kind: PayloadKind, _ payload: UnsafeRawBufferPointer, from slot: UInt32,
+        command: UInt32, extras: Publication.Extras?
+    ) {
+        counters.published &+= 1
+        let publication = Publication(
+            channel: name, kind: kind, payload: Array(payload), origin: node, extras: extras)
+        let ticket = PublishTicket(
+            reactor: UInt8(index), slot: slot, generation: session(slot).pointee.generation, command: command)
+        request(.publish(publication, ticket))
+    }
+
+    func published(_ ticket: PublishTicket, _ outcome: PublishOutcome) {
+        if case .refused = outcome { counters.refusedPublishes += 1 }
+        guard let session = table.find(ticket.slot, generation: ticket.generation), session.pointee.phase == .open
+        else { return }
+        switch session.pointee.dialect {
+        case .centrifuge:
+            answerPublish(ticket.slot, command: ticket.command, outcome)
+        case .raw, .sse:
+            // A frame has no reply, and closing a session would cost its subscriptions: the loss is counted. Whoever
+            // has to know publishes through the API or the centrifuge dialect.
+            break
+        }
+    }
+}

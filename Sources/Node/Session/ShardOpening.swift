@@ -1,0 +1,303 @@
+import Codec
+package import Reactor
+
+/// A session's first bytes: from the accepted socket over the request head to the reply that opens it.
+extension Shard {
+    /// A client has connected.
+    package func accepted(_ descriptor: Int32, from peer: SocketAddress) {
+        counters.accepted += 1
+        let stream = Stream(descriptor: descriptor)
+        guard let slot = table.take() else {
+            counters.refusedSessions += 1
+            stream.close()
+            return
+        }
+        admission.entered()
+        let session = session(slot)
+        session.pointee.stream = stream
+        session.pointee.peer = PeerAddress(peer)
+        session.pointee.phase = .head
+        session.pointee.secret = .random(using: &random)
+        if case .unix = peer {} else { Socket.setNoDelay(descriptor) }
+        do {
+            try reactor.register(
+                descriptor, for: .readable, handler: handler, slot: slot, generation: session.pointee.generation)
+        } catch {
+            counters.refusedSessions += 1
+            stream.close()
+            table.release(slot)
+            admission.left()
+            return
+        }
+        arm(.handshake, slot, after: settings.handshakeTimeout)
+    }
+
+    /// Reads what came in and hands it to whatever the session is at the moment.
+    func read(_ slot: UInt32, _ session: UnsafeMutablePointer<SessionSlot>) {
+        switch session.pointee.stream.read(into: reactor.readBuffer) {
+        case .bytes(let count):
+            counters.bytesIn &+= UInt64(count)
+            session.pointee.bytesIn &+= UInt64(count)
+            session.pointee.flags.insert(.heard)
+            let bytes = UnsafeMutableRawBufferPointer(rebasing: reactor.readBuffer[..<count])
+            switch session.pointee.phase {
+            case .head: receivedHead(slot, session, bytes)
+            case .open: receivedFrames(slot, session, bytes)
+            case .closing: receivedWhileClosing(slot, session, bytes)
+            // Reading is switched off while opening, and a free slot has no socket.
+            case .opening, .free: break
+            }
+        case .wouldBlock:
+            break
+        case .end, .failed:
+            drop(slot)
+        }
+    }
+
+    private func receivedHead(
+        _ slot: UInt32, _ session: UnsafeMutablePointer<SessionSlot>, _ bytes: UnsafeMutableRawBufferPointer
+    ) {
+        var whole = bytes
+        if let early = session.pointee.early {
+            early.pointee.append(UnsafeRawBufferPointer(bytes))
+            whole = early.pointee.bytes
+        }
+        switch RequestHeadParser.parse(UnsafeRawBufferPointer(whole), limits: HTTPLimits()) {
+        case .incomplete:
+            if session.pointee.early == nil { keepEarly(session, bytes) }
+        case .failure(let error):
+            refuse(slot, error)
+        case .head(let head, let consumed):
+            let rest = Array(whole[consumed...])
+            table.freeEarly(slot)
+            route(head, slot)
+            guard !rest.isEmpty, session.pointee.phase == .opening || session.pointee.phase == .open else { return }
+            // Frames before our reply are early but not wrong; they are read once the session is open.
+            if session.pointee.phase == .opening {
+                rest.withUnsafeBytes { keepEarly(session, UnsafeMutableRawBufferPointer(mutating: $0)) }
+            } else {
+                var rest = rest
+                rest.withUnsafeMutableBytes { receivedFrames(slot, session, $0) }
+            }
+        }
+    }
+
+    private func keepEarly(_ session: UnsafeMutablePointer<SessionSlot>, _ bytes: UnsafeMutableRawBufferPointer) {
+        let early = UnsafeMutablePointer<ByteAccumulator>.allocate(capacity: 1)
+        early.initialize(to: ByteAccumulator())
+        early.pointee.append(UnsafeRawBufferPointer(bytes))
+        session.pointee.early = early
+    }
+
+    // MARK: Routing
+
+    private func route(_ head: RequestHead, _ slot: UInt32) {
+        if head.path == "/health" { return answerHealth(head, slot) }
+        guard let dialect = Dialect(path: head.path) else {
+            return refuse(
+                slot,
+                HTTPError(
+                    status: 404, code: "unknown_path",
+                    message: "no dialect is spoken at this path; known are /raw, /sse, /connection/websocket, /health"))
+        }
+        guard settings.origins.allows(head) else {
+            return refuse(
+                slot, HTTPError(status: 403, code: "origin_not_allowed", message: "this origin is not allowed here"))
+        }
+        let session = session(slot)
+        session.pointee.dialect = dialect
+        session.pointee.variant = dialect.variant
+        switch dialect {
+        case .sse:
+            guard head.method == "GET" else {
+                return refuse(
+                    slot,
+                    HTTPError(
+                        status: 405, code: "method_not_allowed", message: "an event stream is asked for with GET",
+                        headers: [("Allow", "GET")]))
+            }
+            guard !head.hasBody else {
+                return refuse(
+                    slot, HTTPError(status: 400, code: "unexpected_body", message: "this request has no body"))
+            }
+            open(slot, head, reply: .sse(origin: head.header("origin")))
+        case .raw, .centrifuge:
+            switch Handshake.check(head) {
+            case .failure(let error): refuse(slot, error)
+            case .success(let accepted):
+                open(
+                    slot, head,
+                    reply: .webSocket(
+                        accept: accepted.accept, protocol: dialect.subprotocol(among: accepted.protocols)))
+            }
+        }
+    }
+
+    private func answerHealth(_ head: RequestHead, _ slot: UInt32) {
+        guard head.method == "GET" || head.method == "HEAD" else {
+            return refuse(
+                slot,
+                HTTPError(
+                    status: 405, code: "method_not_allowed", message: "health is asked for with GET or HEAD",
+                    headers: [("Allow", "GET, HEAD")]))
+        }
+        writer.removeAll()
+        HTTPResponse.write(
+            status: isLinked ? 200 : 503, headers: [("Content-Type", "text/plain"), ("Cache-Control", "no-store")],
+            body: head.method == "HEAD" ? "" : isLinked ? "ready\n" : "isolated\n", to: writer)
+        answer(slot)
+    }
+
+    /// Says no, and closes.
+    func refuse(_ slot: UInt32, _ error: HTTPError) {
+        counters.refusedHandshakes += 1
+        writer.removeAll()
+        error.write(to: writer)
+        answer(slot)
+    }
+
+    /// Sends what `writer` holds as the last thing, and closes.
+    private func answer(_ slot: UInt32) {
+        session(slot).pointee.phase = .closing
+        sendWritten(slot)
+        arm(.lingering, slot, after: Self.lingering)
+    }
+
+    // MARK: Opening
+
+    private func open(_ slot: UInt32, _ head: RequestHead, reply: OpeningReply) {
+        let session = session(slot)
+        var names: [ChannelName] = []
+        if session.pointee.dialect != .centrifuge {
+            for (key, value) in head.query where key == "channel" {
+                do {
+                    let name = try ChannelName(validating: Array(value.utf8))
+                    if !names.contains(name) { names.append(name) }
+                } catch {
+                    return refuse(
+                        slot,
+                        HTTPError(
+                            status: 400, code: "invalid_channel", message: "\(error): in the query parameter 'channel'"
+                        ))
+                }
+            }
+            guard !names.isEmpty else {
+                return refuse(
+                    slot,
+                    HTTPError(
+                        status: 400, code: "channel_missing",
+                        message: "say which channel: \(head.path)?channel=NAME, repeated for more"))
+            }
+        }
+        session.pointee.phase = .opening
+        if names.isEmpty { return finishOpening(slot, reply) }
+        session.pointee.unconfirmed = UInt16(clamping: names.count)
+        let generation = session.pointee.generation
+        replies[slot] = reply
+        for name in names {
+            do {
+                try subscribe(slot, to: name, command: 0)
+            } catch {
+                replies[slot] = nil
+                session.pointee.phase = .head
+                unsubscribeFromAll(slot)
+                return refuse(slot, error.response(for: name))
+            }
+        }
+        guard table.find(slot, generation: generation) != nil, session.pointee.phase == .opening else { return }
+        if isLinked {
+            session.pointee.flags.insert(.parked)
+            updateInterest(slot)
+        } else {
+            // While the node is isolated nobody can confirm anything, and clients are still welcome: readiness and
+            // the admin page say that nothing arrives from elsewhere.
+            openNow(slot)
+        }
+    }
+
+    /// A channel of an opening session, or of an open one, is confirmed.
+    func confirmed(_ slot: UInt32, _ channel: ShardChannel, command: UInt32) {
+        let session = session(slot)
+        switch session.pointee.phase {
+        case .opening:
+            session.pointee.unconfirmed -= 1
+            if session.pointee.unconfirmed == 0 { openNow(slot) }
+        case .open:
+            // Opened while the node was isolated: it joined then.
+            guard let index = session.pointee.subscriptions.index(of: channel.index),
+                session.pointee.subscriptions[index].place == Self.unplaced
+            else { return }
+            join(slot, channel)
+            if session.pointee.dialect == .centrifuge { confirmedCentrifuge(slot, channel, command: command) }
+        case .free, .head, .closing:
+            break
+        }
+    }
+
+    private func openNow(_ slot: UInt32) {
+        guard let reply = replies.removeValue(forKey: slot) else { return }
+        finishOpening(slot, reply)
+    }
+
+    private func finishOpening(_ slot: UInt32, _ reply: OpeningReply) {
+        let session = session(slot)
+        counters.opened += 1
+        session.pointee.phase = .open
+        session.pointee.openedAt = UInt32(
+            clamping: (reactor.now.nanoseconds &- startedAt.nanoseconds) / 1_000_000_000)
+        writer.removeAll()
+        reply.write(to: writer)
+        sendWritten(slot)
+        for index in 0..<session.pointee.subscriptions.count {
+            let subscription = session.pointee.subscriptions[index]
+            if subscription.place == Self.unplaced, let channel = channelsByIndex[Int(subscription.channel)] {
+                join(slot, channel)
+            }
+        }
+        let everybody = channelsByIndex[0]!
+        session.pointee.subscriptions.append(.init(channel: everybody.index, place: Self.unplaced))
+        join(slot, everybody)
+        arm(session.pointee.dialect == .centrifuge ? .connect : .ping, slot)
+        if session.pointee.flags.contains(.parked) {
+            session.pointee.flags.remove(.parked)
+            updateInterest(slot)
+        }
+        if let early = session.pointee.early {
+            session.pointee.early = nil
+            receivedFrames(slot, session, early.pointee.bytes)
+            early.pointee.deallocate()
+            early.deallocate()
+        }
+    }
+}
+
+/// The reply that opens a session.
+enum OpeningReply {
+    case webSocket(accept: String, protocol: String?)
+    case sse(origin: String?)
+
+    func write(to writer: ByteWriter) {
+        switch self {
+        case .webSocket(let accept, let subprotocol):
+            Handshake.writeResponse(accept: accept, protocol: subprotocol, to: writer)
+        case .sse(let origin):
+            SSEResponse.write(origin: origin, to: writer)
+        }
+    }
+}
+
+extension Shard.SubscribeRefusal {
+    fileprivate func response(for name: ChannelName) -> HTTPError {
+        switch self {
+        case .alreadySubscribed:
+            HTTPError(status: 400, code: "already_subscribed", message: "channel '\(name)' is named twice")
+        case .tooManyChannels:
+            HTTPError(
+                status: 400, code: "too_many_channels",
+                message: "a session may not subscribe to more channels (limits.channels_per_session)")
+        case .notPermitted:
+            HTTPError(
+                status: 403, code: "not_permitted", message: "subscribing to channel '\(name)' is not permitted")
+        }
+    }
+}
