@@ -119,10 +119,15 @@ class Fleet:
         return [*payloads, Payload(spelled)]
 
     def _by_command(self, way: str) -> list[Payload]:
-        payloads = texts(way)
+        payloads = texts(way) + binaries(way)
         for index, payload in enumerate(payloads):
             node = self.nodes[index % len(self.nodes)]
-            result = node.command("publish", self.channel, payload.value)
+            if isinstance(payload.value, bytes):
+                file = node.directory / "payload.bin"
+                file.write_bytes(payload.value)
+                result = node.command("publish", self.channel, "--file", str(file))
+            else:
+                result = node.command("publish", self.channel, payload.value)
             assert result.returncode == 0, f"carillon publish: {result.stderr}{result.stdout}"
         return payloads
 

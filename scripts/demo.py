@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+"""A cluster to look at: redis-server, three nodes and HAProxy before them.
+
+Without arguments it prints addresses and things to try, and runs until Ctrl-C. With --check it connects every kind of
+client through the balancer, publishes in every way, checks what each got, and ends with `N passed, N failed`.
+"""
+
+import argparse
+import signal
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPOSITORY / "Tests/Integration"))
+
+from rig.balancers import HAProxy  # noqa: E402 - it is found only now
+from rig.browser import Chromium, PageServer  # noqa: E402
+from rig.cluster import Cluster  # noqa: E402
+from rig.fleet import Check, Fleet  # noqa: E402
+from rig.node import CARILLON  # noqa: E402
+
+
+def say(text: str = "") -> None:
+    print(text, flush=True)
+
+
+class Demonstration:
+    """The cluster, its balancer and the page."""
+
+    def __init__(self, directory: Path) -> None:
+        self.page = PageServer()
+        self.cluster = Cluster(directory, client={"listen": "127.0.0.1:0", "origins": [self.page.origin]})
+        self._since = time.monotonic()
+
+    def progress(self, what: str) -> None:
+        say(f"  {time.monotonic() - self._since:4.1f} s  {what}")
+
+    def start(self) -> None:
+        say("Starting")
+        self.cluster.start(self.progress)
+        self.progress("HAProxy")
+        self.cluster.balance(HAProxy)
+        self.progress("three nodes, all ready, each knows the others")
+
+    def stop(self) -> None:
+        say("Stopping")
+        self.cluster.stop(self.progress)
+        self.page.stop()
+
+    # For people
+
+    def explain(self) -> None:
+        balancer, nodes = self.cluster.balancer, self.cluster.nodes
+        program = CARILLON.relative_to(REPOSITORY) if CARILLON.is_relative_to(REPOSITORY) else CARILLON
+        first, last = f"http://{nodes[0].admin}", f"http://{nodes[-1].admin}"
+        client = balancer.client
+        say()
+        say(f"  clients    {client}   (HAProxy; its own page: http://127.0.0.1:{balancer.statistics_port}/)")
+        for node in nodes:
+            say(f"  {node.name}     {node.client}   admin page http://{node.admin}/   process {node.pid}")
+        say(f"  redis      {self.cluster.redis.url}")
+        say(f"  logs       {self.cluster.directory}")
+        say(f"""
+Try, each in a terminal of its own, here in this directory:
+
+  1  listen, with curl:
+       curl -N 'http://{client}/sse?channel=demo'
+
+  2  listen and speak, with a WebSocket (what you type is published):
+       .venv/bin/python -m websockets 'ws://{client}/raw?channel=demo'
+
+  3  a page, in several windows:
+       {self.page.origin}/?address={client}&channel=demo
+
+  4  publish, at the first node and at the last; everybody above gets it:
+       {program} publish demo 'good morning' --admin {first}
+       curl -d '{{"channel":"demo","data":{{"n":1}}}}' -H 'Content-Type: application/json' {last}/api/v1/publish
+
+  5  look at the cluster, from any node:
+       {program} cluster --admin {last}
+       {program} connections --channel demo --admin {first}
+
+  6  kill a node and watch its clients move to the others:
+       kill -9 {nodes[1].pid}; {program} cluster --admin {first}
+
+  7  stop Redis for a while; nobody is disconnected, and the admin page says what happened:
+       kill -STOP {self.cluster.redis.pid}; sleep 5; kill -CONT {self.cluster.redis.pid}
+
+Ctrl-C stops everything.""")
+
+    def watch(self, ended: threading.Event) -> None:
+        """Waits for Ctrl-C, and tells when a process ends by itself."""
+        processes = [*self.cluster.nodes, self.cluster.balancer, self.cluster.redis]
+        told: set[str] = set()
+        while not ended.wait(0.5):
+            for process in processes:
+                if not process.is_running and process.name not in told:
+                    told.add(process.name)
+                    say(f"{process.name} has ended ({process.exit_code})")
+
+    # For proof
+
+    def check(self) -> list[Check]:
+        results: list[Check] = []
+
+        def tell(check: Check) -> None:
+            results.append(check)
+            say(f"  {'ok    ' if check.problem is None else 'FAILED'} {check.name}" + (f": {check.problem}" if check.problem else ""))
+
+        say("Checking")
+        names = {node.name for node in self.cluster.nodes}
+        for node in self.cluster.nodes:
+            result = node.command("cluster")
+            missing = [name for name in sorted(names) if name not in result.stdout]
+            tell(Check(f"'carillon cluster' on {node.name} shows three nodes", f"not {missing}" if missing else None))
+        self.progress("starting headless Chromium")
+        browser = Chromium(self.cluster.directory)
+        fleet = None
+        try:
+            browser.start(self.page.origin + "/")
+            fleet = Fleet(self.cluster.balancer.client, self.cluster.nodes, browser, channel="demo")
+            fleet.run(tell)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is a failure to be counted and cleaned up after
+            tell(Check("the check runs to its end", f"{type(error).__name__}: {error}"))
+        finally:
+            if fleet:
+                fleet.close()
+            browser.stop()
+        return results
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="prove that it works, and end")
+    arguments = parser.parse_args()
+    ended = threading.Event()
+    interrupted = False
+
+    def end(*_: object) -> None:
+        nonlocal interrupted
+        interrupted = True
+        ended.set()
+        # While starting or checking there is no loop that looks.
+        if arguments.check or not running:
+            raise KeyboardInterrupt
+
+    running = False
+    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGTERM, end)
+    results: list[Check] = []
+    with tempfile.TemporaryDirectory(prefix="carillon-demo-", ignore_cleanup_errors=True) as directory:
+        demonstration = Demonstration(Path(directory))
+        try:
+            demonstration.start()
+            if arguments.check:
+                results = demonstration.check()
+            else:
+                demonstration.explain()
+                running = True
+                demonstration.watch(ended)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            # A second Ctrl-C does not leave processes behind.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            say()
+            demonstration.stop()
+    if not arguments.check:
+        return 0
+    if interrupted:
+        say("interrupted")
+        return 130
+    failed = sum(check.problem is not None for check in results)
+    say(f"{len(results) - failed} passed, {failed} failed")
+    return 1 if failed or not results else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

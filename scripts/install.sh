@@ -1,0 +1,69 @@
+#!/bin/sh
+# Installs what building, testing and the demonstration need, and nothing that is there already:
+# Debian packages (with sudo when not root), and Python packages into .venv.
+#
+#   scripts/install.sh build    what the build needs
+#   scripts/install.sh          that, and what tests and the demonstration need
+set -eu
+cd "$(dirname "$0")/.."
+
+say() { printf '%s\n' "$*" >&2; }
+
+if ! command -v swift >/dev/null 2>&1; then
+    say "error: there is no Swift toolchain. Carillon needs Swift 6.2 or later:"
+    say "       https://www.swift.org/install/linux/ (then: swift --version)"
+    exit 1
+fi
+version=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9]*\.[0-9]*\).*/\1/p' | head -n 1)
+case "$version" in
+    [0-5].* | 6.[01])
+        say "error: this is Swift $version. Carillon needs Swift 6.2 or later: https://www.swift.org/install/linux/"
+        exit 1
+        ;;
+esac
+
+# package:what shows that it is there. A file where there is no command.
+build="libhiredis-dev:/usr/include/hiredis/hiredis.h libssl-dev:/usr/include/openssl/ssl.h
+    zlib1g-dev:/usr/include/zlib.h pkg-config:pkg-config"
+run="redis-server:redis-server haproxy:haproxy nginx:nginx
+    libnginx-mod-stream:/usr/lib/nginx/modules/ngx_stream_module.so
+    chromium:chromium python3-venv:/usr/share/doc/python3-venv curl:curl"
+[ "${1:-all}" = build ] && wanted=$build || wanted="$build $run"
+
+missing=""
+for pair in $wanted; do
+    package=${pair%%:*} sign=${pair#*:}
+    case "$sign" in
+        /*) [ -e "$sign" ] || missing="$missing $package" ;;
+        # Debian keeps servers where not everybody looks.
+        *) PATH="$PATH:/usr/sbin:/sbin" command -v "$sign" >/dev/null 2>&1 || missing="$missing $package" ;;
+    esac
+done
+
+if [ -n "$missing" ]; then
+    if ! command -v apt-get >/dev/null 2>&1; then
+        say "error: these are missing, and there is no apt-get to install them:$missing"
+        exit 1
+    fi
+    asRoot=""
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo >/dev/null 2>&1 || { say "error: to install$missing, run this as root or install sudo"; exit 1; }
+        asRoot="sudo"
+    fi
+    say "installing$missing"
+    # Debian may start services of some of these. Nothing here uses them: tests and demonstration start their own.
+    # shellcheck disable=SC2086
+    { $asRoot apt-get update -q && $asRoot env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -q -y --no-install-recommends $missing; } >&2
+fi
+
+[ "${1:-all}" = build ] && exit 0
+
+requirements=Tests/Integration/requirements.txt
+if ! cmp -s "$requirements" .venv/requirements.txt; then
+    say "making .venv"
+    [ -x .venv/bin/python ] || python3 -m venv .venv
+    .venv/bin/python -m pip install -q --disable-pip-version-check -r "$requirements"
+    # Last, so that an interrupted installation is done again.
+    cp "$requirements" .venv/requirements.txt
+fi

@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""Runs every test and adds up the counts.
+
+The last line is `N passed, N failed`, and the exit status says the same. `--all` runs what takes long too.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+BUILD = REPOSITORY / ".build"
+
+
+class Score:
+    """What passed and what did not."""
+
+    def __init__(self) -> None:
+        self.passed = 0
+        self.failed: list[str] = []
+
+    def add(self, name: str, is_good: bool) -> None:
+        if is_good:
+            self.passed += 1
+        else:
+            self.failed.append(name)
+
+    def read(self, file: Path, what: str, status: int) -> None:
+        """Takes the results of a runner; one that says it failed and names no test counts as one failure."""
+        before = len(self.failed)
+        cases = list(ElementTree.parse(file).iter("testcase")) if file.exists() else []
+        skipped = 0
+        for case in cases:
+            if case.find("skipped") is not None:
+                skipped += 1
+                continue
+            is_good = case.find("failure") is None and case.find("error") is None
+            self.add(f"{case.get('classname')} {case.get('name')}", is_good)
+        if skipped:
+            print(f"{what}: {skipped} skipped", flush=True)
+        if len(self.failed) == before and (status != 0 or len(cases) == skipped):
+            self.failed.append(f"{what} (exit status {status}, {len(cases)} results)")
+
+
+def step(title: str, command: list[str], **environment: str) -> int:
+    """Runs a command with its output shown; how long it took is told afterwards."""
+    print(f"\n== {title}: {' '.join(command)}", flush=True)
+    start = time.monotonic()
+    status = subprocess.run(command, cwd=REPOSITORY, env={**os.environ, **environment}, check=False).returncode
+    print(f"== {title}: {'good' if status == 0 else f'exit status {status}'}, {time.monotonic() - start:.0f} s", flush=True)
+    return status
+
+
+def lint(score: Score) -> None:
+    sources = ["Sources", "Tests", "Benchmarks", "Package.swift"]
+    score.add("swift-format", step("format", ["swift", "format", "lint", "--strict", "--recursive", *sources]) == 0)
+
+
+def build(score: Score) -> bool:
+    is_built = step("build", ["swift", "build", "-c", "release", "--product", "carillon"]) == 0
+    score.add("build", is_built)
+    return is_built
+
+
+def unit(score: Score) -> None:
+    # The results of Swift Testing are written beside the file that is named (those of XCTest, of which there are none).
+    results = BUILD / "unit-swift-testing.xml"
+    results.unlink(missing_ok=True)
+    status = step("unit tests", ["swift", "test", "--xunit-output", str(BUILD / "unit.xml")])
+    score.read(results, "unit tests", status)
+
+
+def integration(score: Score, everything: bool) -> None:
+    results = BUILD / "integration.xml"
+    results.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "pytest", "Tests/Integration", f"--junitxml={results}"]
+    status = step("integration tests", [*command, *(["--everything"] if everything else [])])
+    score.read(results, "integration tests", status)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--all", action="store_true", help="also what takes long")
+    arguments = parser.parse_args()
+    BUILD.mkdir(exist_ok=True)
+    score = Score()
+    lint(score)
+    is_built = build(score)
+    unit(score)
+    if is_built:
+        integration(score, arguments.all)
+    else:
+        score.failed.append("integration tests (nothing to test: the build failed)")
+    print()
+    for name in score.failed:
+        print(f"failed: {name}")
+    print(f"{score.passed} passed, {len(score.failed)} failed", flush=True)
+    return 1 if score.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
