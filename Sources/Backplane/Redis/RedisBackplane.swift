@@ -35,6 +35,8 @@ package final class RedisBackplane: Backplane, @unchecked Sendable {
     var isSubscriberReady = false
     /// The channels wanted have all been confirmed since the subscriber connected.
     var isCaughtUp = false
+    /// Channels asked for again since the subscriber connected anew.
+    var resubscribing = 0
     var beatSequence: UInt64 = 0
     /// When the beats that have not come back were sent.
     var beatsSent: [UInt64: MonotonicTime] = [:]

@@ -89,8 +89,9 @@ extension RedisBackplane {
         receiver?.happened(
             .info,
             wasIsolated
-                ? "linked again after \(Double(down / 100) / 10) s: \(interest.count) channels subscribed again, \(waiting.count) publications sent that had waited"
+                ? "linked again after \(Double(down / 100) / 10) s: \(resubscribing) channels subscribed again, \(waiting.count) publications sent that had waited"
                 : "linked to Redis at \(configuration.endpoint)")
+        resubscribing = 0
         receiver?.linkChanged(link)
         for entry in waiting { publishNow(entry.publication, entry.ticket) }
     }

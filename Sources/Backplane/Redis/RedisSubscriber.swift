@@ -8,6 +8,7 @@ extension RedisBackplane {
         isCaughtUp = false
         hasHeardItself = false
         let wanted = interest.connected()
+        resubscribing = wanted
         if link.phase != .starting { link.resubscribed &+= UInt64(wanted) }
         output.removeAll()
         RESPWriter.command(

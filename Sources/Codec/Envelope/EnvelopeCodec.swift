@@ -173,8 +173,10 @@ package enum EnvelopeCodec {
         _ field: UnsafeRawBufferPointer, _ hint: ChannelName?
     ) throws(EnvelopeError) -> ChannelName {
         if let hint, field.isEqual(to: hint.bytes) { return hint }
-        // The names nodes make are the only ones with a '$' that may pass.
-        if let objection = ChannelName.objection(to: field), objection != .reserved { throw .badChannel(objection) }
+        guard field.count <= ChannelName.maximumBytes else { throw .badChannel(.tooLong(bytes: field.count)) }
+        // The names nodes make may begin with a '$'; what follows it keeps the same rules.
+        let rest = field.first == UInt8(ascii: "$") ? field.dropFirst() : field[...]
+        if let objection = ChannelName.objection(to: rest) { throw .badChannel(objection) }
         return ChannelName(trusted: Array(field))
     }
 }
