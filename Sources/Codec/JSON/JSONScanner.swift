@@ -52,7 +52,8 @@ package struct JSONScanner {
     /// step over the value.
     ///
     /// - Returns: Whether the object was whole and the callback content.
-    package mutating func members(_ body: (_ key: UnsafeRawBufferPointer, _ scanner: inout JSONScanner) -> Bool) -> Bool {
+    package mutating func members(_ body: (_ key: UnsafeRawBufferPointer, _ scanner: inout JSONScanner) -> Bool) -> Bool
+    {
         guard skip(UInt8(ascii: "{")) else { return false }
         if skip(UInt8(ascii: "}")) { return true }
         repeat {

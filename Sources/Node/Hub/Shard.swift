@@ -30,6 +30,8 @@ package final class Shard: ReactorHandler, TurnWork, @unchecked Sendable {
     var queueStart = 0
     /// Sessions to flush at the end of the slice.
     var dirty: [UInt32] = []
+    /// Sessions that broke the protocol in this turn.
+    var failed: [(locator: Locator, error: FrameError)] = []
     /// Sessions that exceeded their budget in this slice.
     var slow: [UInt32] = []
 
@@ -98,6 +100,7 @@ package final class Shard: ReactorHandler, TurnWork, @unchecked Sendable {
     package func turn() -> Bool {
         sendRequests()
         let isMore = runPasses()
+        closeFailed()
         flushDirty()
         // Closing sessions gives channels up, and passes make room for publishers: that goes out in this turn too.
         sendRequests()

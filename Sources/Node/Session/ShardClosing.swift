@@ -34,6 +34,18 @@ extension Shard {
         }
     }
 
+    /// Closes the sessions that broke the protocol, after the passes: messages that came whole before the bad frame are
+    /// published, and what they bring back to their sender still reaches it (RFC 6455 7.1.7 fails the connection, not
+    /// the past).
+    func closeFailed() {
+        guard !failed.isEmpty else { return }
+        let failures = failed
+        failed = []
+        for (locator, error) in failures where table.find(locator.slot, generation: locator.generation) != nil {
+            close(locator.slot, code: error.closeCode, reason: error.reason)
+        }
+    }
+
     private func beginClosing(_ slot: UInt32) -> Bool {
         let session = session(slot)
         guard session.pointee.phase != .free, session.pointee.phase != .closing else { return false }

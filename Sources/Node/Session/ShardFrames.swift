@@ -44,7 +44,8 @@ extension Shard {
             close(slot, code: code ?? .normal, reason: "")
         case .failure(let error):
             if error.closeCode == .tooBig { counters.oversizedMessages += 1 } else { counters.protocolErrors += 1 }
-            close(slot, code: error.closeCode, reason: "\(error.reason)")
+            // Its reader takes nothing more, and what it had sent before is carried out first: see `closeFailed`.
+            failed.append((locator(of: slot), error))
         }
     }
 
