@@ -62,7 +62,7 @@ class Chromium(Process):
         port_file = profile / "DevToolsActivePort"
         port = self.wait_until(lambda: port_file.read_text().split()[0], "opens its DevTools port", 60)
         page = self.wait_until(lambda: self._page(port, url), "opens the page", 30)
-        self._devtools = websockets.sync.client.connect(page, max_size=64 << 20)
+        self._devtools = websockets.sync.client.connect(page, max_size=64 << 20, legacy=True)
         self.wait_until(lambda: self.evaluate("typeof openReceiver") == "function", "runs the page's script", 30)
         return self
 

@@ -86,7 +86,7 @@ class WebsocketsClient(_Threaded):
     def __init__(self, address: str, channel: str, **options: Any) -> None:
         super().__init__()
         self.socket = websockets.sync.client.connect(
-            f"ws://{address}/raw?channel={channel}", max_size=LARGEST, **options)
+            f"ws://{address}/raw?channel={channel}", max_size=LARGEST, legacy=True, **options)
         self._thread.start()
 
     def read(self) -> None:
@@ -112,7 +112,9 @@ class WebsocketClientClient(_Threaded):
 
     def __init__(self, address: str, channel: str) -> None:
         super().__init__()
-        self.socket = websocket.create_connection(f"ws://{address}/raw?channel={channel}", timeout=15)
+        # It would name an origin as a browser does, though it is no page; the nodes admit the page's only.
+        self.socket = websocket.create_connection(
+            f"ws://{address}/raw?channel={channel}", timeout=15, suppress_origin=True)
         self.socket.settimeout(None)
         self._thread.start()
 
@@ -152,7 +154,9 @@ class HttpxSSEClient(_Threaded):
                 for event in source.iter_sse():
                     if self._is_ours:
                         return
-                    self.received.append(event.data)
+                    # The library also reports a block that only says `retry`; to the standard that is no event.
+                    if event.data:
+                        self.received.append(event.data)
 
     def shut(self) -> None:
         # A blocking read is ended from outside only by its socket.
