@@ -1,0 +1,67 @@
+import Codec
+import Testing
+
+@Suite struct SSEEncoderTests {
+    static func written(
+        _ payload: [UInt8], _ kind: PayloadKind = .text, position: Position? = nil, event: [UInt8]? = nil
+    ) -> [UInt8] {
+        let publication = Publication(
+            channel: ChannelName(trusted: Array("chat:1".utf8)), kind: kind, payload: payload, origin: NodeID(1),
+            position: position, extras: event.map { .init(event: $0) })
+        return Written.bytes { PublicationEncoder.write(publication, as: .sse, to: $0) }
+    }
+
+    static let texts: [(String, String, String)] = [
+        ("hello", "data: hello\n\n", "hello"),
+        ("", "data: \n\n", ""),
+        (" a", "data:  a\n\n", " a"),
+        ("a\nb", "data: a\ndata: b\n\n", "a\nb"),
+        ("a\rb", "data: a\ndata: b\n\n", "a\nb"),
+        ("a\r\nb", "data: a\ndata: b\n\n", "a\nb"),
+        ("a\n\rb", "data: a\ndata: \ndata: b\n\n", "a\n\nb"),
+        ("a\r\r\nb", "data: a\ndata: \ndata: b\n\n", "a\n\nb"),
+        ("\n", "data: \ndata: \n\n", "\n"),
+        ("a\r", "data: a\ndata: \n\n", "a\n"),
+        ("a\r\n", "data: a\ndata: \n\n", "a\n"),
+        ("a\0b", "data: a\0b\n\n", "a\0b"),
+        ("data: x\n\nevent: evil", "data: data: x\ndata: \ndata: event: evil\n\n", "data: x\n\nevent: evil"),
+        ("12345678\r\n12345678", "data: 12345678\ndata: 12345678\n\n", "12345678\n12345678"),
+        ("\u{FEFF}é日", "data: \u{FEFF}é日\n\n", "\u{FEFF}é日"),
+    ]
+
+    @Test(arguments: texts)
+    func textIsLinesOfData(_ text: String, _ bytes: String, _ event: String) {
+        let written = Self.written(Array(text.utf8))
+        #expect(written == Array(bytes.utf8))
+        #expect(EventStream.events(written) == [.init(data: event)])
+    }
+
+    @Test func binaryIsBase64() {
+        #expect(Self.written([0, 10, 13, 255], .binary) == Array("data: AAoN/w==\n\n".utf8))
+    }
+
+    @Test func carriesNameAndPosition() {
+        let written = Self.written(
+            Array("1".utf8), .json, position: Position(epoch: 0xAB, offset: 42), event: Array("moved".utf8))
+        #expect(written == Array("id: chat:1-ab.42\nevent: moved\ndata: 1\n\n".utf8))
+        #expect(EventStream.events(written) == [.init(name: "moved", data: "1", lastID: "chat:1-ab.42")])
+    }
+
+    @Test(arguments: ["a\nb", "a\rb", "\n"])
+    func aNameThatIsNotOneLineIsLeftOut(_ name: String) {
+        #expect(Self.written([0x31], event: Array(name.utf8)) == Array("data: 1\n\n".utf8))
+    }
+
+    @Test func anyTextIsOneEventWithItsLines() {
+        var numbers = SeededNumbers(state: 10)
+        let alphabet: [Character] = ["a", "\n", "\r", "\r\n", ":", " ", "é", "\0"]
+        for _ in 0..<3000 {
+            let text = String(
+                (0..<Int.random(in: 0...30, using: &numbers)).map { _ in alphabet.randomElement(using: &numbers)! })
+            let expected = text.replacing("\r\n", with: "\n").unicodeScalars.map { $0 == "\r" ? "\n" : $0 }
+            var view = String.UnicodeScalarView()
+            view.append(contentsOf: expected)
+            #expect(EventStream.events(Self.written(Array(text.utf8))) == [.init(data: String(view))])
+        }
+    }
+}

@@ -1,0 +1,70 @@
+import Codec
+import Testing
+
+@Suite struct NodeMessageTests {
+    static let samples: [NodeMessage] = [
+        .beat(Beat(node: NodeID(1), sequence: 0, name: "", summary: [])),
+        .beat(Beat(node: NodeID(.max), sequence: .max, name: "édge-1", summary: Array("{\"sessions\":3}".utf8))),
+        .farewell(NodeID(5)),
+        .question(id: 7, from: NodeID(8), body: []),
+        .question(id: .max, from: NodeID(8), body: [1, 2, 3]),
+        .answer(id: 7, from: NodeID(8), body: [0]),
+    ]
+
+    static func decode(_ bytes: [UInt8]) -> Result<NodeMessage, EnvelopeError> {
+        bytes.withUnsafeBytes { bytes -> Result<NodeMessage, EnvelopeError> in
+            do throws(EnvelopeError) {
+                return .success(try NodeMessage(decoding: bytes))
+            } catch {
+                return .failure(error)
+            }
+        }
+    }
+
+    @Test(arguments: samples)
+    func comesBackAsItWas(_ message: NodeMessage) throws {
+        let bytes = Written.bytes { message.write(to: $0) }
+        #expect(bytes[2] != EnvelopeCodec.publicationType)
+        #expect(try Self.decode(bytes).get() == message)
+    }
+
+    /// Summary and body have no length of their own, so only what is cut before them is seen to be cut.
+    @Test(arguments: samples)
+    func aTruncationNeverComesBackAsTheSame(_ message: NodeMessage) {
+        let bytes = Written.bytes { message.write(to: $0) }
+        for count in 0..<bytes.count {
+            switch Self.decode(Array(bytes[..<count])) {
+            case .failure(let error): #expect(error == .truncated)
+            case .success(let shorter): #expect(shorter != message)
+            }
+        }
+    }
+
+    @Test func refusesPublicationsAndOtherVersions() {
+        let publication = Written.bytes { EnvelopeCodec.write(EnvelopeCodecTests.samples[0], to: $0) }
+        #expect(throws: EnvelopeError.unknownType(1)) { try Self.decode(publication).get() }
+        var beat = Written.bytes { Self.samples[1].write(to: $0) }
+        beat[1] = 2
+        #expect(throws: EnvelopeError.unknownVersion(2)) { try Self.decode(beat).get() }
+    }
+
+    @Test func cutsAnEndlessNameBetweenTwoCharacters() throws {
+        let name = String(repeating: "é", count: 40_000)
+        let beat = NodeMessage.beat(Beat(node: NodeID(1), sequence: 1, name: name, summary: [1]))
+        guard case .beat(let read) = try Self.decode(Written.bytes { beat.write(to: $0) }).get() else {
+            Issue.record("not a beat")
+            return
+        }
+        #expect(read.name == String(repeating: "é", count: 32_767))
+        #expect(read.summary == [1])
+    }
+
+    @Test func nothingThatComesInCanStopIt() {
+        var numbers = SeededNumbers(state: 3)
+        for _ in 0..<10_000 {
+            for type: UInt8 in 0...6 {
+                _ = Self.decode([0xCA, 1, type] + numbers.bytes(Int.random(in: 0...40, using: &numbers)))
+            }
+        }
+    }
+}
