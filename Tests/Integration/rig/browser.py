@@ -49,7 +49,8 @@ class Chromium(Process):
         self._commands = 0
         self._lock = threading.Lock()
 
-    def start(self, url: str) -> "Chromium":
+    def start(self, url: str, loaded: str = "typeof openReceiver == 'function'") -> "Chromium":
+        """Opens a page and waits until an expression in it is true."""
         profile = self.directory / "chromium-profile"
         command = ["chromium", "--headless=new", "--remote-debugging-port=0", f"--user-data-dir={profile}",
                    "--disable-gpu", "--disable-dev-shm-usage", "--disable-extensions", "--disable-sync",
@@ -63,7 +64,7 @@ class Chromium(Process):
         port = self.wait_until(lambda: port_file.read_text().split()[0], "opens its DevTools port", 60)
         page = self.wait_until(lambda: self._page(port, url), "opens the page", 30)
         self._devtools = websockets.sync.client.connect(page, max_size=64 << 20, legacy=True)
-        self.wait_until(lambda: self.evaluate("typeof openReceiver") == "function", "runs the page's script", 30)
+        self.wait_until(lambda: self.evaluate(loaded), "has loaded the page", 30)
         return self
 
     @staticmethod

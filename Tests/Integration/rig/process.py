@@ -28,6 +28,10 @@ def accepts(port: int) -> bool:
         return False
 
 
+#: Seen instead of what was waited for.
+_ENDED = object()
+
+
 class Process:
     """One process with a log file."""
 
@@ -71,12 +75,12 @@ class Process:
         """Waits for a condition, and says why when the process ended instead."""
 
         def look():
-            if not self.is_running:
-                raise SystemError(f"{self.name} ended with {self.exit_code}")
-            return condition()
+            return _ENDED if not self.is_running else condition()
 
         try:
-            return until(look, f"{self.name}: {what}", seconds)
+            seen = until(look, f"{self.name}: {what}", seconds)
+            assert seen is not _ENDED, f"{self.name} ended with {self.exit_code} before: {what}"
+            return seen
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.output()[-3000:]}") from None
 
