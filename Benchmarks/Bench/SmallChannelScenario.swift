@@ -20,6 +20,7 @@ package enum SmallChannelScenario {
         small.channel = options.channel + "-small"
         let largeSession = try SwarmSession("large", large)
         let smallSession = try SwarmSession("small", small)
+        smallSession.hurry()
         _ = try await smallSession.connect { _ in }
         _ = try await largeSession.connect(progress: progress)
 

@@ -133,7 +133,8 @@ def across_nodes(bench: Bench) -> list[Row]:
                     window = {} if scenario == "latency" else {"window": 64}
                     metrics = bench.measure(
                         scenario, subject, f"{what}, {scenario}", count=2, redis=port, seconds=seconds, **window)
-                    if metrics:
+                    # A run in which nothing arrived is a problem, which is told, and not a figure.
+                    if metrics and metrics.get(metric):
                         row.rounds.setdefault(subject.key, []).append(metrics[metric])
             measure_publishing(bench, publish, port, seconds, what)
     finish_across(rows, singles, bare)

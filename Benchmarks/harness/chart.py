@@ -12,8 +12,8 @@ GUTTER = 24
 BAR = 20
 STEP = 28
 HEAD = 62
-LABEL = 128
-VALUE = 96
+LABEL = 116
+VALUE = 92
 
 # Row key, title, what is better.
 PANELS = (

