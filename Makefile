@@ -31,7 +31,7 @@ test-all: install ## also what takes long: 10 minutes of random bytes, 100,000 s
 	@$(PYTHON) scripts/test.py --all
 
 bench: install build ## the budgets, measured on this machine
-	@$(PYTHON) scripts/bench.py $(BENCH)
+	@$(PYTHON) Benchmarks/run.py $(BENCH)
 
 format: ## the sources, in place
 	swift format --in-place --recursive Sources Tests Benchmarks Package.swift

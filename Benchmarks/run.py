@@ -33,6 +33,8 @@ from harness.subjects import HERE, Carillon, Floor  # noqa: E402
 
 ROOT = HERE.parent
 PEERS = ("bun", "nats", "nchan", "redis")
+# A load average above this before anything is measured is somebody else's work.
+BUSY = 0.7
 
 
 def arguments() -> argparse.Namespace:
@@ -93,6 +95,9 @@ def main() -> int:
     described = machine.describe(files)
     for name, value in described.items():
         print(f"{name:18} {value}", file=sys.stderr)
+    if float(described["load before"]) > BUSY:
+        print(f"!! THE MACHINE IS BUSY (load {described['load before']}): ratios and latencies will be noise",
+              file=sys.stderr)
 
     names = options.rows.split(",")
     progress = Progress(steps(names, plan, subjects))

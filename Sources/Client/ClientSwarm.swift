@@ -133,7 +133,7 @@ package final class ClientSwarm: ReactorHandler, TurnWork, @unchecked Sendable {
                 from: sources.source(of: index / configuration.targets.count, to: address))
             members[index] = SwarmMember(descriptor: descriptor, phase: .connecting)
             // On loopback the connection stands already: then waiting for writability would only cost.
-            let isSent = sendRequest(index)
+            let isSent = try sendRequest(index)
             try reactor.register(
                 descriptor, for: isSent ? .readable : .writable, handler: handler, slot: UInt32(index), generation: 0)
         } catch {
@@ -141,20 +141,33 @@ package final class ClientSwarm: ReactorHandler, TurnWork, @unchecked Sendable {
         }
     }
 
-    private func sendRequest(_ index: Int) -> Bool {
+    /// - Returns: False when the connection does not stand yet.
+    private func sendRequest(_ index: Int) throws(SystemError) -> Bool {
         let result = requests[index % requests.count].withUnsafeBytes { Socket.send(members[index].descriptor, $0) }
-        guard case .bytes = result else { return false }
-        members[index].phase = .shaking
-        return true
+        switch result {
+        case .bytes:
+            members[index].phase = .shaking
+            return true
+        case .wouldBlock: return false
+        case .failed(let code):
+            throw SystemError(call: "connect to \(authority(index))", code: code)
+        }
+    }
+
+    private func authority(_ index: Int) -> String {
+        configuration.targets[index % configuration.targets.count].authority
     }
 
     private func connected(_ index: Int) {
-        let error = Socket.pendingError(members[index].descriptor)
-        guard error == 0, sendRequest(index) else {
-            return fail(index, SystemError(call: "connect", code: error == 0 ? ENOTCONN : error).description)
+        do {
+            let error = Socket.pendingError(members[index].descriptor)
+            guard error == 0 else { throw SystemError(call: "connect to \(authority(index))", code: error) }
+            guard try sendRequest(index) else { return }
+            reactor.change(
+                members[index].descriptor, to: .readable, handler: handler, slot: UInt32(index), generation: 0)
+        } catch {
+            fail(index, "\(error)")
         }
-        reactor.change(
-            members[index].descriptor, to: .readable, handler: handler, slot: UInt32(index), generation: 0)
     }
 
     func opened(_ index: Int) {

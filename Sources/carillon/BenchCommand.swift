@@ -87,7 +87,7 @@ struct BenchCommand: AsyncParsableCommand {
                 result = try await scenario(options) { line.show($0) }
             } catch {
                 line.clear()
-                throw ValidationError(error.description)
+                throw error
             }
             line.clear()
             if json {
@@ -190,12 +190,6 @@ struct BenchCommand: AsyncParsableCommand {
     struct WorkerCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "worker", abstract: "A client process of `broadcast`.", shouldDisplay: false)
-        func run() async throws {
-            do {
-                try await WorkerProcess.run()
-            } catch {
-                throw ValidationError(error.description)
-            }
-        }
+        func run() async throws { try await WorkerProcess.run() }
     }
 }

@@ -89,4 +89,21 @@ struct ClientSwarmTests {
         #expect(status.open == 0)
         #expect(status.firstError == "member 0: HTTP/1.1 404 Not Found")
     }
+
+    @Test func whereNobodyListensIsAFailure() async throws {
+        // A port that was free a moment ago.
+        let listener = try Socket.listen(on: SocketAddress(ip: "127.0.0.1", port: 0), reusePort: false)
+        let port = try #require(Socket.localAddress(of: listener)?.port)
+        Socket.close(listener)
+        let reactor = try Reactor(index: 0, name: "test")
+        let target = try Target(parsing: "ws://127.0.0.1:\(port)/")
+        let swarm = ClientSwarm(reactor: reactor, configuration: .init(targets: [target], members: 3))
+        reactor.start()
+        reactor.post { swarm.connect() }
+        while await reactor.perform({ swarm.status.failed }) < 3 { await Task.yield() }
+        let status = await reactor.perform { swarm.status }
+        reactor.stop()
+        #expect(
+            status.firstError == "member 0: connect to 127.0.0.1:\(port): connection refused (ECONNREFUSED)")
+    }
 }
