@@ -1,5 +1,5 @@
 /// A reply of Redis, or an element of one (RESP2).
-package indirect enum RESPValue: Equatable, Sendable {
+package enum RESPValue: Equatable, Sendable {
     case status(String)
     case error(String)
     case integer(Int64)
