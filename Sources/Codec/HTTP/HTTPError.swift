@@ -31,52 +31,32 @@ package struct HTTPError: Error, Equatable, Sendable {
     }
 }
 
-/// Whole responses with a body, after which the connection is closed (RFC 9112).
-package enum HTTPResponse {
-    package static func write(
-        status: Int, headers: [(String, String)], body: UnsafeRawBufferPointer, to writer: ByteWriter
-    ) {
-        writer.append("HTTP/1.1 ")
-        writer.append(decimal: UInt64(clamping: status))
-        writer.append(text: " \(phrase(status))\r\n")
-        for (name, value) in headers where isSafe(name) && isSafe(value) {
-            writer.append(text: "\(name): \(value)\r\n")
-        }
-        writer.append("Content-Length: ")
-        writer.append(decimal: UInt64(body.count))
-        writer.append("\r\nConnection: close\r\n\r\n")
-        writer.append(body)
+extension HTTPError {
+    static func badRequest(_ message: String) -> HTTPError {
+        HTTPError(status: 400, code: "bad_request", message: message)
     }
 
-    package static func write(status: Int, headers: [(String, String)], body: String, to writer: ByteWriter) {
-        var body = body
-        body.withUTF8 { write(status: status, headers: headers, body: UnsafeRawBufferPointer($0), to: writer) }
+    static func targetTooLong(_ limits: HTTPLimits) -> HTTPError {
+        HTTPError(
+            status: 414, code: "target_too_long", message: "a request target has at most \(limits.targetBytes) bytes")
     }
 
-    /// Whether a header part cannot end its line early.
-    private static func isSafe(_ text: String) -> Bool {
-        text.utf8.allSatisfy { $0 == 9 || ($0 >= 0x20 && $0 != 0x7F) }
+    static func headTooLarge(_ limits: HTTPLimits) -> HTTPError {
+        HTTPError(
+            status: 431, code: "head_too_large", message: "a request head has at most \(limits.totalBytes) bytes")
     }
 
-    package static func phrase(_ status: Int) -> String {
-        switch status {
-        case 101: "Switching Protocols"
-        case 200: "OK"
-        case 400: "Bad Request"
-        case 401: "Unauthorized"
-        case 403: "Forbidden"
-        case 404: "Not Found"
-        case 405: "Method Not Allowed"
-        case 408: "Request Timeout"
-        case 414: "URI Too Long"
-        case 426: "Upgrade Required"
-        case 429: "Too Many Requests"
-        case 431: "Request Header Fields Too Large"
-        case 500: "Internal Server Error"
-        case 501: "Not Implemented"
-        case 503: "Service Unavailable"
-        case 505: "HTTP Version Not Supported"
-        default: "Status"
-        }
+    static func headerTooLarge(_ limits: HTTPLimits) -> HTTPError {
+        HTTPError(
+            status: 431, code: "header_too_large", message: "a header has at most \(limits.fieldBytes) bytes")
+    }
+
+    static func tooManyHeaders(_ limits: HTTPLimits) -> HTTPError {
+        HTTPError(status: 431, code: "too_many_headers", message: "a request has at most \(limits.fields) headers")
+    }
+
+    static func version(_ version: String) -> HTTPError {
+        HTTPError(
+            status: 505, code: "http_version", message: "only HTTP/1.1 is spoken here, not \(version.prefix(16))")
     }
 }

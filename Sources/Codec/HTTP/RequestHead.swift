@@ -1,5 +1,11 @@
 /// The head of a request on the client port.
 package struct RequestHead: Sendable {
+    package enum Version: String, Sendable {
+        /// What balancers like to probe with. No WebSocket is opened with it.
+        case http10 = "HTTP/1.0"
+        case http11 = "HTTP/1.1"
+    }
+
     package struct Field: Equatable, Sendable {
         /// In lower case.
         package let name: String
@@ -14,24 +20,35 @@ package struct RequestHead: Sendable {
     package let path: String
     /// Percent-decoded, in the order sent; `+` is a space.
     package let query: [(name: String, value: String)]
+    package let version: Version
     package let headers: [Field]
 
-    /// The value of a header given once or first.
+    /// The value of a header given once or first. The name in lower case.
     package func header(_ name: String) -> String? {
         headers.first { $0.name == name }?.value
     }
 
-    /// Whether a header that is a list of tokens has this one, whatever its case (RFC 9110 5.6.1).
+    /// Whether a header that is a list of tokens has this one, whatever its case (RFC 9110 5.6.1). Name and token in
+    /// lower case.
     package func header(_ name: String, hasToken token: String) -> Bool {
-        elements(of: name).contains { $0.lowercased() == token }
+        headers.contains { field in
+            field.name == name
+                && field.value.utf8.split(separator: UInt8(ascii: ",")).contains {
+                    FieldText.isSame(FieldText.trimmed($0), lower: token.utf8)
+                }
+        }
     }
 
-    /// The elements of a header that is a list, from all its lines.
+    /// The elements of a header that is a list, from all its lines. The name in lower case.
     package func elements(of name: String) -> [String] {
-        headers.filter { $0.name == name }
-            .flatMap { $0.value.split(separator: ",") }
-            .map { $0.trimmed }
-            .filter { !$0.isEmpty }
+        var elements: [String] = []
+        for field in headers where field.name == name {
+            for element in field.value.utf8.split(separator: UInt8(ascii: ",")) {
+                let trimmed = FieldText.trimmed(element)
+                if !trimmed.isEmpty { elements.append(String(Substring(trimmed))) }
+            }
+        }
+        return elements
     }
 
     /// The subprotocols the client offers, best first (RFC 6455 4.1).
@@ -39,30 +56,7 @@ package struct RequestHead: Sendable {
 
     /// Whether a body follows. The client port takes none.
     package var hasBody: Bool {
-        header("transfer-encoding") != nil || header("content-length").map { $0 != "0" } ?? false
+        header("transfer-encoding") != nil
+            || header("content-length").map { !$0.utf8.allSatisfy { $0 == UInt8(ascii: "0") } } ?? false
     }
-}
-
-extension Substring {
-    /// Without spaces and tabs around it.
-    fileprivate var trimmed: String {
-        var rest = self
-        while let first = rest.first, first == " " || first == "\t" { rest.removeFirst() }
-        while let last = rest.last, last == " " || last == "\t" { rest.removeLast() }
-        return String(rest)
-    }
-}
-
-/// What a request head may be.
-package struct HTTPLimits: Sendable {
-    /// The whole head, in bytes.
-    package var totalBytes = 16 * 1024
-    /// Header lines.
-    package var fields = 64
-    /// One header line, in bytes.
-    package var fieldBytes = 8 * 1024
-    /// The request target, in bytes.
-    package var targetBytes = 4 * 1024
-
-    package init() {}
 }

@@ -1,8 +1,11 @@
 /// Reads WebSocket frames and puts messages together (RFC 6455 5), as strictly as the standard asks for.
 ///
-/// A plain struct of 16 bytes that owns memory only while a frame or a message is incomplete; `reset()` gives it back.
+/// A plain struct of 16 bytes that owns memory only while a frame or a message is incomplete; it can be moved like any
+/// bytes, counts no references, and `reset()` gives the memory back: whoever holds a reader calls it before letting go.
 /// A message that lies whole in what was fed is delivered from there, without a copy. Memory grows with the bytes that
 /// really came, never with the length that was announced.
+///
+/// What comes out does not depend on how the stream was cut. After a failure or a close frame nothing more comes out.
 package struct FrameReader {
     package enum Role: UInt8, Sendable {
         /// Reads what clients send: masked.
@@ -12,39 +15,38 @@ package struct FrameReader {
     }
 
     private let role: Role
-    private var isFailed = false
+    private var isOver = false
     private var partial: UnsafeMutablePointer<PartialMessage>?
 
     package init(role: Role) { self.role = role }
 
+    /// Whether a frame or a message has begun and its end is missing.
     package var isIncomplete: Bool { partial != nil }
 
-    /// Memory held for what is incomplete.
-    package var bufferedBytes: Int { partial?.pointee.capacity ?? 0 }
+    /// Payload memory held for what is incomplete, in bytes.
+    package var bufferedBytes: Int { partial?.pointee.allocatedBytes ?? 0 }
 
-    /// Forgets what is incomplete and gives its memory back.
+    /// Forgets everything and gives memory back: a reader as it was made.
     package mutating func reset() {
-        partial?.pointee.deallocate()
-        partial?.deallocate()
-        partial = nil
-        isFailed = false
+        release()
+        isOver = false
     }
 
-    /// Takes what was read (and unmasks it in place), and calls back for each event until one answers false: then the
-    /// rest is ignored, as it is after a failure.
+    /// Takes what was read (and unmasks it in place), and calls back for each event until one answers false. Then the
+    /// rest is ignored and the reader has lost its place in the stream: it is to be reset or dropped.
+    ///
+    /// The callback must not touch this reader.
     @inline(__always)
     package mutating func receive(
         _ bytes: UnsafeMutableRawBufferPointer, limits: FrameLimits, _ event: (FrameEvent) -> Bool
     ) {
-        guard !isFailed, let base = bytes.baseAddress else { return }
+        guard let base = bytes.baseAddress else { return }
         var start = 0
-        while start < bytes.count {
+        while start < bytes.count, !isOver {
             let rest = UnsafeMutableRawBufferPointer(start: base + start, count: bytes.count - start)
             let step = partial == nil ? takeWhole(rest, limits, event) : takePart(rest, limits, event)
-            switch step {
-            case .went(let consumed): start += consumed
-            case .stopped: return
-            }
+            guard case .went(let consumed) = step else { return }
+            start += consumed
         }
     }
 
@@ -62,12 +64,12 @@ package struct FrameReader {
         switch FrameHeader.parse(UnsafeRawBufferPointer(bytes), context) {
         case .failure(let error):
             return fail(error, event)
-        case .header(let header) where header.isFinal && bytes.count >= header.bytes + header.payloadBytes:
+        case .header(let header) where header.isFinal && bytes.count - header.bytes >= header.payloadBytes:
             let end = header.bytes + header.payloadBytes
             let payload = UnsafeMutableRawBufferPointer(rebasing: bytes[header.bytes..<end])
             Masking.apply(header.key, to: payload, offset: 0)
             let whole = UnsafeRawBufferPointer(payload)
-            if header.opcode == .text, !UTF8Validator.isValid(whole) { return fail(Self.notUTF8, event) }
+            if header.opcode == .text, !UTF8Validator.isValid(whole) { return fail(.notUTF8, event) }
             return deliver(header.opcode, whole, event) ? .went(end) : .stopped
         case .header, .incomplete:
             let state = UnsafeMutablePointer<PartialMessage>.allocate(capacity: 1)
@@ -82,12 +84,12 @@ package struct FrameReader {
     private mutating func takePart(
         _ bytes: UnsafeMutableRawBufferPointer, _ limits: FrameLimits, _ event: (FrameEvent) -> Bool
     ) -> Step {
-        let state = partial!
+        guard let state = partial else { return .stopped }
         guard state.pointee.isInPayload else { return takeHeader(bytes, state, limits, event) }
 
         let taken = min(bytes.count, state.pointee.payloadLeft)
         let piece = UnsafeMutableRawBufferPointer(rebasing: bytes[..<taken])
-        guard state.pointee.append(piece) else { return fail(Self.notUTF8, event) }
+        guard state.pointee.append(piece) else { return fail(.notUTF8, event) }
         return finishFrameIfWhole(state, consumed: taken, event)
     }
 
@@ -99,8 +101,7 @@ package struct FrameReader {
             isMasked: role == .server, isInMessage: state.pointee.isInMessage,
             bytesLeft: limits.messageBytes - state.pointee.count)
         let before = state.pointee.headerBytes
-        let parsed = state.pointee.parseHeader(UnsafeRawBufferPointer(bytes), context)
-        switch parsed {
+        switch state.pointee.parseHeader(UnsafeRawBufferPointer(bytes), context) {
         case .incomplete:
             return .went(bytes.count)
         case .failure(let error):
@@ -118,9 +119,13 @@ package struct FrameReader {
         switch state.pointee.finishFrame() {
         case .fragment:
             return .went(consumed)
+        case .failure(let error):
+            return fail(error, event)
         case .control(let opcode):
+            // The payload lies in the state, which is therefore given back only after the callback; and only if no
+            // message goes on around the control frame.
             let goesOn = deliver(opcode, state.pointee.control, event)
-            if goesOn, !state.pointee.isInMessage { reset() }
+            if partial != nil, isOver || !state.pointee.isInMessage { release() }
             return goesOn ? .went(consumed) : .stopped
         case .message(let opcode):
             // Detached before the callback, so that it is given back whatever the callback does.
@@ -130,8 +135,6 @@ package struct FrameReader {
                 state.deallocate()
             }
             return deliver(opcode, state.pointee.message, event) ? .went(consumed) : .stopped
-        case .failure(let error):
-            return fail(error, event)
         }
     }
 
@@ -143,40 +146,44 @@ package struct FrameReader {
         case .ping: return event(.ping(payload))
         case .pong: return event(.pong(payload))
         case .close:
-            if case .went = close(payload, event) { return true }
+            close(payload, event)
             return false
         case .continuation: return true
         }
     }
 
-    /// RFC 6455 5.5.1 and 7.4: nothing, or a code and a reason in UTF-8.
-    private mutating func close(_ payload: UnsafeRawBufferPointer, _ event: (FrameEvent) -> Bool) -> Step {
-        if payload.count == 0 {
-            isFailed = true
+    /// RFC 6455 5.5.1 and 7.4: nothing, or a code and a reason in UTF-8. Nothing counts after it.
+    private mutating func close(_ payload: UnsafeRawBufferPointer, _ event: (FrameEvent) -> Bool) {
+        isOver = true
+        guard payload.count > 0 else {
             _ = event(.close(nil, reason: payload))
-            return .stopped
+            return
         }
         guard payload.count >= 2 else {
-            return fail(FrameError(.protocolError, "a close frame with 1 byte"), event)
+            _ = event(.failure(.closeOfOneByte))
+            return
         }
         let code = CloseCode(rawValue: UInt16(bigEndian: payload.loadUnaligned(as: UInt16.self)))
-        guard code.isValidOnTheWire else {
-            return fail(FrameError(.protocolError, "close code \(code) is not allowed"), event)
-        }
         let reason = UnsafeRawBufferPointer(rebasing: payload[2...])
-        guard UTF8Validator.isValid(reason) else { return fail(Self.notUTF8, event) }
-        // Nothing counts after a close frame.
-        isFailed = true
-        _ = event(.close(code, reason: reason))
-        return .stopped
+        if !code.isValidOnTheWire {
+            _ = event(.failure(.closeCode(code)))
+        } else if !UTF8Validator.isValid(reason) {
+            _ = event(.failure(.notUTF8))
+        } else {
+            _ = event(.close(code, reason: reason))
+        }
     }
 
     private mutating func fail(_ error: FrameError, _ event: (FrameEvent) -> Bool) -> Step {
-        reset()
-        isFailed = true
+        release()
+        isOver = true
         _ = event(.failure(error))
         return .stopped
     }
 
-    private static var notUTF8: FrameError { FrameError(.invalidPayload, "the text is not valid UTF-8") }
+    private mutating func release() {
+        partial?.pointee.deallocate()
+        partial?.deallocate()
+        partial = nil
+    }
 }

@@ -53,13 +53,13 @@ package enum FrameWriter {
         guard code.isValidOnTheWire else { return writeHeader(.close, payloadBytes: 0, to: writer) }
         var end = 0
         for character in reason.unicodeScalars {
-            let size = String(character).utf8.count
+            let size = UTF8.width(character)
             if end + size > maximumReasonBytes { break }
             end += size
         }
         writeHeader(.close, payloadBytes: 2 + end, to: writer)
         writer.append(bigEndian: code.rawValue)
-        writer.append(Array(reason.utf8.prefix(end)))
+        for byte in reason.utf8.prefix(end) { writer.append(byte) }
     }
 }
 
@@ -68,6 +68,7 @@ extension ByteWriter {
     package func closeFrame(_ opcode: Opcode, at start: Int, reserved: Int) {
         let payload = count - start - reserved
         let header = FrameWriter.headerBytes(payloadBytes: payload)
+        precondition(payload >= 0 && header <= reserved, "too little was left for the header")
         (base + start + header).copyMemory(from: base + start + reserved, byteCount: payload)
         removeLast(count - start)
         FrameWriter.writeHeader(opcode, payloadBytes: payload, to: self)

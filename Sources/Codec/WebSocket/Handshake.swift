@@ -1,123 +1,101 @@
 import COpenSSL
 
-/// The opening handshake (RFC 6455 4).
+/// The opening handshake (RFC 6455 4), the server's side; the client's is in `HandshakeReply.swift`.
 package enum Handshake {
     package struct Accepted: Equatable, Sendable {
         /// The value of `Sec-WebSocket-Accept`.
         package let accept: String
-        /// The subprotocols offered.
+        /// The subprotocols offered, best first.
         package let protocols: [String]
-        /// `Sec-WebSocket-Extensions` as it came.
+        /// `Sec-WebSocket-Extensions` as it came, its lines joined with commas.
         package let extensions: String?
     }
 
-    /// RFC 6455 4.2.1, read strictly: an upgrade somebody else might not take for one is not one.
+    /// RFC 6455 4.2.1, read strictly: an upgrade somebody else might not take for one is not one, because a proxy that
+    /// is wrong about it would pass the next request on unseen.
     package static func check(_ head: RequestHead) -> Result<Accepted, HTTPError> {
-        guard head.method == "GET" else {
-            return .failure(
-                HTTPError(
-                    status: 405, code: "method_not_allowed", message: "a WebSocket is opened with GET",
-                    headers: [("Allow", "GET")]))
-        }
-        guard !head.hasBody else {
-            return .failure(
-                HTTPError(status: 400, code: "unexpected_body", message: "a WebSocket handshake has no body"))
-        }
+        guard head.method == "GET" else { return .failure(.methodNotAllowed) }
+        guard head.version == .http11 else { return .failure(.version(head.version.rawValue)) }
+        guard !head.hasBody else { return .failure(.unexpectedBody) }
         guard head.header("upgrade", hasToken: "websocket"), head.header("connection", hasToken: "upgrade") else {
-            return .failure(
-                HTTPError(
-                    status: 426, code: "upgrade_required",
-                    message: "this path speaks WebSocket: send Connection: Upgrade and Upgrade: websocket",
-                    headers: [("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")]))
+            return .failure(.upgradeRequired)
         }
-        let versions = head.headers.filter { $0.name == "sec-websocket-version" }
-        guard versions.count == 1, versions[0].value == "13" else {
-            return .failure(
-                HTTPError(
-                    status: 426, code: "websocket_version", message: "only WebSocket version 13 is spoken here",
-                    headers: [("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")]))
+        guard let version = head.onlyHeader("sec-websocket-version"), version == "13" else {
+            return .failure(.webSocketVersion)
         }
-        let keys = head.headers.filter { $0.name == "sec-websocket-key" }
-        guard keys.count == 1, isKey(keys[0].value) else {
-            return .failure(
-                HTTPError(
-                    status: 400, code: "websocket_key",
-                    message: "Sec-WebSocket-Key has to be there once, 16 bytes in base64"))
-        }
+        guard let key = head.onlyHeader("sec-websocket-key"), isKey(key) else { return .failure(.webSocketKey) }
+        let extensions = head.elements(of: "sec-websocket-extensions")
         return .success(
             Accepted(
-                accept: accept(for: keys[0].value), protocols: head.protocols,
-                extensions: head.header("sec-websocket-extensions")))
+                accept: accept(for: key), protocols: head.protocols,
+                extensions: extensions.isEmpty ? nil : extensions.joined(separator: ", ")))
     }
 
     /// 16 bytes in base64 are 22 digits and two equals signs.
     private static func isKey(_ key: String) -> Bool {
-        let bytes = Array(key.utf8)
-        return bytes.count == 24 && bytes.suffix(2).elementsEqual("==".utf8)
-            && bytes.dropLast(2).allSatisfy { Base64.isDigit($0) }
+        key.utf8.count == 24 && key.utf8.suffix(2).elementsEqual("==".utf8)
+            && key.utf8.dropLast(2).allSatisfy { Base64.isDigit($0) }
     }
 
     /// What proves to the client that its key was understood (RFC 6455 4.2.2, item 5.4).
     package static func accept(for key: String) -> String {
-        let text = Array((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").utf8)
+        let text = Array(key.utf8) + Array("258EAFA5-E914-47DA-95CA-C5AB0DC85B11".utf8)
         var digest = [UInt8](repeating: 0, count: Int(SHA_DIGEST_LENGTH))
         _ = SHA1(text, text.count, &digest)
         return Base64.encode(digest)
     }
 
-    /// The reply that opens the connection.
+    /// The reply that opens the connection. The subprotocol is one of ours, never the client's own text.
     package static func writeResponse(accept: String, protocol subprotocol: String?, to writer: ByteWriter) {
         writer.append("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n")
         writer.append("Sec-WebSocket-Accept: ")
         writer.append(text: accept)
-        if let subprotocol {
+        if let subprotocol, FieldText.isToken(subprotocol.utf8) {
             writer.append("\r\nSec-WebSocket-Protocol: ")
             writer.append(text: subprotocol)
         }
         writer.append("\r\n\r\n")
     }
+}
 
-    // MARK: The client's side
+extension RequestHead {
+    /// The value of a header that is there exactly once.
+    fileprivate func onlyHeader(_ name: String) -> String? {
+        let fields = headers.filter { $0.name == name }
+        return fields.count == 1 ? fields[0].value : nil
+    }
+}
 
-    /// The request of a client of ours. `key` is 16 random bytes in base64.
-    package static func writeRequest(
-        host: String, target: String, key: String, protocols: [String] = [], to writer: ByteWriter
-    ) {
-        writer.append(text: "GET \(target) HTTP/1.1\r\nHost: \(host)\r\n")
-        writer.append("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n")
-        writer.append(text: "Sec-WebSocket-Key: \(key)\r\n")
-        if !protocols.isEmpty {
-            let list = protocols.dropFirst().reduce(protocols[0]) { "\($0), \($1)" }
-            writer.append(text: "Sec-WebSocket-Protocol: \(list)\r\n")
-        }
-        writer.append("\r\n")
+extension HTTPError {
+    fileprivate static var methodNotAllowed: HTTPError {
+        HTTPError(
+            status: 405, code: "method_not_allowed", message: "a WebSocket is opened with GET",
+            headers: [("Allow", "GET")])
     }
 
-    package enum Reply: Equatable, Sendable {
-        case incomplete
-        /// The connection is open; how many bytes the reply took.
-        case opened(consumed: Int)
-        /// The status line, or what was wrong.
-        case refused(String)
+    fileprivate static var unexpectedBody: HTTPError {
+        HTTPError(status: 400, code: "unexpected_body", message: "a WebSocket handshake has no body")
     }
 
-    /// Reads a server's reply to the key we sent.
-    package static func checkReply(_ bytes: UnsafeRawBufferPointer, key: String) -> Reply {
-        let text = Array(bytes.prefix(HTTPLimits().totalBytes))
-        let blank = Array("\r\n\r\n".utf8)
-        guard let end = (0..<max(0, text.count - 3)).first(where: { text[$0..<($0 + 4)].elementsEqual(blank) }) else {
-            return bytes.count > HTTPLimits().totalBytes ? .refused("the reply is too long") : .incomplete
-        }
-        let lines = String(decoding: text[..<end], as: UTF8.self).split(separator: "\r\n")
-        guard let status = lines.first, status.hasPrefix("HTTP/1.1 101") else {
-            return .refused(String(lines.first ?? ""))
-        }
-        let expected = accept(for: key)
-        let isRight = lines.contains { line in
-            let parts = line.split(separator: ":", maxSplits: 1)
-            return parts.count == 2 && parts[0].lowercased() == "sec-websocket-accept"
-                && parts[1].drop { $0 == " " } == expected
-        }
-        return isRight ? .opened(consumed: end + 4) : .refused("the reply does not fit the key")
+    fileprivate static var upgradeRequired: HTTPError {
+        HTTPError(
+            status: 426, code: "upgrade_required",
+            message: "this path speaks WebSocket: send Connection: Upgrade and Upgrade: websocket",
+            headers: spoken)
     }
+
+    fileprivate static var webSocketVersion: HTTPError {
+        HTTPError(
+            status: 426, code: "websocket_version", message: "only WebSocket version 13 is spoken here",
+            headers: spoken)
+    }
+
+    fileprivate static var webSocketKey: HTTPError {
+        HTTPError(
+            status: 400, code: "websocket_key",
+            message: "Sec-WebSocket-Key has to be there once, 16 bytes in base64")
+    }
+
+    /// What a 426 has to say (RFC 9110 15.5.22 and RFC 6455 4.4).
+    private static var spoken: [(String, String)] { [("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")] }
 }

@@ -1,4 +1,7 @@
 /// What a reader remembers between two reads while a frame or a message is incomplete.
+///
+/// Owns its memory without counting references: whoever holds it calls `deallocate()` once. Memory grows with the bytes
+/// that came, at most to twice their number and never beyond what the message may have.
 struct PartialMessage {
     enum Finished {
         /// More fragments follow.
@@ -8,35 +11,46 @@ struct PartialMessage {
         case failure(FrameError)
     }
 
+    /// The first piece of memory for a message, in bytes, unless the message is known to be shorter.
+    static let smallestCapacity = 512
+
     private var header: (UInt64, UInt64) = (0, 0)
+    /// Header bytes of the next frame that are here, while some are missing.
     private(set) var headerBytes = 0
+
     private var frame: FrameHeader?
     /// Payload bytes of the current frame that are still to come.
     private(set) var payloadLeft = 0
-    private var controlBytes = 0
     private var controlPayload: UnsafeMutableRawPointer?
+    private var controlBytes = 0
 
     private var opcode: Opcode?
     private var buffer: UnsafeMutableRawPointer?
-    private(set) var capacity = 0
+    private var capacity = 0
     /// Payload bytes of the message so far.
     private(set) var count = 0
     private var fragments = 0
+    /// What the message may still have at most, beyond `count`: its limit, or less when its last frame has begun.
+    private var bytesLeft = 0
     private var validator = UTF8Validator()
 
     var isInPayload: Bool { frame != nil }
     var isInMessage: Bool { opcode != nil }
+    /// Memory held for payload, in bytes.
+    var allocatedBytes: Int { capacity + (controlPayload == nil ? 0 : FrameHeader.maximumControlBytes) }
     var message: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: buffer, count: count) }
     var control: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: controlPayload, count: controlBytes) }
 
-    /// Adds bytes to the header until it is whole.
+    /// Adds bytes to the header until it is whole. When it is, its `bytes` less the `headerBytes` of before were taken.
     mutating func parseHeader(_ bytes: UnsafeRawBufferPointer, _ context: FrameHeader.Context) -> FrameHeader.Parsed {
-        let taken = min(bytes.count, FrameHeader.maximumBytes - headerBytes)
-        let before = headerBytes
-        return withUnsafeMutableBytes(of: &header) { storage in
-            storage.baseAddress!.advanced(by: before).copyMemory(from: bytes.baseAddress!, byteCount: taken)
-            return FrameHeader.parse(UnsafeRawBufferPointer(rebasing: storage[..<(before + taken)]), context)
-        }.remembering(&headerBytes, before + taken)
+        let held = headerBytes
+        let taken = min(bytes.count, FrameHeader.maximumBytes - held)
+        let parsed = withUnsafeMutableBytes(of: &header) { storage in
+            for index in 0..<taken { storage[held + index] = bytes[index] }
+            return FrameHeader.parse(UnsafeRawBufferPointer(rebasing: storage[..<(held + taken)]), context)
+        }
+        if case .incomplete = parsed { headerBytes = held + taken }
+        return parsed
     }
 
     /// The header is whole.
@@ -48,37 +62,40 @@ struct PartialMessage {
         payloadLeft = header.payloadBytes
         if header.opcode.isControl {
             controlBytes = 0
-            if controlPayload == nil { controlPayload = .allocate(byteCount: 128, alignment: 8) }
             return nil
         }
         if header.opcode != .continuation { opcode = header.opcode }
+        bytesLeft = header.isFinal ? header.payloadBytes : limits.messageBytes - count
+        guard fragments < limits.fragments else { return .tooManyFragments }
         fragments += 1
-        guard fragments <= limits.fragments else {
-            return FrameError(.tooBig, "the message has more fragments than the limit")
-        }
         return nil
     }
 
-    /// Takes a piece of the current frame's payload, unmasking it in place.
+    /// Takes a piece of the current frame's payload, no longer than `payloadLeft`, unmasking it in place.
     ///
     /// - Returns: False when the text cannot be UTF-8 any more.
     mutating func append(_ piece: UnsafeMutableRawBufferPointer) -> Bool {
-        guard let frame, let start = piece.baseAddress else { return true }
+        guard let frame, let start = piece.baseAddress, piece.count > 0 else { return true }
         Masking.apply(frame.key, to: piece, offset: frame.payloadBytes - payloadLeft)
         payloadLeft -= piece.count
         if frame.opcode.isControl {
-            controlPayload!.advanced(by: controlBytes).copyMemory(from: start, byteCount: piece.count)
+            let payload =
+                controlPayload ?? .allocate(byteCount: FrameHeader.maximumControlBytes, alignment: 1)
+            controlPayload = payload
+            (payload + controlBytes).copyMemory(from: start, byteCount: piece.count)
             controlBytes += piece.count
             return true
         }
-        if capacity - count < piece.count { grow(piece.count) }
-        buffer!.advanced(by: count).copyMemory(from: start, byteCount: piece.count)
+        if capacity - count < piece.count { grow(by: piece.count) }
+        buffer?.advanced(by: count).copyMemory(from: start, byteCount: piece.count)
         count += piece.count
+        bytesLeft -= piece.count
         return opcode != .text || validator.accepts(UnsafeRawBufferPointer(piece))
     }
 
-    private mutating func grow(_ more: Int) {
-        capacity = max(512, capacity * 2, count + more)
+    /// Doubles, so that all the copying together is no more than twice the message.
+    private mutating func grow(by more: Int) {
+        capacity = min(max(Self.smallestCapacity, capacity * 2, count + more), count + max(more, bytesLeft))
         let larger = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 8)
         if let buffer {
             larger.copyMemory(from: buffer, byteCount: count)
@@ -92,24 +109,13 @@ struct PartialMessage {
         guard let frame else { return .fragment }
         self.frame = nil
         if frame.opcode.isControl { return .control(frame.opcode) }
-        guard frame.isFinal else { return .fragment }
-        guard let opcode else { return .fragment }
-        guard opcode != .text || validator.isComplete else {
-            return .failure(FrameError(.invalidPayload, "the text ends within a character"))
-        }
+        guard frame.isFinal, let opcode else { return .fragment }
+        guard opcode != .text || validator.isComplete else { return .failure(.notUTF8) }
         return .message(opcode)
     }
 
     func deallocate() {
         buffer?.deallocate()
         controlPayload?.deallocate()
-    }
-}
-
-extension FrameHeader.Parsed {
-    /// Notes how many header bytes are held when more are needed.
-    fileprivate func remembering(_ headerBytes: inout Int, _ held: Int) -> FrameHeader.Parsed {
-        if case .incomplete = self { headerBytes = held }
-        return self
     }
 }
