@@ -29,13 +29,13 @@ class HAProxy(Balancer):
         super().__init__("haproxy", directory, nodes)
         self.statistics_port = free_port()
 
-    def start(self) -> "HAProxy":
+    def start(self, ready: int = 3) -> "HAProxy":
         environment = {f"CARILLON_NODE_{index}": address for index, address in enumerate(self.nodes, 1)}
         environment["CARILLON_BIND"] = self.client
         environment["CARILLON_STATS"] = f"127.0.0.1:{self.statistics_port}"
         # -db: in the foreground, so that the process we know is the one that serves.
         self.launch(["haproxy", "-db", "-f", str(REPOSITORY / "deploy/haproxy/haproxy.cfg")], environment)
-        self.wait_until(lambda: self.healthy() == 3, "finds three healthy nodes", 30)
+        self.wait_until(lambda: self.healthy() == ready, f"finds {ready} nodes ready", 30)
         return self
 
     def healthy(self) -> int:
