@@ -73,12 +73,14 @@ package final class Reactor: @unchecked Sendable {
         precondition(thread == nil, "a reactor is started once")
         var created = pthread_t()
         let context = Unmanaged.passRetained(self).toOpaque()
-        let status = pthread_create(&created, nil, { context in
-            let reactor = Unmanaged<Reactor>.fromOpaque(context!).takeRetainedValue()
-            carillon_name_thread(reactor.name)
-            reactor.run()
-            return nil
-        }, context)
+        let status = pthread_create(
+            &created, nil,
+            { context in
+                let reactor = Unmanaged<Reactor>.fromOpaque(context!).takeRetainedValue()
+                carillon_name_thread(reactor.name)
+                reactor.run()
+                return nil
+            }, context)
         precondition(status == 0, "pthread_create: \(SystemError.text(of: status))")
         thread = created
     }
@@ -123,7 +125,8 @@ package final class Reactor: @unchecked Sendable {
             Registration(handler: handler.rawValue, generation: generation, slot: slot))
     }
 
-    private func register(_ descriptor: Int32, for readiness: Readiness, _ registration: Registration) throws(SystemError)
+    private func register(_ descriptor: Int32, for readiness: Readiness, _ registration: Registration)
+        throws(SystemError)
     {
         var event = epoll_event()
         event.events = readiness.rawValue

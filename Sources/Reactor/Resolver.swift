@@ -24,15 +24,17 @@ package enum Resolver {
         let request = Request(host: host, port: port) { result in reactor.post { completion(result) } }
         var thread = pthread_t()
         let context = Unmanaged.passRetained(request).toOpaque()
-        let status = pthread_create(&thread, nil, { context in
-            let request = Unmanaged<Request>.fromOpaque(context!).takeRetainedValue()
-            do throws(SystemError) {
-                request.done(.success(try SocketAddress.resolve(host: request.host, port: request.port)))
-            } catch {
-                request.done(.failure(error))
-            }
-            return nil
-        }, context)
+        let status = pthread_create(
+            &thread, nil,
+            { context in
+                let request = Unmanaged<Request>.fromOpaque(context!).takeRetainedValue()
+                do throws(SystemError) {
+                    request.done(.success(try SocketAddress.resolve(host: request.host, port: request.port)))
+                } catch {
+                    request.done(.failure(error))
+                }
+                return nil
+            }, context)
         if status == 0 {
             pthread_detach(thread)
         } else {

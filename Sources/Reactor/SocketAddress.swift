@@ -31,7 +31,8 @@ package enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
             return
         }
         guard let colon = text.lastIndex(of: ":") else {
-            throw ParseError(description: "'\(text)' has no port; right would be 127.0.0.1:8000, [::1]:8000 or unix:/path")
+            throw ParseError(
+                description: "'\(text)' has no port; right would be 127.0.0.1:8000, [::1]:8000 or unix:/path")
         }
         let host = text[..<colon]
         guard let port = UInt16(text[text.index(after: colon)...]) else {
@@ -108,7 +109,8 @@ package enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
             var storage = sockaddr_storage()
             withUnsafeMutableBytes(of: &storage) { raw in
                 raw.copyMemory(
-                    from: UnsafeRawBufferPointer(start: current.pointee.ai_addr, count: Int(current.pointee.ai_addrlen)))
+                    from: UnsafeRawBufferPointer(start: current.pointee.ai_addr, count: Int(current.pointee.ai_addrlen))
+                )
             }
             if let address = SocketAddress(storage), !found.contains(address) { found.append(address) }
             entry = current.pointee.ai_next
@@ -143,7 +145,9 @@ package enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
             case .unix(let path):
                 raw.storeBytes(of: sa_family_t(AF_UNIX), as: sa_family_t.self)
                 let start = MemoryLayout<sa_family_t>.size
-                for (offset, byte) in path.utf8.prefix(Self.maximumPathBytes).enumerated() { raw[start + offset] = byte }
+                for (offset, byte) in path.utf8.prefix(Self.maximumPathBytes).enumerated() {
+                    raw[start + offset] = byte
+                }
                 length = start + path.utf8.count + 1
             }
         }

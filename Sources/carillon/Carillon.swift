@@ -5,7 +5,8 @@ import Node
 struct Carillon: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "carillon",
-        abstract: "A broadcast backplane for WebSockets: one publish, made anywhere, reaches every subscriber everywhere.",
+        abstract:
+            "A broadcast backplane for WebSockets: one publish, made anywhere, reaches every subscriber everywhere.",
         discussion: """
             EXAMPLES
               carillon serve                            one node, nothing to configure

@@ -36,7 +36,8 @@ struct ClusterCommand: AsyncParsableCommand {
                 Shown.bytes(summary.backlogBytes), Shown.seconds(up))
         }
         print(table.text)
-        print("\n\(report.nodes.answered) of \(report.nodes.asked) nodes heard, \(report.sessions) sessions; * answered")
+        print(
+            "\n\(report.nodes.answered) of \(report.nodes.asked) nodes heard, \(report.sessions) sessions; * answered")
         let troubles = report.events.filter { $0.level != "info" }.suffix(5)
         for event in troubles {
             let time = Date(timeIntervalSince1970: Double(event.time) / 1000)

@@ -73,7 +73,8 @@ struct ServeCommand: AsyncParsableCommand {
         logger.info("node \(node.name) has left")
     }
 
-    private static func write(_ node: RunningNode, _ client: String, _ admin: String, to file: String, _ logger: Logger) {
+    private static func write(_ node: RunningNode, _ client: String, _ admin: String, to file: String, _ logger: Logger)
+    {
         let content: [String: String] = [
             "client": client, "admin": admin, "node": node.id.description, "name": node.name,
             "pid": "\(ProcessInfo.processInfo.processIdentifier)",

@@ -27,7 +27,9 @@ struct Table {
 
     /// Names come from outside: what would control a terminal is shown as a mark.
     private static func visible(_ text: String) -> String {
-        String(String.UnicodeScalarView(text.unicodeScalars.map { ($0.value < 0x20 || (0x7F...0x9F).contains($0.value)) ? "\u{FFFD}" : $0 }))
+        String(
+            String.UnicodeScalarView(
+                text.unicodeScalars.map { ($0.value < 0x20 || (0x7F...0x9F).contains($0.value)) ? "\u{FFFD}" : $0 }))
     }
 }
 
@@ -51,5 +53,7 @@ enum Shown {
         }
     }
 
-    static func rate(_ value: Double) -> String { value < 10 && value > 0 ? String(format: "%.1f", value) : String(format: "%.0f", value) }
+    static func rate(_ value: Double) -> String {
+        value < 10 && value > 0 ? String(format: "%.1f", value) : String(format: "%.0f", value)
+    }
 }

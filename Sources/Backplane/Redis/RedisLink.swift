@@ -18,8 +18,10 @@ extension RedisBackplane {
         let now = MonotonicTime.now()
         if isCommandReady { sendBeat() }
         if beatSequence % 2 == 0 || !isCommandReady { ping() }
-        for connection in [commands!, subscriber!] where connection.isOpen && now - connection.lastHeard > Self.silence {
-            connection.fail("Redis at \(configuration.endpoint) has not answered for \(Self.silence.components.seconds) s")
+        for connection in [commands!, subscriber!] where connection.isOpen && now - connection.lastHeard > Self.silence
+        {
+            connection.fail(
+                "Redis at \(configuration.endpoint) has not answered for \(Self.silence.components.seconds) s")
         }
         for waiting in buffer.expired(now: now) {
             link.refused &+= 1
@@ -29,7 +31,8 @@ extension RedisBackplane {
         if link.phase == .linked {
             for record in registry.expire(now: now) {
                 receiver?.happened(
-                    .warning, "node \(record.name) is gone: no sign of life for \(NodeRegistry.lease.components.seconds) s")
+                    .warning,
+                    "node \(record.name) is gone: no sign of life for \(NodeRegistry.lease.components.seconds) s")
                 receiver?.nodeLeft(record.id)
             }
         }

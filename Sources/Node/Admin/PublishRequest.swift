@@ -69,7 +69,9 @@ struct PublishRequest {
                 guard case .success(let name) = Self.channel(text) else { return Self.channelError(text) }
                 targets.append((key, .channels([name])))
             case "channels":
-                guard let raw = scanner.value(), let texts = Self.texts(raw) else { return wrong(key, "a list of texts") }
+                guard let raw = scanner.value(), let texts = Self.texts(raw) else {
+                    return wrong(key, "a list of texts")
+                }
                 guard !texts.isEmpty, texts.count <= maximumChannels else {
                     return wrong(key, "a list of 1 to \(maximumChannels) channels")
                 }
@@ -117,7 +119,8 @@ struct PublishRequest {
                 let nearest = Nearest.name(to: key, among: Self.known).map { "; did you mean '\($0)'?" }
                 return .badRequest(
                     "unknown_field",
-                    "unknown field '\(key.prefix(64))'\(nearest ?? "; known are \(Self.known.joined(separator: ", "))")")
+                    "unknown field '\(key.prefix(64))'\(nearest ?? "; known are \(Self.known.joined(separator: ", "))")"
+                )
             }
             return nil
         }
@@ -133,7 +136,8 @@ struct PublishRequest {
             guard payloads[0].bytes.count <= messageBytes else {
                 throw APIError(
                     status: .contentTooLarge, code: "message_too_large",
-                    message: "the message has \(payloads[0].bytes.count) bytes, limits.message_bytes is \(messageBytes)")
+                    message: "the message has \(payloads[0].bytes.count) bytes, limits.message_bytes is \(messageBytes)"
+                )
             }
             return PublishRequest(
                 target: targets[0].target, kind: payloads[0].kind, payload: payloads[0].bytes, except: except,

@@ -134,7 +134,8 @@ struct Routes {
         // Base64 is a third larger, and JSON may escape each byte.
         let limit = node.configuration.messageBytes * 6 + AdminServer.bodyOverhead
         let body = try await request.body.collect(upTo: limit)
-        let parsed = try PublishRequest.parse(Array(body.readableBytesView), messageBytes: node.configuration.messageBytes)
+        let parsed = try PublishRequest.parse(
+            Array(body.readableBytesView), messageBytes: node.configuration.messageBytes)
         let channels: [ChannelName] =
             switch parsed.target {
             case .channels(let names): names

@@ -40,7 +40,8 @@ package final class ClusterInspector: Sendable {
         return ClusterReport(
             nodes: NodeCount(asked: entries.count, answered: entries.count { $0.isFresh }),
             answeredBy: node.id.description, sessions: entries.reduce(0) { $0 + ($1.summary?.sessions ?? 0) },
-            cluster: entries, events: events.map { .init(time: $0.time, level: $0.level.rawValue, message: $0.message) })
+            cluster: entries, events: events.map { .init(time: $0.time, level: $0.level.rawValue, message: $0.message) }
+        )
     }
 
     // MARK: Asked for

@@ -51,7 +51,8 @@ extension ConfigurationKey {
             "admin.token", "text", default: "none", isSecret: true,
             "Bearer token of the API; required when admin.listen is not loopback."
         ) { (configuration, text) throws(ValueError) in configuration.adminToken = try Value.token(text) },
-        .init("backplane.kind", "memory | redis", default: "memory", "What joins the nodes; memory is one node alone.") {
+        .init("backplane.kind", "memory | redis", default: "memory", "What joins the nodes; memory is one node alone.")
+        {
             (configuration, text) throws(ValueError) in configuration.backplane = try Value.choice(text)
         },
         .init(
@@ -95,7 +96,9 @@ extension ConfigurationKey {
             (configuration, text) throws(ValueError) in
             configuration.channelsPerSession = try Value.number(text, 1...10_000)
         },
-        .init("limits.outbound_bytes", "size", default: "1MiB", "What may wait for one session; more is a slow consumer.") {
+        .init(
+            "limits.outbound_bytes", "size", default: "1MiB", "What may wait for one session; more is a slow consumer."
+        ) {
             (configuration, text) throws(ValueError) in
             configuration.outboundBytes = try Value.size(text, 4096...(1 << 30))
         },

@@ -168,7 +168,9 @@ package struct ConfigurationReader {
         }
         var origins: Set<String> = []
         for entry in sequence {
-            guard let text = scalar(entry, "an entry of 'client.origins'", "scheme://host[:port] or *") else { continue }
+            guard let text = scalar(entry, "an entry of 'client.origins'", "scheme://host[:port] or *") else {
+                continue
+            }
             if text == "*" {
                 configuration.origins = .any
                 return

@@ -26,11 +26,13 @@ package enum ConfigurationText {
                 indent(sections.count) + (isShown ? "" : "# ") + line + "    # \(key.summary)"
                     + (isShown ? "" : " Default: \(key.defaultText)."))
             if key.path == "client.listen" {
-                lines.append(indent(1) + "# origins: [\"https://app.example.com\"]    # \(ConfigurationKey.lists[0].summary)")
+                lines.append(
+                    indent(1) + "# origins: [\"https://app.example.com\"]    # \(ConfigurationKey.lists[0].summary)")
             }
         }
         lines += [
-            "", "# \(ConfigurationKey.lists[1].summary)", "# subscribe: anyone | nobody · publish: client | server (the API only) · slow: disconnect",
+            "", "# \(ConfigurationKey.lists[1].summary)",
+            "# subscribe: anyone | nobody · publish: client | server (the API only) · slow: disconnect",
             "channels:", "  - { match: \"*\", subscribe: anyone, publish: server, slow: disconnect }", "",
         ]
         return lines.joined(separator: "\n")

@@ -11,7 +11,8 @@ enum Value {
     static func number(_ text: String, _ range: ClosedRange<Int>) throws(ValueError) -> Int {
         guard let number = Int(text) else { throw ValueError(message: "'\(text)' is not a whole number") }
         guard range.contains(number) else {
-            throw ValueError(message: "\(number) is out of range; right would be \(range.lowerBound) to \(range.upperBound)")
+            throw ValueError(
+                message: "\(number) is out of range; right would be \(range.lowerBound) to \(range.upperBound)")
         }
         return number
     }
@@ -36,7 +37,9 @@ enum Value {
     }
 
     static func duration(_ text: String, _ range: ClosedRange<Duration>) throws(ValueError) -> Duration {
-        for (suffix, unit) in [("ms", Duration.milliseconds(1)), ("s", .seconds(1)), ("m", .seconds(60)), ("h", .seconds(3600))]
+        for (suffix, unit) in [
+            ("ms", Duration.milliseconds(1)), ("s", .seconds(1)), ("m", .seconds(60)), ("h", .seconds(3600)),
+        ]
         where text.hasSuffix(suffix) {
             guard let number = Int(text.dropLast(suffix.count)), number >= 0, number <= 1_000_000_000 else { break }
             let duration = unit * number
@@ -67,11 +70,13 @@ enum Value {
         if let choice = Choice(rawValue: text) { return choice }
         let names = Choice.allCases.map(\.rawValue)
         let nearest = Nearest.name(to: text, among: names).map { "; did you mean '\($0)'?" } ?? ""
-        throw ValueError(message: "'\(text)' is not possible here; right would be \(names.joined(separator: " or "))\(nearest)")
+        throw ValueError(
+            message: "'\(text)' is not possible here; right would be \(names.joined(separator: " or "))\(nearest)")
     }
 
     static func name(_ text: String) throws(ValueError) -> String {
-        guard (1...64).contains(text.utf8.count), text.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7F })
+        guard (1...64).contains(text.utf8.count),
+            text.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7F })
         else { throw ValueError(message: "a name has 1 to 64 bytes and no control characters") }
         return text
     }

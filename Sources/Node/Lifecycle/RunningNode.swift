@@ -124,7 +124,9 @@ package final class RunningNode: Sendable {
             await shards[index].reactor.perform { stopping.stop() }
         }
         for shard in shards {
-            await shard.reactor.perform { shard.closeAll(code: .goingAway, reason: "the node is shutting down, reconnect") }
+            await shard.reactor.perform {
+                shard.closeAll(code: .goingAway, reason: "the node is shutting down, reconnect")
+            }
         }
         // The farewell's pause is also the time the close frames have to leave.
         let backplane = backplane

@@ -122,7 +122,10 @@ extension ShardCounters {
             ("slow_dropped_bytes", "Bytes dropped with slow sessions.", \.slowBytesDropped),
             ("node_outbound_limit_hits", "Times limits.outbound_bytes_node was reached.", \.nodeOutboundLimitHits),
             ("backlog_overruns", "Channels whose backlog could not be sent in time.", \.backlogOverruns),
-            ("publications_overrun", "Publications lost in overruns; their subscribers were told.", \.publicationsOverrun),
+            (
+                "publications_overrun", "Publications lost in overruns; their subscribers were told.",
+                \.publicationsOverrun
+            ),
             ("publishers_paused", "Times a publisher was not read from for a while.", \.publishersPaused),
             ("pongs_missed", "Sessions ended because they did not answer a ping.", \.missedPongs),
             ("subscribe_timeouts", "Subscriptions not confirmed in time.", \.subscribeTimeouts),

@@ -12,41 +12,41 @@ private func beat(_ node: UInt64, _ name: String = "n") -> Beat {
 @Suite struct NodeRegistryTests {
     @Test func knowsItselfAndThoseItHears() {
         var registry = NodeRegistry(own: NodeID(1), name: "me", now: at(0))
-        #expect(registry.heard(beat(2), now: at(1)))
-        #expect(!registry.heard(beat(2, "other"), now: at(2)))
-        #expect(registry.nodes.map(\.name) == ["me", "other"])
-        #expect(registry.nodes.map(\.isSelf) == [true, false])
+        check(registry.heard(beat(2), now: at(1)))
+        check(!registry.heard(beat(2, "other"), now: at(2)))
+        check(registry.nodes.map(\.name) == ["me", "other"])
+        check(registry.nodes.map(\.isSelf) == [true, false])
     }
 
     @Test func leasesEnd() {
         var registry = NodeRegistry(own: NodeID(1), name: "me", now: at(0))
         registry.heard(beat(2), now: at(0))
         registry.heard(beat(3), now: at(5))
-        #expect(registry.expire(now: at(10)).isEmpty)
-        #expect(registry.expire(now: at(11)).map(\.id) == [NodeID(2)])
-        #expect(registry.ids == [NodeID(1), NodeID(3)])
-        #expect(registry.expire(now: at(1000)).map(\.id) == [NodeID(3)], "never itself")
+        check(registry.expire(now: at(10)).isEmpty)
+        check(registry.expire(now: at(11)).map(\.id) == [NodeID(2)])
+        check(registry.ids == [NodeID(1), NodeID(3)])
+        check(registry.expire(now: at(1000)).map(\.id) == [NodeID(3)], "never itself")
     }
 
     @Test func nobodyIsBlamedForOurDeafness() {
         var registry = NodeRegistry(own: NodeID(1), name: "me", now: at(0))
         registry.heard(beat(2), now: at(0))
         registry.excuse(now: at(60))
-        #expect(registry.expire(now: at(69)).isEmpty)
+        check(registry.expire(now: at(69)).isEmpty)
     }
 
     @Test func farewellsAreFinalAndOursIsNotHeard() {
         var registry = NodeRegistry(own: NodeID(1), name: "me", now: at(0))
         registry.heard(beat(2), now: at(0))
-        #expect(registry.left(NodeID(2)) != nil)
-        #expect(registry.left(NodeID(2)) == nil)
-        #expect(registry.left(NodeID(1)) == nil)
-        #expect(registry.nodes.count == 1)
+        check(registry.left(NodeID(2)) != nil)
+        check(registry.left(NodeID(2)) == nil)
+        check(registry.left(NodeID(1)) == nil)
+        check(registry.nodes.count == 1)
     }
 
     @Test func isBounded() {
         var registry = NodeRegistry(own: NodeID(1), name: "me", now: at(0))
         for node in 2...UInt64(NodeRegistry.maximumNodes + 100) { registry.heard(beat(node), now: at(0)) }
-        #expect(registry.nodes.count == NodeRegistry.maximumNodes)
+        check(registry.nodes.count == NodeRegistry.maximumNodes)
     }
 }

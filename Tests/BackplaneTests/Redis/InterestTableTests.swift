@@ -13,14 +13,14 @@ private func at(_ milliseconds: UInt64) -> MonotonicTime { MonotonicTime(nanosec
     @Test func asksOnceAndSaysHeldOnce() {
         var table = InterestTable()
         _ = table.connected()
-        #expect(!table.hold(a))
-        #expect(!table.hold(a))
-        #expect(table.nextBatch() == [a])
-        #expect(table.nextBatch() == [])
-        #expect(!table.isComplete)
-        #expect(table.subscribed(a, now: at(0)))
-        #expect(table.isComplete)
-        #expect(table.hold(a), "confirmed already")
+        check(!table.hold(a))
+        check(!table.hold(a))
+        check(table.nextBatch() == [a])
+        check(table.nextBatch() == [])
+        check(!table.isComplete)
+        check(table.subscribed(a, now: at(0)))
+        check(table.isComplete)
+        check(table.hold(a), "confirmed already")
     }
 
     @Test func lingersAndComesBackWithoutAsking() {
@@ -30,13 +30,13 @@ private func at(_ milliseconds: UInt64) -> MonotonicTime { MonotonicTime(nanosec
         _ = table.nextBatch()
         _ = table.subscribed(a, now: at(0))
         table.release(a, now: at(0))
-        #expect(table.expired(now: at(999)) == [])
-        #expect(table.hold(a), "still subscribed")
-        #expect(table.expired(now: at(5000)) == [], "wanted again")
+        check(table.expired(now: at(999)) == [])
+        check(table.hold(a), "still subscribed")
+        check(table.expired(now: at(5000)) == [], "wanted again")
         table.release(a, now: at(6000))
-        #expect(table.expired(now: at(7000)) == [a])
+        check(table.expired(now: at(7000)) == [a])
         table.unsubscribed(a)
-        #expect(table.count == 0)
+        check(table.count == 0)
     }
 
     @Test func wantedAgainWhileClosing() {
@@ -46,12 +46,12 @@ private func at(_ milliseconds: UInt64) -> MonotonicTime { MonotonicTime(nanosec
         _ = table.nextBatch()
         _ = table.subscribed(a, now: at(0))
         table.release(a, now: at(0))
-        #expect(table.expired(now: at(1000)) == [a])
-        #expect(!table.hold(a))
-        #expect(table.nextBatch() == [], "not before the UNSUBSCRIBE is confirmed")
+        check(table.expired(now: at(1000)) == [a])
+        check(!table.hold(a))
+        check(table.nextBatch() == [], "not before the UNSUBSCRIBE is confirmed")
         table.unsubscribed(a)
-        #expect(table.nextBatch() == [a])
-        #expect(table.subscribed(a, now: at(1100)), "held anew")
+        check(table.nextBatch() == [a])
+        check(table.subscribed(a, now: at(1100)), "held anew")
     }
 
     @Test func releasedWhileOpening() {
@@ -60,8 +60,8 @@ private func at(_ milliseconds: UInt64) -> MonotonicTime { MonotonicTime(nanosec
         _ = table.hold(a)
         _ = table.nextBatch()
         table.release(a, now: at(0))
-        #expect(!table.subscribed(a, now: at(10)))
-        #expect(table.expired(now: at(1010)) == [a])
+        check(!table.subscribed(a, now: at(10)))
+        check(table.expired(now: at(1010)) == [a])
     }
 
     @Test func aReconnectAsksForEverythingWantedAndSaysNothingTwice() {
@@ -69,20 +69,20 @@ private func at(_ milliseconds: UInt64) -> MonotonicTime { MonotonicTime(nanosec
         _ = table.connected()
         let names = (0..<10).map { name("c\($0)") }
         for name in names { _ = table.hold(name) }
-        for name in table.nextBatch() { #expect(table.subscribed(name, now: at(0))) }
+        for name in table.nextBatch() { check(table.subscribed(name, now: at(0))) }
         table.release(names[0], now: at(0))
         table.disconnected()
-        #expect(table.connected() == 9)
+        check(table.connected() == 9)
         let again = table.nextBatch()
-        #expect(Set(again) == Set(names.dropFirst()))
-        for name in again { #expect(!table.subscribed(name, now: at(0)), "held was said before") }
+        check(Set(again) == Set(names.dropFirst()))
+        for name in again { check(!table.subscribed(name, now: at(0)), "held was said before") }
     }
 
     @Test func boundsWhatIsUnderWay() {
         var table = InterestTable()
         for number in 0..<20_000 { _ = table.hold(name("c\(number)")) }
-        #expect(table.nextBatch() == [], "not connected")
-        #expect(table.connected() == 20_000)
+        check(table.nextBatch() == [], "not connected")
+        check(table.connected() == 20_000)
         var batches = 0
         var underWay: [[ChannelName]] = []
         while !table.isComplete {
@@ -90,13 +90,13 @@ private func at(_ milliseconds: UInt64) -> MonotonicTime { MonotonicTime(nanosec
                 let batch = table.nextBatch()
                 if batch.isEmpty { break }
                 batches += 1
-                #expect(batch.count <= InterestTable.batch)
+                check(batch.count <= InterestTable.batch)
                 underWay.append(batch)
             }
-            #expect(underWay.count <= InterestTable.batchesInFlight)
-            for name in underWay.removeFirst() { #expect(table.subscribed(name, now: at(0))) }
+            check(underWay.count <= InterestTable.batchesInFlight)
+            for name in underWay.removeFirst() { check(table.subscribed(name, now: at(0))) }
         }
-        #expect(batches == 40)
+        check(batches == 40)
     }
 
     /// Random holds, releases, answers and losses of the connection: what Redis has in the end is what is wanted.
@@ -157,8 +157,8 @@ private func at(_ milliseconds: UInt64) -> MonotonicTime { MonotonicTime(nanosec
             time += 2000
             for name in table.expired(now: at(time)) { answers.append((false, name)) }
         }
-        #expect(inRedis == wanted)
-        #expect(table.isComplete && table.count == wanted.count)
+        check(inRedis == wanted)
+        check(table.isComplete && table.count == wanted.count)
     }
 }
 
@@ -169,14 +169,14 @@ private func at(_ milliseconds: UInt64) -> MonotonicTime { MonotonicTime(nanosec
 
     @Test func boundsBytesAndTime() {
         var buffer = PublishBuffer(wait: .seconds(5), maximumBytes: 2000)
-        #expect(buffer.append(publication(500), .waiter(1), now: at(0)))
-        #expect(buffer.append(publication(500), .waiter(2), now: at(1000)))
-        #expect(!buffer.append(publication(1000), .waiter(3), now: at(1000)))
-        #expect(buffer.expired(now: at(4999)).isEmpty)
-        #expect(buffer.expired(now: at(5000)).map(\.ticket) == [.waiter(1)])
-        #expect(buffer.append(publication(500), .waiter(4), now: at(5000)))
-        #expect(buffer.takeAll().map(\.ticket) == [.waiter(2), .waiter(4)])
-        #expect(buffer.count == 0 && buffer.bytes == 0)
+        check(buffer.append(publication(500), .waiter(1), now: at(0)))
+        check(buffer.append(publication(500), .waiter(2), now: at(1000)))
+        check(!buffer.append(publication(1000), .waiter(3), now: at(1000)))
+        check(buffer.expired(now: at(4999)).isEmpty)
+        check(buffer.expired(now: at(5000)).map(\.ticket) == [.waiter(1)])
+        check(buffer.append(publication(500), .waiter(4), now: at(5000)))
+        check(buffer.takeAll().map(\.ticket) == [.waiter(2), .waiter(4)])
+        check(buffer.count == 0 && buffer.bytes == 0)
     }
 }
 
@@ -185,11 +185,11 @@ private func at(_ milliseconds: UInt64) -> MonotonicTime { MonotonicTime(nanosec
         var queue = ReplyQueue()
         for number in 1...200_000 as ClosedRange<UInt64> {
             queue.append(.publish(.waiter(number)))
-            if number > 10 { #expect(queue.next() == .publish(.waiter(number - 10))) }
+            if number > 10 { check(queue.next() == .publish(.waiter(number - 10))) }
         }
-        #expect(queue.count == 10)
-        #expect(queue.takeAll().count == 10)
-        #expect(queue.next() == nil)
+        check(queue.count == 10)
+        check(queue.takeAll().count == 10)
+        check(queue.next() == nil)
     }
 }
 
@@ -200,10 +200,10 @@ private func at(_ milliseconds: UInt64) -> MonotonicTime { MonotonicTime(nanosec
         var ceiling = Backoff.first
         for _ in 0..<20 {
             let delay = backoff.next(using: &random)
-            #expect(delay > .zero && delay <= ceiling)
+            check(delay > .zero && delay <= ceiling)
             ceiling = min(ceiling * 2, Backoff.most)
         }
         backoff.reset()
-        #expect(backoff.next(using: &random) <= Backoff.first)
+        check(backoff.next(using: &random) <= Backoff.first)
     }
 }

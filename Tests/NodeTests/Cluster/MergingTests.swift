@@ -26,7 +26,9 @@ private func connection(_ id: String, backlog: Int) -> ConnectionSummary {
     func pagesAreComplete(limit: Int) {
         var nodes: [[ChannelSummary]] = [[], [], []]
         for number in 0..<50 {
-            for node in 0..<3 where number % (node + 1) == 0 { nodes[node].append(channel("c\(1000 + number)", node + 1)) }
+            for node in 0..<3 where number % (node + 1) == 0 {
+                nodes[node].append(channel("c\(1000 + number)", node + 1))
+            }
         }
         var after: String?
         var seen: [ChannelSummary] = []
@@ -42,7 +44,10 @@ private func connection(_ id: String, backlog: Int) -> ConnectionSummary {
 
     @Test func sortsByBacklogThenById() {
         let merged = Merging.connections(
-            [[connection("b", backlog: 5), connection("d", backlog: 0)], [connection("a", backlog: 5), connection("c", backlog: 9)]],
+            [
+                [connection("b", backlog: 5), connection("d", backlog: 0)],
+                [connection("a", backlog: 5), connection("c", backlog: 9)],
+            ],
             sort: .backlog, limit: 3)
         #expect(merged.connections.map(\.id) == ["c", "a", "b"])
         #expect(merged.cursor == ConnectionCursor(backlog: 5, id: "b"))

@@ -1,4 +1,5 @@
 import Backplane
+import Codec
 import Reactor
 import Testing
 
@@ -78,7 +79,10 @@ private func problems(_ text: String?, _ environment: [String: String] = [:]) ->
         ("limits: { message_bytes: 1GiB }", "1GiB is out of range; right would be 125 to 16777216 bytes"),
         ("limits: { handshake_timeout: 10 }", "'10' is not a duration; right would be 250ms, 10s or 5m"),
         ("limits: { fragments: -1 }", "-1 is out of range"),
-        ("backplane: { kind: rdis }", "'rdis' is not possible here; right would be memory or redis; did you mean 'redis'?"),
+        (
+            "backplane: { kind: rdis }",
+            "'rdis' is not possible here; right would be memory or redis; did you mean 'redis'?"
+        ),
         ("backplane: { redis: { url: \"http://x\" } }", "this is not a Redis URL"),
         ("backplane: { redis: { url: \"redis://u@h\" } }", "the URL has a user without a password"),
         ("backplane: { redis: { prefix: \"a*\" } }", "none of them in *?[]{}:"),
@@ -132,15 +136,17 @@ private func problems(_ text: String?, _ environment: [String: String] = [:]) ->
                 == ["environment: unknown variable 'CARILLON_CLIENT_LISTN'; did you mean 'CARILLON_CLIENT_LISTEN'?"])
         #expect(problems(nil, ["CARILLON_CONFIG": "x", "CARILLON_ADMIN": "y"]) == [])
         #expect(problems("node: { name: \"${CARILLON_MINE}\" }", ["CARILLON_MINE": "a"]) == [])
-        #expect(problems(nil, ["CARILLON_LIMITS_FRAGMENTS": "x"]) == [
-            "environment variable CARILLON_LIMITS_FRAGMENTS: 'x' is not a whole number"
-        ])
+        #expect(
+            problems(nil, ["CARILLON_LIMITS_FRAGMENTS": "x"]) == [
+                "environment variable CARILLON_LIMITS_FRAGMENTS: 'x' is not a whole number"
+            ])
     }
 
     @Test func aliasesDoNotExplode() {
         var text = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n"
         for level in 1..<12 {
-            text += "a\(level): &a\(level) [" + Array(repeating: "*a\(level - 1)", count: 9).joined(separator: ",") + "]\n"
+            text +=
+                "a\(level): &a\(level) [" + Array(repeating: "*a\(level - 1)", count: 9).joined(separator: ",") + "]\n"
         }
         #expect(!problems(text).isEmpty)
         #expect(problems(String(repeating: "#", count: ConfigurationReader.maximumFileBytes + 1)).count == 1)
@@ -162,7 +168,8 @@ private func problems(_ text: String?, _ environment: [String: String] = [:]) ->
 
     @Test func theFirstRuleCounts() throws {
         let rules = ChannelRules([
-            ChannelRule(match: ChannelPattern("a*"), publish: .client), ChannelRule(match: ChannelPattern("ab*"), subscribe: .nobody),
+            ChannelRule(match: ChannelPattern("a*"), publish: .client),
+            ChannelRule(match: ChannelPattern("ab*"), subscribe: .nobody),
         ])
         #expect(rules.rule(for: .init(trusted: Array("abc".utf8))).allowsClientPublish)
         #expect(rules.rule(for: .init(trusted: Array("x".utf8))) == ChannelRules.otherwise)

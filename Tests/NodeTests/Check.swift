@@ -1,0 +1,6 @@
+import Testing
+
+/// `#expect` for conditions that change what they look at, which the macro cannot take apart.
+func check(_ condition: Bool, _ comment: Comment? = nil, at location: SourceLocation = #_sourceLocation) {
+    #expect(condition, comment, sourceLocation: location)
+}
