@@ -93,6 +93,14 @@ class Process:
             found.extend(parents.get(pid, []))
         return found
 
+    def wait_for_descendants(self, count: int) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while len(self.pids()) <= count:
+            self.check()
+            if time.monotonic() > deadline:
+                raise NotStarted(f"{self.name} has no {count} worker processes\n{self.last_words()}")
+            time.sleep(0.02)
+
     def stop(self) -> None:
         if self.popen.poll() is None:
             self.popen.terminate()

@@ -167,6 +167,8 @@ class Nchan(Subject):
             process = Process(f"nchan-{index}", [shutil.which("nginx"), "-c", str(configuration)], directory)
             servers.processes.append(process)
             wait_for_port(port, process)
+            # The master listens before there is a worker, and it is the worker that works.
+            process.wait_for_descendants(1)
             servers.urls.append(f"ws://127.0.0.1:{port}/?channel=bench")
 
 
