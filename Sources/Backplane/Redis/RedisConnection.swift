@@ -81,6 +81,8 @@ final class RedisConnection: ConnectionDelegate {
             Socket.setKeepAlive(descriptor, idle: 5, interval: 2, count: 3)
         }
         reader = RESPReader { [unowned self] reply in
+            // What was read together with the reply that ended the connection does not count.
+            guard self.reader != nil else { return }
             switch reply {
             case .message(let channel, let payload): self.owner.received(channel: channel, payload: payload)
             case .value(let value): self.owner.received(value, on: self)

@@ -10,6 +10,8 @@ struct APIError: Error, HTTPResponseError, Equatable {
     let message: String
     var headers: [String: String] = [:]
 
+    var statusCode: Int { status.code }
+
     func response(from request: Request, context: some RequestContext) -> Response {
         var response = Response.json(["error": ["code": code, "message": message]], status: status)
         for (name, value) in headers {

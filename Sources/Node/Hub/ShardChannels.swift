@@ -31,8 +31,8 @@ extension Shard {
         let session = session(slot)
         let channel = channels[name]
         if let channel, session.pointee.subscriptions.index(of: channel.index) != nil { throw .alreadySubscribed }
-        // "All" is not counted.
-        if session.pointee.subscriptions.count > settings.channelsPerSession {
+        let isInEverybody = session.pointee.subscriptions.index(of: Self.everybody) != nil
+        if session.pointee.subscriptions.count - (isInEverybody ? 1 : 0) >= settings.channelsPerSession {
             counters.channelLimitHits += 1
             throw .tooManyChannels
         }
@@ -76,6 +76,16 @@ extension Shard {
         let variant = Int(session.pointee.variant.rawValue)
         let place = channel.rosters[variant].append(.init(slot: slot, since: channel.nextSequence))
         session.pointee.subscriptions.move(channel: channel.index, to: place)
+    }
+
+    /// "Everybody" is the first channel of every reactor.
+    static var everybody: UInt32 { 0 }
+
+    /// The session is one of everybody from here on.
+    func joinEverybody(_ slot: UInt32) {
+        let channel = channelsByIndex[Int(Self.everybody)]!
+        session(slot).pointee.subscriptions.append(.init(channel: channel.index, place: Self.unplaced))
+        join(slot, channel)
     }
 
     /// Ends a subscription.

@@ -14,6 +14,6 @@ enum SSEResponse {
             writer.append(text: origin)
             writer.append("\r\nVary: Origin\r\n")
         }
-        writer.append("\r\nretry: 2000\n:\n\n")
+        writer.append("\r\nretry: 2000\n:\n")
     }
 }

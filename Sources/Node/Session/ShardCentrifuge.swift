@@ -24,6 +24,7 @@ extension Shard {
                 connect.id, client: id(of: slot), version: settings.version,
                 ping: UInt32(clamping: settings.pingInterval.components.seconds), pong: true, to: writer)
             sendWritten(slot)
+            joinEverybody(slot)
             arm(.ping, slot)
         case .subscribe(let subscribe):
             do {

@@ -254,9 +254,8 @@ extension Shard {
                 join(slot, channel)
             }
         }
-        let everybody = channelsByIndex[0]!
-        session.pointee.subscriptions.append(.init(channel: everybody.index, place: Self.unplaced))
-        join(slot, everybody)
+        // A centrifuge client is told nothing before it has said `connect`.
+        if session.pointee.dialect != .centrifuge { joinEverybody(slot) }
         arm(session.pointee.dialect == .centrifuge ? .connect : .ping, slot)
         if session.pointee.flags.contains(.parked) {
             session.pointee.flags.remove(.parked)

@@ -55,7 +55,7 @@ private func refusal(_ text: String, messageBytes: Int = 1000) -> APIError? {
 
     @Test func boundsTheMessage() {
         #expect(refusal(#"{"channel":"a","text":"12345"}"#, messageBytes: 5) == nil)
-        #expect(refusal(#"{"channel":"a","text":"123456"}"#, messageBytes: 5)?.status.code == 413)
+        #expect(refusal(#"{"channel":"a","text":"123456"}"#, messageBytes: 5)?.statusCode == 413)
     }
 }
 
