@@ -12,6 +12,9 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
     // A member is only visible where its module is imported, so that no dependency is accidental.
     .enableUpcomingFeature("MemberImportVisibility"),
+    // Overlapping accesses are found by the tests, which are debug builds and check each one; the data plane would pay
+    // for the check with a sixth of its time (docs/decisions/0005-exclusivity.md).
+    .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
 ]
 
 let package = Package(

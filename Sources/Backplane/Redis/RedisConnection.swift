@@ -9,7 +9,8 @@ final class RedisConnection: ConnectionDelegate {
     }
 
     let role: Role
-    private unowned let owner: RedisBackplane
+    /// Owns this connection, so it outlives it.
+    private unowned(unsafe) let owner: RedisBackplane
     private let connection: Connection
     private var reader: RESPReader?
     private var backoff = Backoff()
@@ -80,7 +81,8 @@ final class RedisConnection: ConnectionDelegate {
             Socket.setUserTimeout(descriptor, milliseconds: 5000)
             Socket.setKeepAlive(descriptor, idle: 5, interval: 2, count: 3)
         }
-        reader = RESPReader { [unowned self] reply in
+        // The reader is ours and goes with us.
+        reader = RESPReader { [unowned(unsafe) self] reply in
             // What was read together with the reply that ended the connection does not count.
             guard self.reader != nil else { return }
             switch reply {

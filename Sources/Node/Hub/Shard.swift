@@ -37,6 +37,9 @@ package final class Shard: ReactorHandler, TurnWork, @unchecked Sendable {
 
     /// What opening sessions will be answered.
     var replies: [UInt32: OpeningReply] = [:]
+    /// Replies to one session that are not in its outbound yet, and whose they are; `.max` for nobody's.
+    let gatheredReplies = ByteWriter(capacity: 4096)
+    var repliesFor = UInt32.max
     let writer = ByteWriter(capacity: 64 * 1024)
     var handler: HandlerID!
     var random = SystemRandomNumberGenerator()

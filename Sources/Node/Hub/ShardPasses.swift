@@ -192,6 +192,7 @@ extension Shard {
     /// Puts bytes behind what waits for a session, within its budget, and marks it for the flush.
     @inline(__always)
     func append(_ block: Block, from start: Int, to end: Int, for slot: UInt32) {
+        if repliesFor == slot { sendGathered() }
         let session = session(slot)
         let waiting = session.pointee.outbound.bytes
         // Whoever has nothing waiting may get a piece of any size; the budget is for those who do not keep up.
@@ -223,15 +224,34 @@ extension Shard {
     }
 
     /// Sends what `writer` holds to one session.
+    ///
+    /// Replies to one session mostly come in a row (a client pipelines, the backplane answers in order), so they are
+    /// gathered until somebody else gets one, and become one block together.
     func sendWritten(_ slot: UInt32) {
         guard writer.count > 0 else { return }
-        let block = Block(copying: writer.bytes)
+        if repliesFor != slot || gatheredReplies.count > Self.gatheredReplyBytes { sendGathered() }
+        repliesFor = slot
+        gatheredReplies.append(writer.bytes)
+    }
+
+    private static var gatheredReplyBytes: Int { 16 * 1024 }
+
+    /// Puts the gathered replies where they belong. Before anything else is appended for their session, and before each
+    /// flush.
+    func sendGathered() {
+        guard repliesFor != .max else { return }
+        let slot = repliesFor
+        repliesFor = .max
+        guard gatheredReplies.count > 0 else { return }
+        let block = Block(copying: gatheredReplies.bytes)
+        gatheredReplies.removeAll(keeping: 2 * Self.gatheredReplyBytes)
         append(block, from: 0, to: block.count, for: slot)
         block.release()
     }
 
     /// One `send` for every session that got something, however much it got and from however many channels.
     func flushDirty() {
+        sendGathered()
         var index = 0
         while index < dirty.count {
             let slot = dirty[index]

@@ -24,6 +24,7 @@ extension Shard {
         session.pointee.flags.remove(.slow)
         guard session.pointee.phase == .open else { return }
         counters.slowDisconnects += 1
+        sendGathered()
         let dropped = session.pointee.outbound.dropUnsent()
         outboundBytes -= dropped
         counters.slowBytesDropped &+= UInt64(dropped)
@@ -64,6 +65,7 @@ extension Shard {
 
     /// Sends what `writer` holds as the last bytes.
     private func finish(_ slot: UInt32) {
+        if repliesFor == slot { sendGathered() }
         let session = session(slot)
         if writer.count > 0 {
             // Past the budget on purpose: these are at most 127 bytes, and they say why.
@@ -94,6 +96,10 @@ extension Shard {
 
     /// The connection is gone, or is to go at once.
     func drop(_ slot: UInt32) {
+        if repliesFor == slot {
+            repliesFor = .max
+            gatheredReplies.removeAll()
+        }
         let session = session(slot)
         if session.pointee.phase == .open { counters.closed += 1 }
         replies[slot] = nil
