@@ -19,6 +19,8 @@ package protocol Backplane: AnyObject, Sendable {
     /// `memory` or `redis`.
     var kind: String { get }
     var link: LinkState { get }
+    /// More waits to be sent than should: publishers that can wait had better do so. Publishing is still possible.
+    var isCongested: Bool { get }
     /// The nodes of the cluster that are alive, this one included.
     var nodes: [NodeRecord] { get }
 

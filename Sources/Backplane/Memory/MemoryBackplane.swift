@@ -5,6 +5,7 @@ package import Reactor
 package final class MemoryBackplane: Backplane, @unchecked Sendable {
     package let home: Reactor
     package let kind = "memory"
+    package let isCongested = false
     package private(set) var link: LinkState
     private let node: NodeID
     private var registry: NodeRegistry

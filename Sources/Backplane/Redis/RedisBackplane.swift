@@ -9,6 +9,9 @@ package import Reactor
 package final class RedisBackplane: Backplane, @unchecked Sendable {
     package let home: Reactor
     package let kind = "redis"
+    package var isCongested: Bool {
+        replies.count > Self.congestedReplies || (commands?.outboundBytes ?? 0) > Self.congestedBytes
+    }
     package internal(set) var link: LinkState
     let node: NodeID
     let name: String
@@ -45,6 +48,9 @@ package final class RedisBackplane: Backplane, @unchecked Sendable {
     /// The last failure that was logged, so that a loop of the same one is one line a minute.
     var lastFailure: (text: String, at: MonotonicTime)?
 
+    /// From here on the link counts as congested: commands without a reply, and bytes the socket has not taken.
+    static let congestedReplies = 64 * 1024
+    static let congestedBytes = 4 * 1024 * 1024
     /// Bytes that may wait for one connection.
     static let outboundLimit = 64 * 1024 * 1024
 

@@ -68,6 +68,8 @@ final class RedisConnection: ConnectionDelegate {
 
     func flush() { connection.flush() }
 
+    var outboundBytes: Int { connection.outboundBytes }
+
     /// It works: the next loss is a new one.
     func settled() { backoff.reset() }
 

@@ -29,7 +29,10 @@ package struct ChannelName: Hashable, Sendable, CustomStringConvertible {
             if byte <= 0x20 || byte == 0x7F { return .forbiddenByte(byte, offset: offset) }
             offset += 1
         }
-        return String(validating: candidate, as: UTF8.self) == nil ? .notUTF8 : nil
+        let isUTF8 =
+            candidate.withContiguousStorageIfAvailable { UTF8Validator.isValid(UnsafeRawBufferPointer($0)) }
+            ?? (String(validating: candidate, as: UTF8.self) != nil)
+        return isUTF8 ? nil : .notUTF8
     }
 
     package var isReserved: Bool { bytes.first == UInt8(ascii: "$") }

@@ -22,7 +22,7 @@ package final class Exchange: TurnWork, @unchecked Sendable {
         /// The channel is held; `leaves` says how many of the reactor's `leave`s were heard before that.
         case held(ChannelName, leaves: UInt64)
         case published(PublishTicket, PublishOutcome)
-        case link(isUp: Bool)
+        case link(isUp: Bool, isCongested: Bool)
     }
 
     /// A channel that some reactor of this node has subscribers of.
@@ -47,6 +47,7 @@ package final class Exchange: TurnWork, @unchecked Sendable {
     private var waiters: [UInt64: @Sendable (PublishOutcome) -> Void] = [:]
     private var nextWaiter: UInt64 = 1
     package private(set) var isLinked = false
+    private var isCongested = false
     /// Publications that came from the backplane with a session's name on them that is not here any more.
     package private(set) var undeliverable: UInt64 = 0
 
@@ -127,7 +128,15 @@ package final class Exchange: TurnWork, @unchecked Sendable {
         }
     }
 
+    private func tellLink() {
+        for reactor in shards.indices { tell(reactor, .link(isUp: isLinked, isCongested: isCongested)) }
+    }
+
     package func turn() -> Bool {
+        if backplane.isCongested != isCongested {
+            isCongested.toggle()
+            tellLink()
+        }
         for reactor in outboxes.indices where !outboxes[reactor].isEmpty {
             let notices = outboxes[reactor]
             outboxes[reactor] = []
@@ -198,6 +207,6 @@ extension Exchange {
     package func linkChanged(isUp: Bool) {
         guard isUp != isLinked else { return }
         isLinked = isUp
-        for reactor in shards.indices { tell(reactor, .link(isUp: isUp)) }
+        tellLink()
     }
 }

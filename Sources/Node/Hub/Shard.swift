@@ -28,6 +28,8 @@ package final class Shard: ReactorHandler, TurnWork, @unchecked Sendable {
     /// Channels with a backlog or a running pass, in the order in which they take turns.
     var queue: [ShardChannel] = []
     var queueStart = 0
+    /// How many channels have a backlog for which publishers wait.
+    var backlogged = 0
     /// Sessions to flush at the end of the slice.
     var dirty: [UInt32] = []
     /// Sessions that broke the protocol in this turn.
@@ -35,6 +37,8 @@ package final class Shard: ReactorHandler, TurnWork, @unchecked Sendable {
     /// Sessions that exceeded their budget in this slice.
     var slow: [UInt32] = []
 
+    /// The channel of the last command to publish, and whether clients may.
+    var lastPublished: (name: ChannelName, isAllowed: Bool)?
     /// What opening sessions will be answered.
     var replies: [UInt32: OpeningReply] = [:]
     /// Replies to one session that are not in its outbound yet, and whose they are; `.max` for nobody's.
@@ -45,6 +49,8 @@ package final class Shard: ReactorHandler, TurnWork, @unchecked Sendable {
     var random = SystemRandomNumberGenerator()
     private var requests: [Exchange.Request] = []
     var isLinked = false
+    /// The link has more to send than it should, so publishers have to wait.
+    var isCongested = false
     /// Publishers that are not read from until the node is linked again.
     var waitingForLink: [Locator] = []
     /// How many channels were given up: dates the confirmations that come back.
@@ -117,11 +123,13 @@ package final class Shard: ReactorHandler, TurnWork, @unchecked Sendable {
         case .delivered(let publication): delivered(publication)
         case .held(let name, let leaves): held(name, leaves: leaves)
         case .published(let ticket, let outcome): published(ticket, outcome)
-        case .link(let isUp):
+        case .link(let isUp, let isCongested):
             isLinked = isUp
-            if isUp {
-                resume(waitingForLink)
+            self.isCongested = isCongested
+            if isUp, !isCongested {
+                let waiting = waitingForLink
                 waitingForLink = []
+                resume(waiting)
             }
         }
     }

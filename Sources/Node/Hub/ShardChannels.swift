@@ -126,7 +126,10 @@ extension Shard {
 
     private func forget(_ channel: ShardChannel) {
         channel.waiting = []
-        resumePublishers(of: channel)
+        let before = channel.backlogBytes
+        channel.backlog = []
+        channel.backlogBytes = 0
+        noteBacklog(of: channel, before: before)
         channels[channel.name] = nil
         channelsByIndex[Int(channel.index)] = nil
         freeChannels.append(channel.index)

@@ -20,7 +20,9 @@ extension Shard {
         }
         channel.nextSequence &+= 1
         channel.backlog.append(publication)
+        let before = channel.backlogBytes
         channel.backlogBytes += publication.payload.count
+        if before < ShardChannel.pausingBytes, channel.backlogBytes >= ShardChannel.pausingBytes { backlogged += 1 }
         enqueue(channel)
     }
 
@@ -46,8 +48,10 @@ extension Shard {
     private func overrun(_ channel: ShardChannel) {
         counters.backlogOverruns += 1
         counters.publicationsOverrun += UInt64(channel.backlog.count) + 1
+        let before = channel.backlogBytes
         channel.backlog = []
         channel.backlogBytes = 0
+        noteBacklog(of: channel, before: before)
         for variant in Variant.allCases {
             let roster = channel.rosters[Int(variant.rawValue)]
             for place in 0..<roster.count { markSlow(roster.entries[place].slot) }
@@ -116,12 +120,20 @@ extension Shard {
     }
 
     private func beginPass(of channel: ShardChannel) {
+        let before = channel.backlogBytes
         let (publications, first) = channel.takeBatch()
         counters.passes += 1
-        if !channel.paused.isEmpty, channel.backlogBytes < ShardChannel.pausingBytes { resumePublishers(of: channel) }
+        noteBacklog(of: channel, before: before)
         channel.pass = Pass(
             publications: publications, firstSequence: first, reactor: UInt8(index), node: node)
         for variant in Variant.allCases { channel.rosters[Int(variant.rawValue)].beginPass() }
+    }
+
+    /// The backlog became shorter: those who waited for that go on.
+    func noteBacklog(of channel: ShardChannel, before: Int) {
+        guard before >= ShardChannel.pausingBytes, channel.backlogBytes < ShardChannel.pausingBytes else { return }
+        backlogged -= 1
+        resumePublishers(of: channel)
     }
 
     private func endPass(of channel: ShardChannel) {
@@ -310,9 +322,12 @@ extension Shard {
 
     // MARK: Publishers that are too fast
 
-    /// Stops reading from a publisher whose channel is far behind here, so that TCP slows it down.
-    func pauseIfBehind(_ slot: UInt32, _ channel: ShardChannel) {
-        guard channel.backlogBytes >= ShardChannel.pausingBytes, !session(slot).pointee.flags.contains(.paused),
+    /// Stops reading from a publisher that is ahead of the link, or of its channel's passes here, so that TCP slows it
+    /// down.
+    func throttle(_ slot: UInt32, _ name: ChannelName) {
+        if isCongested { return pauseUntilLinked(slot) }
+        guard backlogged > 0, let channel = channels[name], channel.backlogBytes >= ShardChannel.pausingBytes,
+            !session(slot).pointee.flags.contains(.paused),
             session(slot).pointee.phase == .open
         else { return }
         counters.publishersPaused += 1

@@ -9,7 +9,7 @@ extension Shard {
     ) {
         let generation = session.pointee.generation
         var machine = session.pointee.centrifuge
-        machine.received(message, isText: isText) { intent in
+        machine.received(message, isText: isText, hint: lastPublished?.name) { intent in
             perform(intent, slot, session)
             return session.pointee.generation == generation && session.pointee.phase == .open
         }
@@ -66,14 +66,15 @@ extension Shard {
     private func publishCentrifuge(
         _ slot: UInt32, _ command: UInt32, _ name: ChannelName, _ data: UnsafeRawBufferPointer
     ) {
-        let channel = channels[name]
-        guard (channel?.rule ?? settings.rules.rule(for: name)).allowsClientPublish else {
+        // A client mostly publishes where the last one did.
+        if lastPublished?.name != name { lastPublished = (name, settings.rules.rule(for: name).allowsClientPublish) }
+        guard lastPublished!.isAllowed else {
             counters.refusedPublishes += 1
             return reply(slot, command, .permissionDenied)
         }
         publish(
             name, .json, data, from: slot, command: command, extras: Publication.Extras(publisher: id(of: slot)))
-        if let channel { pauseIfBehind(slot, channel) }
+        throttle(slot, name)
     }
 
     func answerPublish(_ slot: UInt32, command: UInt32, _ outcome: PublishOutcome) {

@@ -60,7 +60,7 @@ extension Shard {
                 slot, code: .policyViolation, reason: "publishing to channel '\(channel.name)' is not permitted")
         }
         publish(channel.name, kind, payload, from: slot, command: 0, extras: nil)
-        if isLinked { pauseIfBehind(slot, channel) } else { pauseUntilLinked(slot) }
+        if isLinked { throttle(slot, channel.name) } else { pauseUntilLinked(slot) }
     }
 
     /// Sends a client's publication on its way; the outcome comes back to `published`.

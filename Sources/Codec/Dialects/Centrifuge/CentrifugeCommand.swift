@@ -36,74 +36,75 @@ struct CentrifugeCommand {
         }
     }
 
-    var id: UInt32 = 0
-    var method: Method?
-    /// The method's object, as it is written.
-    var body = UnsafeRawBufferPointer(start: nil, count: 0)
+    let id: UInt32
+    let method: Method?
+    /// The fields of the method's object.
+    let request: CentrifugeRequest
 
-    /// Reads one line.
+    /// Reads one line, in one go.
     ///
     /// - Returns: Nil when it is not a command.
     init?(_ line: UnsafeRawBufferPointer) {
         var scanner = JSONScanner(line)
         var id: UInt32 = 0
-        var found: (Method, UnsafeRawBufferPointer)?
+        var method: Method?
+        var request = CentrifugeRequest()
         let isWhole = scanner.members { key, scanner in
             if key.isEqual(to: "id") {
                 guard let value = scanner.unsigned(), let number = UInt32(exactly: value) else { return false }
                 id = number
                 return true
             }
-            guard let value = scanner.value() else { return false }
-            // A null is a field that is not set. Of several methods the first in the order of the protocol counts.
-            guard !value.isEqual(to: "null"), let method = Method(key) else { return true }
-            if let found, found.0.rawValue < method.rawValue { return true }
-            found = (method, value)
-            return true
+            // A null is a field that is not set, and a field nobody knows is stepped over.
+            guard let found = Method(key), scanner.next != UInt8(ascii: "n") else { return scanner.skipValue() }
+            // Of several methods the first in the order of the protocol counts.
+            if let method, method.rawValue < found.rawValue { return scanner.skipValue() }
+            method = found
+            request = CentrifugeRequest()
+            return request.read(&scanner)
         }
         guard isWhole, scanner.isAtEnd else { return nil }
         self.id = id
-        if let found {
-            method = found.0
-            body = found.1
-            guard body.first == UInt8(ascii: "{") else { return nil }
-        }
+        self.method = method
+        self.request = request
     }
 }
 
-/// The fields of a method's object that this dialect knows.
+/// The fields of a method's object that this dialect knows, where they lie in the message: texts as they are between
+/// their quotes, escapes and all.
 struct CentrifugeRequest {
-    var channel: [UInt8]?
+    var channel: UnsafeRawBufferPointer?
     var data: UnsafeRawBufferPointer?
-    var token: [UInt8]?
-    var name: [UInt8]?
-    var version: [UInt8]?
+    var token: UnsafeRawBufferPointer?
+    var name: UnsafeRawBufferPointer?
+    var version: UnsafeRawBufferPointer?
     var isRecovering = false
 
-    init?(_ body: UnsafeRawBufferPointer) {
-        var scanner = JSONScanner(body)
-        var request = Self(empty: ())
+    /// Takes an object.
+    ///
+    /// - Returns: Whether it was one, with values of the right types.
+    mutating func read(_ scanner: inout JSONScanner) -> Bool {
+        var read = self
         let isWhole = scanner.members { key, scanner in
-            if key.isEqual(to: "channel") { return Self.set(&request.channel, scanner.text()) }
-            if key.isEqual(to: "token") { return Self.set(&request.token, scanner.text()) }
-            if key.isEqual(to: "name") { return Self.set(&request.name, scanner.text()) }
-            if key.isEqual(to: "version") { return Self.set(&request.version, scanner.text()) }
-            if key.isEqual(to: "recover") {
-                guard let value = scanner.boolean() else { return false }
-                request.isRecovering = value
+            if key.isEqual(to: "channel") { return Self.set(&read.channel, scanner.string()) }
+            if key.isEqual(to: "data") {
+                guard let value = scanner.value() else { return false }
+                if !value.isEqual(to: "null") { read.data = value }
                 return true
             }
-            guard let value = scanner.value() else { return false }
-            if key.isEqual(to: "data"), !value.isEqual(to: "null") { request.data = value }
+            if key.isEqual(to: "token") { return Self.set(&read.token, scanner.string()) }
+            if key.isEqual(to: "name") { return Self.set(&read.name, scanner.string()) }
+            if key.isEqual(to: "version") { return Self.set(&read.version, scanner.string()) }
+            guard key.isEqual(to: "recover") else { return scanner.skipValue() }
+            guard let value = scanner.boolean() else { return false }
+            read.isRecovering = value
             return true
         }
-        guard isWhole else { return nil }
-        self = request
+        self = read
+        return isWhole
     }
 
-    private init(empty: ()) {}
-
-    private static func set(_ field: inout [UInt8]?, _ value: [UInt8]?) -> Bool {
+    private static func set(_ field: inout UnsafeRawBufferPointer?, _ value: UnsafeRawBufferPointer?) -> Bool {
         field = value
         return value != nil
     }

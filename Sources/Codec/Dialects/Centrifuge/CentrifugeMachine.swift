@@ -50,8 +50,10 @@ package struct CentrifugeMachine: Equatable {
 
     /// A message came: one or more commands, one a line. `emit` is called for each until it answers false. Commands
     /// before a bad one are carried out.
+    ///
+    /// - Parameter hint: A channel that is likely to be named: then the name is used again instead of a copy.
     package mutating func received(
-        _ message: UnsafeRawBufferPointer, isText: Bool, _ emit: (CentrifugeIntent) -> Bool
+        _ message: UnsafeRawBufferPointer, isText: Bool, hint: ChannelName? = nil, _ emit: (CentrifugeIntent) -> Bool
     ) {
         guard phase != .over else { return }
         guard isText else { return end(.inappropriateProtocol, emit) }
@@ -65,7 +67,7 @@ package struct CentrifugeMachine: Equatable {
             if line.isEmpty, start >= message.count, !isEmpty { return }
             isEmpty = false
             guard let command = CentrifugeCommand(line) else { return self.end(.badRequest, emit) }
-            guard take(command, emit) else { return }
+            guard take(command, hint, emit) else { return }
         }
         if isEmpty { end(.badRequest, emit) }
     }
@@ -75,7 +77,9 @@ package struct CentrifugeMachine: Equatable {
         _ = emit(.disconnect(disconnect))
     }
 
-    private mutating func take(_ command: CentrifugeCommand, _ emit: (CentrifugeIntent) -> Bool) -> Bool {
+    private mutating func take(
+        _ command: CentrifugeCommand, _ hint: ChannelName?, _ emit: (CentrifugeIntent) -> Bool
+    ) -> Bool {
         guard let method = command.method else {
             // An empty command is a pong, and only right as the answer to a ping.
             guard command.id == 0, awaitsPong, phase == .connected else {
@@ -85,14 +89,12 @@ package struct CentrifugeMachine: Equatable {
             awaitsPong = false
             return emit(.pong)
         }
-        guard command.id != 0 || method == .send, (phase == .connected) == (method != .connect), method != .ping,
-            let request = CentrifugeRequest(command.body)
-        else {
+        guard command.id != 0 || method == .send, (phase == .connected) == (method != .connect), method != .ping else {
             end(.badRequest, emit)
             return false
         }
         if method == .connect { phase = .connected }
-        let intent = intent(of: method, command.id, request)
+        let intent = intent(of: method, command.id, command.request, hint)
         if case .disconnect(let disconnect) = intent {
             end(disconnect, emit)
             return false
@@ -101,16 +103,20 @@ package struct CentrifugeMachine: Equatable {
     }
 
     private func intent(
-        of method: CentrifugeCommand.Method, _ id: UInt32, _ request: CentrifugeRequest
+        of method: CentrifugeCommand.Method, _ id: UInt32, _ request: CentrifugeRequest, _ hint: ChannelName?
     ) -> CentrifugeIntent {
         switch method {
         case .connect:
-            return .connect(
-                .init(
-                    id: id, token: request.token, name: request.name, version: request.version, data: request.data))
+            // Texts that stand for no characters are a broken client's.
+            guard let token = Self.text(request.token), let name = Self.text(request.name),
+                let version = Self.text(request.version)
+            else { return .disconnect(.badRequest) }
+            return .connect(.init(id: id, token: token, name: name, version: version, data: request.data))
         case .subscribe, .unsubscribe, .publish, .history, .presence, .presenceStats, .subRefresh:
             // A channel that cannot be is an error of its own; none at all, as Centrifugo has it, a broken client.
-            guard let bytes = request.channel, !bytes.isEmpty else { return .disconnect(.badRequest) }
+            guard let raw = request.channel, !raw.isEmpty else { return .disconnect(.badRequest) }
+            if let hint, hint.isWritten(as: raw) { return intent(of: method, id, hint, request) }
+            guard let bytes = JSONString.unescape(raw) else { return .disconnect(.badRequest) }
             guard let channel = try? ChannelName(validating: bytes) else { return .refuse(id: id, .badRequest) }
             return intent(of: method, id, channel, request)
         case .send:
@@ -134,5 +140,20 @@ package struct CentrifugeMachine: Equatable {
         // History and presence are switched off for every channel, and no token expires.
         default: return .refuse(id: id, .notAvailable)
         }
+    }
+
+    /// The text between two quotes; nil inside when the field is not set, nil outside when it is no text.
+    private static func text(_ raw: UnsafeRawBufferPointer?) -> [UInt8]?? {
+        guard let raw else { return .some(nil) }
+        guard let text = JSONString.unescape(raw) else { return nil }
+        return .some(text)
+    }
+}
+
+extension ChannelName {
+    /// Whether these bytes, between quotes in JSON, are this name and nothing is escaped.
+    fileprivate func isWritten(as raw: UnsafeRawBufferPointer) -> Bool {
+        guard raw.count == bytes.count else { return false }
+        return bytes.withUnsafeBytes { $0.elementsEqual(raw) } && !bytes.contains(UInt8(ascii: "\\"))
     }
 }
