@@ -99,6 +99,15 @@ def test_a_port_in_use(which: str, tmp_path: Path) -> None:
     assert address in said and "address already in use" in said.lower(), said
 
 
+def test_a_port_of_another_node(node: Node, tmp_path: Path) -> None:
+    """Nodes share their port among their own threads; a second node must not slip in beside them."""
+    file = tmp_path / "second.yaml"
+    file.write_text(f"client: {{ listen: {node.client} }}\nadmin: {{ listen: 127.0.0.1:0 }}\n")
+    result = carillon("serve", "--config", str(file), seconds=20)
+    assert result.returncode == 1
+    assert node.client in result.stderr and "address already in use" in result.stderr.lower(), result.stderr
+
+
 def test_an_address_of_another_machine(tmp_path: Path) -> None:
     file = tmp_path / "carillon.yaml"
     file.write_text("client: { listen: 203.0.113.1:8000 }\n")

@@ -157,11 +157,15 @@ def test_the_admin_page_shows_the_cluster_and_what_happened(cluster: Cluster, tm
 
 def test_subscribe_prints_what_comes(node: Any) -> None:
     command = [str(CARILLON), "subscribe", "news", "--server", f"ws://{node.client}", "--count", "2"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as listener:
+    listener = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
         until(lambda: node.api.subscribers("news") == 1, "it subscribes")
         node.api.publish("news", text="good morning")
         node.api.publish("news", data={"n": 1})
         printed, _ = listener.communicate(timeout=10)
+    finally:
+        listener.kill()
+        listener.wait()
     assert listener.returncode == 0
     lines = printed.splitlines()
     assert len(lines) == 2 and "good morning" in lines[0] and '{"n": 1}' in lines[1]

@@ -146,5 +146,6 @@ def test_20_seconds_of_random_bytes(node: Node) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 def test_10_minutes_of_random_bytes(node: Node) -> None:
     assault(node, 600)

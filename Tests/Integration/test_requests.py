@@ -16,7 +16,7 @@ LINE = "GET /raw?channel=a HTTP/1.1\r\nHost: x\r\n"
 HANDSHAKES: dict[str, tuple[bytes, int, str]] = {
     "not HTTP": (b"hello there\r\n\r\n", 400, ""),
     "TLS": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400, ""),
-    "HTTP/2 preface": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, ""),
+    "HTTP/2 preface": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, "HTTP/1.1"),
     "unknown path": (upgrade("/nothing"), 404, "/raw"),
     "no channel": (upgrade("/raw"), 400, "channel"),
     "empty channel": (upgrade("/raw?channel="), 400, "1 byte"),
@@ -41,7 +41,7 @@ HANDSHAKES: dict[str, tuple[bytes, int, str]] = {
     "folded header": ((LINE + "X: a\r\n b\r\n\r\n").encode(), 400, ""),
     "space before the colon": ((LINE + "X : a\r\n\r\n").encode(), 400, ""),
     "NUL in a header": ((LINE + "X: a\0b\r\n\r\n").encode(), 400, ""),
-    "bare LF": (b"GET /raw?channel=a HTTP/1.1\nHost: x\r\n\r\n", 400, ""),
+    "bare LF": (b"GET /raw?channel=a HTTP/1.1\nHost: x\n\n", 400, ""),
     "too many fields": ((LINE + "".join(f"X{n}: 1\r\n" for n in range(100)) + "\r\n").encode(), 431, ""),
     "field too long": ((LINE + "X: " + "a" * 9000 + "\r\n\r\n").encode(), 431, ""),
     "endless head": ((LINE + "X: " + "a" * 20000).encode(), 431, ""),

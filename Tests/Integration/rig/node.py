@@ -1,5 +1,6 @@
 """One Carillon node."""
 
+import copy
 import json
 import os
 import subprocess
@@ -25,7 +26,7 @@ def carillon(*arguments: str, seconds: float = 60, environment: dict[str, str] |
 
 def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     """A configuration with some of its keys changed, section by section."""
-    result = dict(base)
+    result = copy.deepcopy(base)
     for key, value in changes.items():
         is_section = isinstance(value, dict) and isinstance(result.get(key), dict)
         result[key] = merged(result[key], value) if is_section else value
