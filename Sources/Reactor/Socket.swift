@@ -28,11 +28,13 @@ package enum AcceptResult {
 /// non-blocking and closed on exec.
 package enum Socket {
     /// A socket that listens. `reusePort` lets several reactors listen on one address, the kernel spreading the
-    /// connections (Linux socket(7), SO_REUSEPORT). Port 0 takes a free one.
+    /// connections (Linux socket(7), SO_REUSEPORT); all but the first say `isShared`. Port 0 takes a free one.
     package static func listen(
-        on address: SocketAddress, backlog: Int32 = 4096, reusePort: Bool
+        on address: SocketAddress, backlog: Int32 = 4096, reusePort: Bool, isShared: Bool = false
     ) throws(SystemError) -> Int32 {
         if case .unix(let path) = address { try removeStale(path) }
+        // Another process of ours could share the port unnoticed, and take half of the connections.
+        if reusePort, !isShared { try checkIsFree(address) }
         let descriptor = socket(
             address.family, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw SystemError(call: "socket for \(address)", code: errno) }
@@ -43,6 +45,12 @@ package enum Socket {
         guard bound == 0 else { throw closing(descriptor, "bind \(address)") }
         guard Glibc.listen(descriptor, backlog) == 0 else { throw closing(descriptor, "listen on \(address)") }
         return descriptor
+    }
+
+    /// Whether nobody listens at an address: without SO_REUSEPORT a port that is taken cannot be bound.
+    private static func checkIsFree(_ address: SocketAddress) throws(SystemError) {
+        guard address.family != AF_UNIX, address.port != 0 else { return }
+        close(try listen(on: address, reusePort: false))
     }
 
     private static func closing(_ descriptor: Int32, _ call: String) -> SystemError {

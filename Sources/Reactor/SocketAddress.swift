@@ -35,9 +35,10 @@ package enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
                 description: "'\(text)' has no port; right would be 127.0.0.1:8000, [::1]:8000 or unix:/path")
         }
         let host = text[..<colon]
-        guard let port = UInt16(text[text.index(after: colon)...]) else {
-            throw ParseError(
-                description: "'\(text[text.index(after: colon)...])' is not a port; right would be 0 to 65535")
+        let digits = text[text.index(after: colon)...]
+        // A number may have a sign, a port may not.
+        guard digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let port = UInt16(digits) else {
+            throw ParseError(description: "'\(digits)' is not a port; right would be 0 to 65535")
         }
         if host.hasPrefix("["), host.hasSuffix("]") {
             try self.init(ip: String(host.dropFirst().dropLast()), port: port)

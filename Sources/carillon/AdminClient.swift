@@ -3,6 +3,8 @@ import ArgumentParser
 import AsyncHTTPClient
 import Foundation
 import NIOCore
+import NIOPosix
+import Reactor
 
 /// What every command that asks a node takes.
 struct AdminOptions: ParsableArguments {
@@ -34,7 +36,8 @@ struct AdminOptions: ParsableArguments {
             status = Int(response.status.code)
             data = Data(try await response.body.collect(upTo: 64 << 20).readableBytesView)
         } catch {
-            throw Failure("no node answers at \(base): \(error). Is it running? Its admin.listen says where.")
+            let reason = Self.reason(error)
+            throw Failure("no node answers at \(base): \(reason). Is it running? Its admin.listen says where.")
         }
         guard status == 200 else {
             struct Refusal: Decodable {
@@ -47,6 +50,14 @@ struct AdminOptions: ParsableArguments {
             throw Failure("the node answered with status \(status)")
         }
         return data
+    }
+
+    private static func reason(_ error: any Error) -> String {
+        if let error = error as? IOError { return SystemError.text(of: error.errnoCode) }
+        if let error = error as? NIOConnectionError, let first = error.connectionErrors.first?.error as? IOError {
+            return SystemError.text(of: first.errnoCode)
+        }
+        return "\(error)"
     }
 
     func ask<Reply: Decodable>(_ path: String, as type: Reply.Type) async throws -> Reply {

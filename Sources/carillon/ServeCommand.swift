@@ -68,7 +68,7 @@ struct ServeCommand: AsyncParsableCommand {
         do {
             try await group.run()
         } catch {
-            throw Failure("the node stopped: \(error) (admin.listen is \(configuration.adminListen))")
+            throw Failure("the node cannot run: \(error)")
         }
         logger.info("node \(node.name) has left")
     }

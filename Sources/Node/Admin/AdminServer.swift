@@ -43,7 +43,11 @@ package struct AdminServer: Service {
                 await onListening(channel.localAddress.map { "\($0.ipAddress ?? ""):\($0.port ?? 0)" } ?? "\(listen)")
             },
             logger: logger)
-        try await application.runService(gracefulShutdownSignals: [])
+        do {
+            try await application.runService(gracefulShutdownSignals: [])
+        } catch let error as IOError {
+            throw SystemError(call: "bind \(listen) for the admin listener", code: error.errnoCode)
+        }
     }
 }
 

@@ -244,6 +244,7 @@ package struct ConfigurationReader {
     // MARK: The environment
 
     private mutating func readEnvironment() {
+        let file = source
         let variables = Dictionary(uniqueKeysWithValues: ConfigurationKey.all.map { ($0.variable, $0) })
         for (name, text) in environment.sorted(by: { $0.key < $1.key }) where name.hasPrefix("CARILLON_") {
             source = "environment variable \(name)"
@@ -258,6 +259,6 @@ package struct ConfigurationReader {
                 report(unknown("variable", name, nearest: variables.keys), at: nil)
             }
         }
-        source = ""
+        source = file
     }
 }

@@ -45,7 +45,7 @@ package final class RunningNode: Sendable {
         let address = Socket.localAddress(of: listening[0]) ?? configuration.clientListen
         clientAddress = address
         if isShared {
-            for _ in 1..<count { listening.append(try Socket.listen(on: address, reusePort: true)) }
+            for _ in 1..<count { listening.append(try Socket.listen(on: address, reusePort: true, isShared: true)) }
         }
         self.listening = listening
 

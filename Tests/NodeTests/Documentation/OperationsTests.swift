@@ -16,7 +16,9 @@ import Testing
     }
 
     @Test func namesEveryMetric() {
-        for (name, _, _) in ShardCounters.described { #expect(Self.page.contains("`carillon_\(name)_total`"), "\(name)") }
+        for (name, _, _) in ShardCounters.described {
+            #expect(Self.page.contains("`carillon_\(name)_total`"), "\(name)")
+        }
     }
 
     @Test func namesEveryRoute() {
