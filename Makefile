@@ -6,7 +6,7 @@ CARILLON = .build/release/carillon
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help install build run demo test test-all bench format lint clean
+.PHONY: help install build run demo test test-all bench docs format lint clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test-all: install ## also what takes long: 10 minutes of random bytes, 100,000 s
 
 bench: build ## the budgets, measured on this machine (BENCH=--quick tries it)
 	@python3 Benchmarks/run.py $(BENCH)
+
+docs: build ## the tables of docs/operations.md that the program can tell
+	@python3 scripts/refresh_docs.py
 
 format: ## the sources, in place
 	swift format --in-place --recursive Sources Tests Benchmarks Package.swift

@@ -166,7 +166,7 @@ def measure_publishing(bench: Bench, row: Row, port: int, seconds: float, what: 
             with carillon.start(Path(folder), 1, port) as servers:
                 url = f"ws://127.0.0.1:{port_of(servers.urls[0])}/connection/websocket"
                 metrics = bench.client.run(
-                    "publish", servers, f"{what}, publishing", urls=[url], seconds=seconds, window=64, publishers=8)
+                    "publish", servers, f"{what}, publishing", urls=[url], seconds=seconds, window=64, publishers=50)
                 row.rounds.setdefault("carillon", []).append(metrics["publications_per_second"])
                 bench.samples.append({"scenario": "publish", "subject": "carillon", "what": what, **metrics})
         except (Failed, NotStarted) as error:

@@ -74,6 +74,7 @@ class Carillon(Subject):
                 f"client: {{ listen: '127.0.0.1:{client}' }}\n"
                 f"admin: {{ listen: '127.0.0.1:{admin}' }}\n"
                 f"backplane: {backplane}\n"
+                "limits: { publish_rate: 0 }\n"
                 "log: { level: warning }\n"
                 "channels:\n"
                 "  - { match: 'bench*', subscribe: anyone, publish: client }\n")

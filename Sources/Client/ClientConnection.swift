@@ -91,11 +91,7 @@ package final class ClientConnection: ConnectionDelegate, @unchecked Sendable {
     }
 
     private func sendClose(_ code: CloseCode, _ reason: String) {
-        var payload = [UInt8]()
-        if code.isValidOnTheWire {
-            payload = [UInt8(code.rawValue >> 8), UInt8(code.rawValue & 0xFF)]
-            payload += Array(reason.utf8.prefix(FrameWriter.maximumReasonBytes))
-        }
+        let payload = FrameWriter.closePayload(code, reason: reason)
         payload.withUnsafeBytes { send(.close, $0) }
     }
 

@@ -134,7 +134,7 @@ BODIES: dict[str, tuple[bytes | str, int, str, str]] = {
     "empty channel": ('{"channel":"","text":"b"}', 400, "invalid_channel", ""),
     "bad connection": ('{"connection":"x","text":"b"}', 400, "invalid_field", "connection"),
     "too large": (json.dumps({"channel": "a", "text": text_of(70_000)}), 413, "message_too_large", "65536"),
-    "much too large": (json.dumps({"channel": "a", "text": text_of(2_000_000)}), 413, "", ""),
+    "much too large": (json.dumps({"channel": "a", "text": text_of(2_000_000)}), 413, "body_too_large", "larger"),
 }
 
 

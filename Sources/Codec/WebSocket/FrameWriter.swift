@@ -47,19 +47,21 @@ package enum FrameWriter {
     /// The most bytes a reason can have: 125 less the code.
     package static let maximumReasonBytes = 123
 
-    /// A close frame from a server. A longer reason is cut between two characters; a code that must not be sent
-    /// becomes an empty frame.
+    /// A close frame from a server.
     package static func writeClose(_ code: CloseCode, reason: String, to writer: ByteWriter) {
-        guard code.isValidOnTheWire else { return writeHeader(.close, payloadBytes: 0, to: writer) }
-        var end = 0
+        closePayload(code, reason: reason).withUnsafeBytes { write(.close, $0, to: writer) }
+    }
+
+    /// What a close frame says. A longer reason is cut between two characters; a code that must not be sent makes an
+    /// empty one.
+    package static func closePayload(_ code: CloseCode, reason: String) -> [UInt8] {
+        guard code.isValidOnTheWire else { return [] }
+        var payload = [UInt8(code.rawValue >> 8), UInt8(code.rawValue & 0xFF)]
         for character in reason.unicodeScalars {
-            let size = UTF8.width(character)
-            if end + size > maximumReasonBytes { break }
-            end += size
+            guard payload.count - 2 + UTF8.width(character) <= maximumReasonBytes else { break }
+            payload.append(contentsOf: String(character).utf8)
         }
-        writeHeader(.close, payloadBytes: 2 + end, to: writer)
-        writer.append(bigEndian: code.rawValue)
-        for byte in reason.utf8.prefix(end) { writer.append(byte) }
+        return payload
     }
 }
 

@@ -63,14 +63,22 @@ private struct ErrorShape: RouterMiddleware {
         } catch let error as Hummingbird.HTTPError where error.status == .notFound {
             return unknownPath(request).response(from: request, context: context)
         } catch let error as Hummingbird.HTTPError {
-            let code = error.status == .contentTooLarge ? "body_too_large" : "bad_request"
-            return APIError(status: error.status, code: code, message: error.body ?? error.status.reasonPhrase)
-                .response(from: request, context: context)
+            return refusal(error.status, error.body).response(from: request, context: context)
+        } catch let error as any HTTPResponseError {
+            return refusal(error.status, nil).response(from: request, context: context)
         } catch {
             context.logger.error("request failed: \(error)")
             return APIError(status: .internalServerError, code: "internal", message: "the request failed; see the log")
                 .response(from: request, context: context)
         }
+    }
+
+    private func refusal(_ status: HTTPResponse.Status, _ message: String?) -> APIError {
+        guard status == .contentTooLarge else {
+            return APIError(status: status, code: "bad_request", message: message ?? status.reasonPhrase)
+        }
+        return APIError(
+            status: status, code: "body_too_large", message: "the body is larger than any message may be, by far")
     }
 
     private func unknownPath(_ request: Request) -> APIError {

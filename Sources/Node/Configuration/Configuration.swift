@@ -39,7 +39,20 @@ package struct Configuration: Equatable, Sendable {
     package var outboundBytes = 1024 * 1024
     package var outboundBytesNode = 512 * 1024 * 1024
     package var sessions = 1_000_000
+    package var sessionsPerAddress = 0
+    package var sessionsPerUser = 0
+    package var handshakes = 4096
+    package var handshakesPerAddress = 0
     package var handshakeTimeout: Duration = .seconds(10)
+    package var connectTimeout: Duration = .seconds(10)
+    package var messageTimeout: Duration = .seconds(30)
+    package var incompleteBytesNode = 256 * 1024 * 1024
+    package var publishRate = 1000
+    package var publishBurst = 2000
+    package var subscribeRate = 100
+    package var subscribeBurst = 256
+    package var controlRate = 20
+    package var controlBurst = 50
 
     package var pingInterval: Duration = .seconds(25)
     package var pongTimeout: Duration = .seconds(8)
@@ -48,6 +61,16 @@ package struct Configuration: Equatable, Sendable {
     package var logLevel = LogLevel.info
 
     package init() {}
+
+    /// Who may come in, when the process may have so many files open.
+    package func admission(openFiles: Int) -> Admission.Limits {
+        var limits = Admission.Limits(sessions: min(sessions, openFiles))
+        limits.handshakes = handshakes
+        limits.handshakesPerAddress = handshakesPerAddress
+        limits.sessionsPerAddress = sessionsPerAddress
+        limits.sessionsPerUser = sessionsPerUser
+        return limits
+    }
 
     /// What is right one by one and wrong together.
     package var contradictions: [String] {

@@ -110,9 +110,80 @@ extension ConfigurationKey {
             (configuration, text) throws(ValueError) in
             configuration.sessions = try Value.number(text, 1...16_000_000)
         },
+        .init(
+            "limits.sessions_per_address", "number", default: "0",
+            "Connections of one address (IPv6: of one /64); 0 is no limit. Behind a balancer use client.proxy_protocol."
+        ) {
+            (configuration, text) throws(ValueError) in
+            configuration.sessionsPerAddress = try Value.number(text, 0...16_000_000)
+        },
+        .init("limits.sessions_per_user", "number", default: "0", "Sessions of one user on a node; 0 is no limit.") {
+            (configuration, text) throws(ValueError) in
+            configuration.sessionsPerUser = try Value.number(text, 0...16_000_000)
+        },
+        .init(
+            "limits.handshakes", "number", default: "4096",
+            "Connections whose request is not complete and answered yet."
+        ) {
+            (configuration, text) throws(ValueError) in
+            configuration.handshakes = try Value.number(text, 1...16_000_000)
+        },
+        .init(
+            "limits.handshakes_per_address", "number", default: "0", "The same of one address; 0 is no limit."
+        ) {
+            (configuration, text) throws(ValueError) in
+            configuration.handshakesPerAddress = try Value.number(text, 0...16_000_000)
+        },
         .init("limits.handshake_timeout", "duration", default: "10s", "For the whole request of a new client.") {
             (configuration, text) throws(ValueError) in
             configuration.handshakeTimeout = try Value.duration(text, .milliseconds(100)...(.seconds(120)))
+        },
+        .init(
+            "limits.connect_timeout", "duration", default: "10s", "For the centrifuge `connect` after the handshake."
+        ) {
+            (configuration, text) throws(ValueError) in
+            configuration.connectTimeout = try Value.duration(text, .milliseconds(100)...(.seconds(120)))
+        },
+        .init("limits.message_timeout", "duration", default: "30s", "From a message's first byte to its last.") {
+            (configuration, text) throws(ValueError) in
+            configuration.messageTimeout = try Value.duration(text, .milliseconds(100)...(.seconds(3600)))
+        },
+        .init(
+            "limits.incomplete_bytes_node", "size", default: "256MiB",
+            "What all sessions together may hold of messages that are not complete."
+        ) {
+            (configuration, text) throws(ValueError) in
+            configuration.incompleteBytesNode = try Value.size(text, 1 << 20...(1 << 40))
+        },
+        .init(
+            "limits.publish_rate", "number", default: "1000", "Publications of one session a second; 0 is no limit."
+        ) {
+            (configuration, text) throws(ValueError) in
+            configuration.publishRate = try Value.number(text, 0...1_000_000)
+        },
+        .init("limits.publish_burst", "number", default: "2000", "Publications of one session at once.") {
+            (configuration, text) throws(ValueError) in
+            configuration.publishBurst = try Value.number(text, 1...1_000_000)
+        },
+        .init(
+            "limits.subscribe_rate", "number", default: "100", "Subscriptions of one session a second; 0 is no limit."
+        ) {
+            (configuration, text) throws(ValueError) in
+            configuration.subscribeRate = try Value.number(text, 0...1_000_000)
+        },
+        .init("limits.subscribe_burst", "number", default: "256", "Subscriptions of one session at once.") {
+            (configuration, text) throws(ValueError) in
+            configuration.subscribeBurst = try Value.number(text, 1...1_000_000)
+        },
+        .init(
+            "limits.control_rate", "number", default: "20", "Pings and pongs of one session a second; 0 is no limit."
+        ) {
+            (configuration, text) throws(ValueError) in
+            configuration.controlRate = try Value.number(text, 0...1_000_000)
+        },
+        .init("limits.control_burst", "number", default: "50", "Pings and pongs of one session at once.") {
+            (configuration, text) throws(ValueError) in
+            configuration.controlBurst = try Value.number(text, 1...1_000_000)
         },
         .init("liveness.ping_interval", "duration", default: "25s", "How often a silent client is asked for a sign.") {
             (configuration, text) throws(ValueError) in

@@ -21,6 +21,8 @@ package final class Shard: ReactorHandler, TurnWork, @unchecked Sendable {
     package internal(set) var counters = ShardCounters()
     /// Bytes that wait in all sessions together.
     package internal(set) var outboundBytes = 0
+    /// Payload bytes held for messages that are incomplete, in all sessions together.
+    package internal(set) var incompleteBytes = 0
 
     var channels: [ChannelName: ShardChannel] = [:]
     var channelsByIndex: [ShardChannel?] = []
@@ -34,6 +36,8 @@ package final class Shard: ReactorHandler, TurnWork, @unchecked Sendable {
     var dirty: [UInt32] = []
     /// Sessions that broke the protocol in this turn.
     var failed: [(locator: Locator, error: FrameError)] = []
+    /// Sessions that published faster than they may in this turn.
+    var indebted: [Locator] = []
     /// Sessions that exceeded their budget in this slice.
     var slow: [UInt32] = []
 
@@ -66,7 +70,7 @@ package final class Shard: ReactorHandler, TurnWork, @unchecked Sendable {
         self.settings = settings
         self.exchange = exchange
         self.admission = admission
-        table = SessionTable(capacity: admission.limit)
+        table = SessionTable(capacity: admission.limits.sessions)
         slots = table.slots
         startedAt = .now()
     }
@@ -110,6 +114,7 @@ package final class Shard: ReactorHandler, TurnWork, @unchecked Sendable {
         sendRequests()
         let isMore = runPasses()
         closeFailed()
+        armDebts()
         flushDirty()
         // Closing sessions gives channels up, and passes make room for publishers: that goes out in this turn too.
         sendRequests()
@@ -190,21 +195,32 @@ package struct ShardSettings: Sendable {
     package var pongTimeout: Duration
     package var origins: OriginRule
     package var version: String
+    /// Bytes of incomplete messages that all sessions of one reactor may hold together.
+    package var reactorIncompleteBytes: Int
+    /// How long a message may be incomplete.
+    package var messageTimeout: Duration
+    /// How long a client of a dialect that logs in may take for it.
+    package var connectTimeout: Duration
+    package var publishRate: RateLimit
+    package var subscribeRate: RateLimit
+    package var controlRate: RateLimit
 
-    package init(
-        rules: ChannelRules, frameLimits: FrameLimits, channelsPerSession: Int, outboundBytes: Int,
-        reactorOutboundBytes: Int, handshakeTimeout: Duration, pingInterval: Duration, pongTimeout: Duration,
-        origins: OriginRule, version: String
-    ) {
-        self.rules = rules
-        self.frameLimits = frameLimits
-        self.channelsPerSession = channelsPerSession
-        self.outboundBytes = outboundBytes
-        self.reactorOutboundBytes = reactorOutboundBytes
-        self.handshakeTimeout = handshakeTimeout
-        self.pingInterval = pingInterval
-        self.pongTimeout = pongTimeout
-        self.origins = origins
+    package init(_ configuration: Configuration, reactors: Int, version: String) {
+        rules = ChannelRules(configuration.channels)
+        frameLimits = FrameLimits(messageBytes: configuration.messageBytes, fragments: configuration.fragments)
+        channelsPerSession = configuration.channelsPerSession
+        outboundBytes = configuration.outboundBytes
+        reactorOutboundBytes = configuration.outboundBytesNode / reactors
+        handshakeTimeout = configuration.handshakeTimeout
+        pingInterval = configuration.pingInterval
+        pongTimeout = configuration.pongTimeout
+        origins = configuration.origins
         self.version = version
+        reactorIncompleteBytes = configuration.incompleteBytesNode / reactors
+        messageTimeout = configuration.messageTimeout
+        connectTimeout = configuration.connectTimeout
+        publishRate = RateLimit(perSecond: configuration.publishRate, burst: configuration.publishBurst)
+        subscribeRate = RateLimit(perSecond: configuration.subscribeRate, burst: configuration.subscribeBurst)
+        controlRate = RateLimit(perSecond: configuration.controlRate, burst: configuration.controlBurst)
     }
 }

@@ -31,6 +31,13 @@ package struct ShardCounters: Sendable {
     package var missedPongs: UInt64 = 0
     package var subscribeTimeouts: UInt64 = 0
     package var writeErrors: UInt64 = 0
+    package var handshakeLimitHits: UInt64 = 0
+    package var addressLimitHits: UInt64 = 0
+    package var publishRateHits: UInt64 = 0
+    package var subscribeRateHits: UInt64 = 0
+    package var controlRateHits: UInt64 = 0
+    package var messageTimeouts: UInt64 = 0
+    package var incompleteLimitHits: UInt64 = 0
 
     package init() {}
 }

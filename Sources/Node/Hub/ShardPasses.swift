@@ -313,7 +313,7 @@ extension Shard {
     func updateInterest(_ slot: UInt32) {
         let session = session(slot)
         var readiness: Readiness = []
-        if session.pointee.flags.isDisjoint(with: [.parked, .paused]) { readiness.insert(.readable) }
+        if session.pointee.flags.isDisjoint(with: SessionSlot.Flags.unread) { readiness.insert(.readable) }
         if session.pointee.flags.contains(.blocked) { readiness.insert(.writable) }
         reactor.change(
             session.pointee.stream.descriptor, to: readiness, handler: handler, slot: slot,

@@ -35,7 +35,7 @@ package final class RunningNode: Sendable {
         let limit = Descriptors.raiseLimit()
         log.info("open files: \(limit.now) allowed (\(limit.before) before), \(Descriptors.reserved) reserved")
         let admission = Admission(
-            limit: min(configuration.sessions, max(1, limit.now - Descriptors.reserved)))
+            limits: configuration.admission(openFiles: max(1, limit.now - Descriptors.reserved)))
 
         // All reactors listen on the port the first one got, which matters when it was chosen by the system.
         var listening: [Int32] = []
@@ -61,7 +61,7 @@ package final class RunningNode: Sendable {
                 wallClock: { WallClock.milliseconds })
         }
         exchange = Exchange(home: reactors[0], backplane: backplane)
-        let settings = ShardSettings(configuration, reactors: count)
+        let settings = ShardSettings(configuration, reactors: count, version: Self.version)
         var shards: [Shard] = []
         for reactor in reactors {
             shards.append(
@@ -145,17 +145,5 @@ package final class RunningNode: Sendable {
             all.append(await shards[index].reactor.perform { asked.statistics })
         }
         return all
-    }
-}
-
-extension ShardSettings {
-    init(_ configuration: Configuration, reactors: Int) {
-        self.init(
-            rules: ChannelRules(configuration.channels),
-            frameLimits: FrameLimits(messageBytes: configuration.messageBytes, fragments: configuration.fragments),
-            channelsPerSession: configuration.channelsPerSession, outboundBytes: configuration.outboundBytes,
-            reactorOutboundBytes: configuration.outboundBytesNode / reactors,
-            handshakeTimeout: configuration.handshakeTimeout, pingInterval: configuration.pingInterval,
-            pongTimeout: configuration.pongTimeout, origins: configuration.origins, version: RunningNode.version)
     }
 }

@@ -130,6 +130,17 @@ extension ShardCounters {
             ("pongs_missed", "Sessions ended because they did not answer a ping.", \.missedPongs),
             ("subscribe_timeouts", "Subscriptions not confirmed in time.", \.subscribeTimeouts),
             ("write_errors", "Sessions ended by a failed send.", \.writeErrors),
+            ("handshake_limit_hits", "Connections dropped by limits.handshakes.", \.handshakeLimitHits),
+            (
+                "address_limit_hits",
+                "Connections dropped by limits.sessions_per_address or limits.handshakes_per_address.",
+                \.addressLimitHits
+            ),
+            ("publish_rate_hits", "Publications refused or slowed down by limits.publish_rate.", \.publishRateHits),
+            ("subscribe_rate_hits", "Subscriptions refused by limits.subscribe_rate.", \.subscribeRateHits),
+            ("control_rate_hits", "Sessions ended by limits.control_rate.", \.controlRateHits),
+            ("message_timeouts", "Sessions ended by limits.message_timeout.", \.messageTimeouts),
+            ("incomplete_limit_hits", "Sessions ended by limits.incomplete_bytes_node.", \.incompleteLimitHits),
         ]
     }
 

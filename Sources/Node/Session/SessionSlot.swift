@@ -39,6 +39,17 @@ package struct SessionSlot {
         package static let paused = Flags(rawValue: 256)
         /// It is not read from while it waits for its channels to be confirmed.
         package static let parked = Flags(rawValue: 512)
+        /// It is not read from until what it published too fast is paid for.
+        package static let indebted = Flags(rawValue: 1024)
+        /// The admission counts it, with its address.
+        package static let counted = Flags(rawValue: 2048)
+        /// The admission counts it as open.
+        package static let settled = Flags(rawValue: 4096)
+        /// An alarm for an incomplete message is set.
+        package static let timed = Flags(rawValue: 8192)
+
+        /// Why a session is not read from.
+        package static let unread: Flags = [.paused, .parked, .indebted]
     }
 
     package var stream = Stream(descriptor: -1)
@@ -60,6 +71,13 @@ package struct SessionSlot {
     /// Seconds since the node started.
     package var openedAt: UInt32 = 0
     package var messagesIn: UInt32 = 0
+    /// When the message that is incomplete began: seconds since the node started.
+    package var incompleteSince: UInt32 = 0
+    package var publishes = TokenBucket()
+    package var subscribes = TokenBucket()
+    package var controlFrames = TokenBucket()
+    /// Commands that were refused for their rate since the last one that was not.
+    package var refusedInARow: UInt16 = 0
     package var bytesIn: UInt64 = 0
     package var bytesOut: UInt64 = 0
     /// The next slot in the list of free ones.

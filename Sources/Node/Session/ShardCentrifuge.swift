@@ -27,6 +27,11 @@ extension Shard {
             joinEverybody(slot)
             arm(.ping, slot)
         case .subscribe(let subscribe):
+            guard session.pointee.subscribes.take(settings.subscribeRate, now: reactor.now.nanoseconds) else {
+                counters.subscribeRateHits += 1
+                return refuseForRate(slot, session, subscribe.id)
+            }
+            session.pointee.refusedInARow = 0
             do {
                 try self.subscribe(slot, to: subscribe.channel, command: subscribe.id)
                 armSubscribeTimeout(slot, subscribe.channel, command: subscribe.id)
@@ -72,6 +77,12 @@ extension Shard {
             counters.refusedPublishes += 1
             return reply(slot, command, .permissionDenied)
         }
+        let session = session(slot)
+        guard session.pointee.publishes.take(settings.publishRate, now: reactor.now.nanoseconds) else {
+            counters.publishRateHits += 1
+            return refuseForRate(slot, session, command)
+        }
+        session.pointee.refusedInARow = 0
         publish(
             name, .json, data, from: slot, command: command, extras: Publication.Extras(publisher: id(of: slot)))
         throttle(slot, name)

@@ -54,10 +54,11 @@ extension Shard {
         replies[slot] = nil
         unsubscribeFromAll(slot)
         session.pointee.phase = .closing
+        forgetIncomplete(session)
         session.pointee.reader.reset()
         table.freeEarly(slot)
-        if !session.pointee.flags.isDisjoint(with: [.parked, .paused]) {
-            session.pointee.flags.subtract([.parked, .paused])
+        if !session.pointee.flags.isDisjoint(with: SessionSlot.Flags.unread) {
+            session.pointee.flags.subtract(SessionSlot.Flags.unread)
             updateInterest(slot)
         }
         return true
@@ -105,6 +106,10 @@ extension Shard {
         replies[slot] = nil
         unsubscribeFromAll(slot)
         outboundBytes -= session.pointee.outbound.bytes
+        forgetIncomplete(session)
+        if session.pointee.flags.contains(.counted) {
+            admission.gone(session.pointee.peer.address, wasOpen: session.pointee.flags.contains(.settled))
+        }
         reactor.deregister(session.pointee.stream.descriptor)
         session.pointee.stream.close()
         table.release(slot)

@@ -11,15 +11,18 @@ extension Shard {
         let generation = session.pointee.generation
         // The reader works outside the slot, because what an event leads to may close the session and free the slot.
         var reader = session.pointee.reader
+        let messages = session.pointee.messagesIn
+        let wasIncomplete = reader.isIncomplete
+        incompleteBytes -= reader.bufferedBytes
         session.pointee.reader = FrameReader(role: .server)
         reader.receive(bytes, limits: settings.frameLimits) { event in
             receivedEvent(event, slot, session)
             return session.pointee.generation == generation && session.pointee.phase == .open
         }
-        if session.pointee.generation == generation, session.pointee.phase == .open {
-            session.pointee.reader = reader
-        } else {
-            reader.reset()
+        guard session.pointee.generation == generation, session.pointee.phase == .open else { return reader.reset() }
+        session.pointee.reader = reader
+        if reader.isIncomplete {
+            isIncomplete(slot, session, isNew: !wasIncomplete || messages != session.pointee.messagesIn)
         }
     }
 
@@ -34,11 +37,12 @@ extension Shard {
             case .sse: break
             }
         case .ping(let payload):
+            guard isControlFrameInTime(slot, session) else { return }
             writer.removeAll()
             FrameWriter.write(.pong, payload, to: writer)
             sendWritten(slot)
         case .pong:
-            break
+            _ = isControlFrameInTime(slot, session)
         case .close(let code, _):
             // RFC 6455 5.5.1: the reply usually echoes the code.
             close(slot, code: code ?? .normal, reason: "")
@@ -59,6 +63,7 @@ extension Shard {
             return close(
                 slot, code: .policyViolation, reason: "publishing to channel '\(channel.name)' is not permitted")
         }
+        charge(slot, session)
         publish(channel.name, kind, payload, from: slot, command: 0, extras: nil)
         if isLinked { throttle(slot, channel.name) } else { pauseUntilLinked(slot) }
     }

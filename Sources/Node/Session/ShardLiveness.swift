@@ -13,14 +13,15 @@ enum SessionAlarm: UInt8 {
     case pong
     /// The last bytes have to be gone, and the client with them, by now.
     case lingering
+    /// A message that has begun has to be whole by now.
+    case message
+    /// What was published too fast is paid for.
+    case debt
 }
 
 /// Deadlines and pings. There is no timer per session, only entries of the wheel, and none is ever cancelled: an
 /// alarm whose reason is gone is ignored when it rings.
 extension Shard {
-    /// How long a centrifuge client may take to send `connect` (Centrifugo: stale close delay).
-    static var connectTimeout: Duration { .seconds(10) }
-
     func arm(_ alarm: SessionAlarm, _ slot: UInt32, after delay: Duration) {
         reactor.schedule(
             after: delay, handler: handler, slot: slot, generation: session(slot).pointee.generation,
@@ -30,10 +31,12 @@ extension Shard {
     func arm(_ alarm: SessionAlarm, _ slot: UInt32) {
         switch alarm {
         case .handshake: arm(alarm, slot, after: settings.handshakeTimeout)
-        case .connect: arm(alarm, slot, after: Self.connectTimeout)
+        case .connect: arm(alarm, slot, after: settings.connectTimeout)
         case .ping: arm(alarm, slot, after: settings.pingInterval)
         case .pong: arm(alarm, slot, after: settings.pongTimeout)
         case .lingering: arm(alarm, slot, after: Self.lingering)
+        case .message: arm(alarm, slot, after: settings.messageTimeout)
+        case .debt: break
         }
     }
 
@@ -64,6 +67,11 @@ extension Shard {
             ping(slot)
         case (.pong, .open):
             checkPong(slot)
+        case (.message, .open):
+            checkIncomplete(slot, session)
+        case (.debt, .open):
+            session.pointee.flags.remove(.indebted)
+            updateInterest(slot)
         case (.lingering, .closing):
             drop(slot)
         default:
@@ -104,7 +112,7 @@ extension Shard {
         let session = session(slot)
         // Whoever is not read from cannot be heard.
         let isMissing =
-            !session.pointee.flags.contains(.paused)
+            session.pointee.flags.isDisjoint(with: SessionSlot.Flags.unread)
             && (session.pointee.dialect == .centrifuge
                 ? session.pointee.centrifuge.awaitsPong : !session.pointee.flags.contains(.heard))
         // The next ping is due one interval after the last one, part of which went by while waiting.

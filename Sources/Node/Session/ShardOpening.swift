@@ -29,7 +29,26 @@ extension Shard {
             admission.left()
             return
         }
+        guard admit(slot) else { return }
         arm(.handshake, slot, after: settings.handshakeTimeout)
+    }
+
+    /// Counts a connection under its address. One too many is dropped at once: a reply would cost what the limit is to
+    /// save.
+    private func admit(_ slot: UInt32) -> Bool {
+        let session = session(slot)
+        do {
+            try admission.begin(session.pointee.peer.address)
+            session.pointee.flags.insert(.counted)
+            return true
+        } catch {
+            switch error {
+            case .handshakes: counters.handshakeLimitHits += 1
+            case .sessionsOfAddress, .handshakesOfAddress: counters.addressLimitHits += 1
+            }
+            drop(slot)
+            return false
+        }
     }
 
     /// Reads what came in and hands it to whatever the session is at the moment.
@@ -243,6 +262,10 @@ extension Shard {
         let session = session(slot)
         counters.opened += 1
         session.pointee.phase = .open
+        if session.pointee.flags.contains(.counted) {
+            admission.opened(session.pointee.peer.address)
+            session.pointee.flags.insert(.settled)
+        }
         session.pointee.openedAt = UInt32(
             clamping: (reactor.now.nanoseconds &- startedAt.nanoseconds) / 1_000_000_000)
         writer.removeAll()

@@ -1,0 +1,53 @@
+/// How often something may happen: so often a second on average, and so many times at once.
+package struct RateLimit: Equatable, Sendable {
+    /// 0 is no limit.
+    package let perSecond: Int
+    package let burst: Int
+    /// Nanoseconds between two when it happens as often as it may all the time.
+    fileprivate let interval: UInt64
+    /// Nanoseconds that the next may come early.
+    fileprivate let tolerance: UInt64
+
+    package static let unlimited = RateLimit(perSecond: 0, burst: 0)
+
+    package init(perSecond: Int, burst: Int) {
+        self.perSecond = perSecond
+        self.burst = burst
+        interval = perSecond > 0 ? 1_000_000_000 / UInt64(perSecond) : 0
+        tolerance = interval * UInt64(max(0, burst - 1))
+    }
+
+    package var isUnlimited: Bool { perSecond == 0 }
+}
+
+/// A token bucket in 8 bytes: the moment at which the next would be exactly in time ("virtual scheduling", the generic
+/// cell rate algorithm of ITU-T I.371). Nothing has to be filled up by a timer.
+package struct TokenBucket {
+    /// Nanoseconds of the clock that `now` is from.
+    private var expected: UInt64 = 0
+
+    package init() {}
+
+    /// - Returns: Whether it may happen now. When it may not, nothing is taken.
+    package mutating func take(_ limit: RateLimit, now: UInt64) -> Bool {
+        guard !limit.isUnlimited else { return true }
+        guard expected <= now &+ limit.tolerance else { return false }
+        expected = max(expected, now) &+ limit.interval
+        return true
+    }
+
+    /// Takes one in any case, on credit if need be.
+    ///
+    /// - Returns: How many nanoseconds to wait until the debt is paid; 0 when there is none.
+    package mutating func charge(_ limit: RateLimit, now: UInt64) -> UInt64 {
+        guard !limit.isUnlimited else { return 0 }
+        expected = max(expected, now) &+ limit.interval
+        return debt(limit, now: now)
+    }
+
+    /// How many nanoseconds to wait until nothing is owed.
+    package func debt(_ limit: RateLimit, now: UInt64) -> UInt64 {
+        let due = now &+ limit.tolerance &+ limit.interval
+        return expected > due ? expected &- due : 0
+    }
+}
