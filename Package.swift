@@ -26,6 +26,7 @@ let package = Package(
     dependencies: [
         // Why each of these: docs/decisions/0002-dependencies.md
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.14.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
@@ -39,7 +40,7 @@ let package = Package(
         .executableTarget(
             name: "carillon",
             dependencies: [
-                "Node", "Client", "Bench",
+                "Node", "Authentication", "Client", "Codec", "Reactor", "Bench",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -55,13 +56,29 @@ let package = Package(
         .target(
             name: "Node",
             dependencies: [
-                "Backplane", "Reactor", "Codec",
+                "Authentication", "Backplane", "Reactor", "Codec",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: settings),
+
+        // Tokens: who somebody is, and which keys say so. Control plane, but for one call per connection.
+        .target(
+            name: "Authentication",
+            dependencies: [
+                "Codec",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
             ],
             swiftSettings: settings),
 
@@ -81,6 +98,10 @@ let package = Package(
 
         .testTarget(name: "ReactorTests", dependencies: ["Reactor"], swiftSettings: settings),
         .testTarget(name: "CodecTests", dependencies: ["Codec"], swiftSettings: settings),
+        .testTarget(
+            name: "AuthenticationTests",
+            dependencies: ["Authentication", "Codec", .product(name: "Logging", package: "swift-log")],
+            exclude: ["Fixtures"], swiftSettings: settings),
         .testTarget(name: "BackplaneTests", dependencies: ["Backplane"], swiftSettings: settings),
         .testTarget(name: "NodeTests", dependencies: ["Node"], swiftSettings: settings),
         .testTarget(name: "ClientTests", dependencies: ["Client"], swiftSettings: settings),

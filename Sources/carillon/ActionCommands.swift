@@ -1,10 +1,11 @@
 import ArgumentParser
 import Foundation
+import Node
 
 struct PublishCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "publish",
-        abstract: "Publish to a channel, to one connection or to everybody.",
+        abstract: "Publish to a channel, a user, one connection or everybody.",
         discussion: """
             The payload is JSON if it reads as JSON, else text; --file - takes bytes from standard input as they are.
 
@@ -13,6 +14,7 @@ struct PublishCommand: AsyncParsableCommand {
               carillon publish news 'good morning'
               carillon publish video:1 --file frame.bin
               carillon publish --all 'maintenance at 12:00'
+              carillon publish --user ann '{"unread": 3}'
             """)
 
     @OptionGroup var options: AdminOptions
@@ -23,13 +25,16 @@ struct PublishCommand: AsyncParsableCommand {
     @Option(help: "To one connection (its id).")
     var connection: String?
 
+    @Option(help: "To all connections of a user (the user's id).")
+    var user: String?
+
     @Option(help: "Binary payload from a file, - for standard input.")
     var file: String?
 
     @Flag(help: "Send the payload as text even if it reads as JSON.")
     var text = false
 
-    @Argument(help: "The channel (unless --all or --connection), then the payload (unless --file).")
+    @Argument(help: "The channel (unless --all, --user or --connection), then the payload (unless --file).")
     var arguments: [String] = []
 
     func run() async throws {
@@ -37,6 +42,8 @@ struct PublishCommand: AsyncParsableCommand {
         var body: [String: Any] = [:]
         if all {
             body["all"] = true
+        } else if let user {
+            body["user"] = user
         } else if let connection {
             body["connection"] = connection
         } else {
@@ -69,21 +76,39 @@ struct PublishCommand: AsyncParsableCommand {
     }
 }
 
+private struct UserClosed: Decodable {
+    var closed: Int
+    var nodes: NodeCount
+}
+
 struct CloseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "close",
-        abstract: "Close a connection, wherever it is.",
+        abstract: "Close a connection, or all of a user, wherever they are.",
         discussion: """
             EXAMPLES
               carillon close 8f0c…-…
+              carillon close --user ann
             """)
 
     @OptionGroup var options: AdminOptions
 
     @Argument(help: "The connection's id, from 'carillon connections'.")
-    var id: String
+    var id: String?
+
+    @Option(help: "All connections of this user instead.")
+    var user: String?
 
     func run() async throws {
+        guard (id == nil) != (user == nil) else { throw ValidationError("say which connection, or which --user") }
+        if let user {
+            let reply = try await options.ask("/api/v1/users/\(percentEncoded(user))/close", body: Data("{}".utf8))
+            if options.json { return print(String(decoding: reply, as: UTF8.self), terminator: "") }
+            let closed = try JSONDecoder().decode(UserClosed.self, from: reply)
+            return print(
+                "\(closed.closed) closed; \(closed.nodes.answered) of \(closed.nodes.asked) nodes answered")
+        }
+        let id = id ?? ""
         let reply = try await options.ask("/api/v1/connections/\(percentEncoded(id))/close", body: Data("{}".utf8))
         if options.json { print(String(decoding: reply, as: UTF8.self), terminator: "") } else { print("closed") }
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Logging
 import Foundation
 import Node
 
@@ -15,7 +16,12 @@ struct CheckCommand: AsyncParsableCommand {
     var file: String
 
     func run() async throws {
-        _ = try ConfigurationFile.load(file, ProcessInfo.processInfo.environment)
+        let configuration = try ConfigurationFile.load(file, ProcessInfo.processInfo.environment)
+        do {
+            _ = try Gatekeeper(configuration, log: Logger(label: "check"))
+        } catch {
+            throw Failure("\(file): \(error)")
+        }
         print("\(file): right")
     }
 }

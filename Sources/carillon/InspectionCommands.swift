@@ -102,6 +102,7 @@ struct ConnectionsCommand: AsyncParsableCommand {
         discussion: """
             EXAMPLES
               carillon connections --channel chat:42
+              carillon connections --user ann
               carillon connections --sort backlog --limit 10    who does not keep up?
             """)
 
@@ -109,6 +110,9 @@ struct ConnectionsCommand: AsyncParsableCommand {
 
     @Option(help: "Only subscribers of this channel.")
     var channel: String?
+
+    @Option(help: "Only those of this user.")
+    var user: String?
 
     @Option(help: "Only those of this node (its id).")
     var node: String?
@@ -125,17 +129,19 @@ struct ConnectionsCommand: AsyncParsableCommand {
     func run() async throws {
         var path = "/api/v1/connections?limit=\(limit)&sort=\(percentEncoded(sort))"
         if let channel { path += "&channel=\(percentEncoded(channel))" }
+        if let user { path += "&user=\(percentEncoded(user))" }
         if let node { path += "&node=\(percentEncoded(node))" }
         if let cursor { path += "&cursor=\(percentEncoded(cursor))" }
         if options.json { return try await options.printJSON(path) }
         let page = try await options.ask(path, as: ConnectionPage.self)
         var table = Table([
-            ("CONNECTION", .left), ("DIALECT", .left), ("AGE", .right), ("BACKLOG", .right), ("CHANNELS", .left),
+            ("CONNECTION", .left), ("DIALECT", .left), ("USER", .left), ("AGE", .right), ("BACKLOG", .right),
+            ("CHANNELS", .left),
         ])
         for connection in page.connections {
             let more = connection.moreChannels > 0 ? " +\(connection.moreChannels)" : ""
             table.add(
-                connection.id, connection.dialect, Shown.seconds(connection.ageSeconds),
+                connection.id, connection.dialect, connection.user ?? "", Shown.seconds(connection.ageSeconds),
                 Shown.bytes(connection.backlogBytes), connection.channels.joined(separator: " ") + more)
         }
         print(table.text)

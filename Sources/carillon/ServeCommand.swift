@@ -41,7 +41,7 @@ struct ServeCommand: AsyncParsableCommand {
                 configuration: configuration, hostName: ProcessInfo.processInfo.hostName,
                 cores: ProcessInfo.processInfo.activeProcessorCount, log: logger)
         } catch {
-            throw Failure("cannot listen for clients: \(error)")
+            throw Failure("the node cannot start: \(error)")
         }
         let file = announce
         let announcement = Announcement { client, admin in

@@ -174,6 +174,8 @@ package enum EnvelopeCodec {
     ) throws(EnvelopeError) -> ChannelName {
         if let hint, field.isEqual(to: hint.bytes) { return hint }
         guard field.count <= ChannelName.maximumBytes else { throw .badChannel(.tooLong(bytes: field.count)) }
+        // A user's id may have spaces in it.
+        if let channel = ChannelName(userChannel: field) { return channel }
         // The names nodes make may begin with a '$'; what follows it keeps the same rules.
         let rest = field.first == UInt8(ascii: "$") ? field.dropFirst() : field[...]
         if let objection = ChannelName.objection(to: rest) { throw .badChannel(objection) }

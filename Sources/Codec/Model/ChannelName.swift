@@ -44,9 +44,41 @@ extension ChannelName {
     /// Every session of the cluster.
     package static let all = ChannelName(trusted: Array("$all".utf8))
 
+    private static let connectionPrefix = Array("$connection:".utf8)
+    private static let userPrefix = Array("$user:".utf8)
+
+    /// The longest user id, in bytes: what is left of a name.
+    package static let maximumUserBytes = maximumBytes - userPrefix.count
+
     /// One session, wherever it is.
     package static func connection(_ id: SessionID) -> ChannelName {
-        ChannelName(trusted: Array("$connection:\(id)".utf8))
+        ChannelName(trusted: connectionPrefix + Array(id.description.utf8))
+    }
+
+    /// All sessions of a user, wherever they are; nil when this cannot be a user's id.
+    package static func user(_ id: String) -> ChannelName? {
+        guard (1...maximumUserBytes).contains(id.utf8.count),
+            id.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7F })
+        else { return nil }
+        return ChannelName(trusted: userPrefix + Array(id.utf8))
+    }
+
+    /// A user's channel, as another node has named it.
+    init?(userChannel candidate: UnsafeRawBufferPointer) {
+        guard candidate.starts(with: Self.userPrefix),
+            let id = String(validating: candidate.dropFirst(Self.userPrefix.count), as: UTF8.self),
+            let name = Self.user(id)
+        else { return nil }
+        self = name
+    }
+
+    /// Whether it is one session's; such a channel is nobody's interest, because its node is in its name.
+    package var isConnection: Bool { bytes.starts(with: Self.connectionPrefix) }
+
+    /// The user whose channel it is.
+    package var user: String? {
+        guard bytes.starts(with: Self.userPrefix) else { return nil }
+        return String(decoding: bytes.dropFirst(Self.userPrefix.count), as: UTF8.self)
     }
 }
 

@@ -5,6 +5,7 @@ import Codec
 struct PublishRequest {
     enum Target: Equatable {
         case channels([ChannelName])
+        case user(ChannelName)
         case connection(SessionID)
         case all
     }
@@ -35,7 +36,7 @@ struct PublishRequest {
         var idempotencyKey: [UInt8]?
 
         static let known = [
-            "channel", "channels", "connection", "all", "data", "text", "base64", "except", "idempotency_key",
+            "channel", "channels", "user", "connection", "all", "data", "text", "base64", "except", "idempotency_key",
         ]
 
         /// Reads the members.
@@ -81,6 +82,10 @@ struct PublishRequest {
                     names.append(name)
                 }
                 targets.append((key, .channels(names)))
+            case "user":
+                guard let text = scanner.text(), let name = ChannelName.user(String(decoding: text, as: UTF8.self))
+                else { return wrong(key, "the id of a user, 1 to \(ChannelName.maximumUserBytes) bytes") }
+                targets.append((key, .user(name)))
             case "connection":
                 guard let text = scanner.text(), let id = SessionID(String(decoding: text, as: UTF8.self)) else {
                     return wrong(key, "the id of a connection")
@@ -128,7 +133,7 @@ struct PublishRequest {
         func checked(messageBytes: Int) throws(APIError) -> PublishRequest {
             guard targets.count == 1 else {
                 throw .badRequest(
-                    "target", "say once to whom: one of channel, channels, connection or \"all\": true")
+                    "target", "say once to whom: one of channel, channels, user, connection or \"all\": true")
             }
             guard payloads.count == 1 else {
                 throw .badRequest("payload", "say once what: one of data (JSON), text or base64 (binary)")

@@ -17,7 +17,8 @@ struct Routes {
         ("GET", "/"), ("GET", "/health/live"), ("GET", "/health/ready"), ("GET", "/metrics"),
         ("GET", "/api/v1/cluster"), ("GET", "/api/v1/nodes/{id}"), ("GET", "/api/v1/channels"),
         ("GET", "/api/v1/channels/{name}"), ("GET", "/api/v1/connections"),
-        ("POST", "/api/v1/connections/{id}/close"), ("POST", "/api/v1/publish"), ("GET", "/api/v1/config"),
+        ("POST", "/api/v1/connections/{id}/close"), ("POST", "/api/v1/users/{id}/close"),
+        ("POST", "/api/v1/publish"), ("GET", "/api/v1/config"),
     ]
 
     /// What is possible at a path.
@@ -47,10 +48,13 @@ struct Routes {
         api.get("channels") { request, _ in try await channels(Query(request, known: ["prefix", "cursor", "limit"])) }
         api.get("channels/:name") { _, context in try await channel(context.parameters.require("name")) }
         api.get("connections") { request, _ in
-            try await connections(Query(request, known: ["channel", "node", "sort", "cursor", "limit"]))
+            try await connections(Query(request, known: ["channel", "node", "user", "sort", "cursor", "limit"]))
         }
         api.post("connections/:id/close") { request, context in
             try await close(context.parameters.require("id"), request)
+        }
+        api.post("users/:id/close") { request, context in
+            try await closeUser(context.parameters.require("id"), request)
         }
         api.post("publish") { request, _ in try await publish(request) }
         api.get("config") { _, _ in configuration() }
@@ -104,7 +108,7 @@ struct Routes {
         return Response.json(
             await inspector.connections(
                 ConnectionQuery(
-                    channel: query["channel"], node: query["node"], sort: sort,
+                    channel: query["channel"], node: query["node"], user: query["user"], sort: sort,
                     cursor: try query.cursor(ConnectionCursor.self), limit: try query.limit())))
     }
 
@@ -126,6 +130,21 @@ struct Routes {
         return Response.json(["closed": id.description])
     }
 
+    private func closeUser(_ encoded: String, _ request: Request) async throws -> Response {
+        let user = encoded.removingPercentEncoding ?? encoded
+        guard ChannelName.user(user) != nil else {
+            throw APIError.badRequest("invalid_user", "this is not the id of a user")
+        }
+        let result = await inspector.close(user: user, code: 4000, reason: "closed by an operator")
+        node.log.notice("audit: close user, sessions: \(result.sessions)", metadata: ["user": "\(user)"])
+        return Response.json(UserClosed(closed: result.sessions, nodes: result.nodes))
+    }
+
+    private struct UserClosed: Encodable {
+        var closed: Int
+        var nodes: NodeCount
+    }
+
     private func publish(_ request: Request) async throws -> Response {
         if let type = request.headers[.contentType], !type.lowercased().hasPrefix("application/json") {
             throw APIError(
@@ -139,6 +158,7 @@ struct Routes {
         let channels: [ChannelName] =
             switch parsed.target {
             case .channels(let names): names
+            case .user(let name): [name]
             case .connection(let id): [.connection(id)]
             case .all: [.all]
             }
@@ -170,14 +190,19 @@ private struct Query {
 
     init(_ request: Request, known: [String]) throws {
         var values: [String: String] = [:]
-        for (key, value) in request.uri.queryParameters {
-            let name = String(key)
+        // By hand, because a '+' is a space here (application/x-www-form-urlencoded), which the framework leaves.
+        for pair in (request.uri.query ?? "").split(separator: "&") {
+            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            let texts = parts.map { $0.replacing("+", with: " ").removingPercentEncoding }
+            guard let first = texts.first, let name = first, let value = texts.count > 1 ? texts[1] : "" else {
+                throw APIError.badRequest("invalid_parameter", "the query is not percent-encoded UTF-8")
+            }
             guard known.contains(name) else {
                 throw APIError.badRequest(
                     "unknown_parameter",
                     "unknown parameter '\(name.prefix(64))'; known are \(known.joined(separator: ", "))")
             }
-            values[name] = String(value)
+            values[name] = value
         }
         self.values = values
     }

@@ -80,6 +80,15 @@ package final class ClusterInspector: Sendable {
         return (answers.contains { $0.answer == .closed(true) }, count)
     }
 
+    /// - Returns: How many sessions of the user were closed, on the nodes that answered.
+    package func close(user: String, code: UInt16, reason: String) async -> (sessions: Int, nodes: NodeCount) {
+        let (count, answers) = await ask(.closeUser(user, code: code, reason: reason))
+        let sessions = answers.reduce(0) { sum, entry in
+            if case .closedUser(let sessions) = entry.answer { sum + sessions } else { sum }
+        }
+        return (sessions, count)
+    }
+
     package func publish(_ publication: Publication) async -> PublishOutcome {
         let node = node
         return await withCheckedContinuation { continuation in
@@ -156,6 +165,12 @@ package final class ClusterInspector: Sendable {
                 let shard = node.shards.first(where: { $0.index == Int(Locator(id.locator).reactor) })
             else { return .closed(false) }
             return .closed(await shard.reactor.perform { shard.close(id, code: code, reason: reason) })
+        case .closeUser(let user, let code, let reason):
+            var sessions = 0
+            for shard in node.shards {
+                sessions += await shard.reactor.perform { shard.close(user: user, code: code, reason: reason) }
+            }
+            return .closedUser(sessions: sessions)
         }
     }
 }

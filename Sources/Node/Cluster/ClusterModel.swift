@@ -106,6 +106,7 @@ package struct ConnectionSummary: Codable, Equatable, Sendable {
     package var node: String
     package var dialect: String
     package var remote: String
+    package var user: String?
     package var channels: [String]
     /// Channels beyond those listed.
     package var moreChannels: Int
@@ -133,6 +134,7 @@ package enum ConnectionSort: String, Codable, CaseIterable, Sendable {
 package struct ConnectionQuery: Codable, Equatable, Sendable {
     package var channel: String?
     package var node: String?
+    package var user: String?
     package var sort: ConnectionSort
     package var cursor: ConnectionCursor?
     package var limit: Int
@@ -150,6 +152,7 @@ package enum ClusterQuestion: Codable, Equatable, Sendable {
     case channel(name: String)
     case connections(ConnectionQuery)
     case close(connection: String, code: UInt16, reason: String)
+    case closeUser(String, code: UInt16, reason: String)
 }
 
 /// What it gets from each.
@@ -158,4 +161,5 @@ package enum ClusterAnswer: Codable, Equatable, Sendable {
     case channel(subscribers: Int)
     case connections([ConnectionSummary])
     case closed(Bool)
+    case closedUser(sessions: Int)
 }

@@ -1,15 +1,24 @@
+import Authentication
 package import Codec
 
 /// What may be done with the channels a pattern names.
 package struct ChannelRule: Equatable, Sendable {
     package enum Subscribe: String, CaseIterable, Sendable {
         case anyone
+        /// Whoever has a user id.
+        case user
+        /// Whoever's token says so: by a grant, by its list of channels, or by a token for this subscription.
+        case granted
         case nobody
     }
 
     package enum Publish: String, CaseIterable, Sendable {
         /// Any client, and the API.
         case client
+        /// Clients that have a user id, and the API.
+        case user
+        /// Clients whose token grants it, and the API.
+        case granted
         /// The API only.
         case server
     }
@@ -33,8 +42,24 @@ package struct ChannelRule: Equatable, Sendable {
         self.slow = slow
     }
 
-    package var allowsSubscribe: Bool { subscribe == .anyone }
-    package var allowsClientPublish: Bool { publish == .client }
+    /// Whether a client may subscribe by who it is. Where a token for the subscription would do, that is not counted.
+    package func allowsSubscribe(to channel: ChannelName, _ credentials: Credentials?) -> Bool {
+        switch subscribe {
+        case .anyone: true
+        case .user: credentials?.user != nil
+        case .granted: credentials?.allows(.subscribe, in: channel) ?? false
+        case .nobody: false
+        }
+    }
+
+    package func allowsPublish(to channel: ChannelName, _ credentials: Credentials?) -> Bool {
+        switch publish {
+        case .client: true
+        case .user: credentials?.user != nil
+        case .granted: credentials?.allows(.publish, in: channel) ?? false
+        case .server: false
+        }
+    }
 }
 
 /// The rules in their order: the first that matches counts.

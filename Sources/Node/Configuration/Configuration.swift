@@ -1,3 +1,4 @@
+package import Authentication
 package import Backplane
 import Codec
 package import Reactor
@@ -33,6 +34,18 @@ package struct Configuration: Equatable, Sendable {
 
     package var channels: [ChannelRule] = []
 
+    package var authRequired = false
+    package var authKeys: [KeySource] = []
+    package var authAudiences: [String] = []
+    package var authIssuers: [String] = []
+    package var authLeeway: Duration = .seconds(30)
+    package var authRequiresExpiry = true
+    package var authCookie: String?
+    package var authGrace: Duration = .seconds(25)
+    package var connectHookURL: String?
+    package var connectHookTimeout: Duration = .seconds(3)
+    package var connectHookConcurrency = 256
+
     package var messageBytes = FrameLimits.defaultMessageBytes
     package var fragments = FrameLimits.defaultFragments
     package var channelsPerSession = 128
@@ -60,6 +73,9 @@ package struct Configuration: Equatable, Sendable {
     package var logFormat = LogFormat.text
     package var logLevel = LogLevel.info
 
+    /// Scalar keys that somebody set, as they were written.
+    package var given: [String: String] = [:]
+
     package init() {}
 
     /// Who may come in, when the process may have so many files open.
@@ -85,6 +101,18 @@ package struct Configuration: Equatable, Sendable {
         }
         if messageBytes > outboundBytesNode {
             found.append("limits.message_bytes has to be at most limits.outbound_bytes_node")
+        }
+        if authRequired, authKeys.isEmpty, connectHookURL == nil {
+            found.append(
+                "auth.required is set and nobody could say who a client is: add auth.keys or auth.connect_hook.url")
+        }
+        if authCookie != nil {
+            if case .listed = origins {
+            } else {
+                found.append(
+                    "auth.cookie needs client.origins as a list: browsers send cookies from any page, so the pages have to be named"
+                )
+            }
         }
         if clientListen == adminListen, clientListen.port != 0 {
             found.append("client.listen and admin.listen are the same address")

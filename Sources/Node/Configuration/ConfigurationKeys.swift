@@ -1,3 +1,4 @@
+import Authentication
 import Backplane
 import Codec
 import Reactor
@@ -83,6 +84,41 @@ extension ConfigurationKey {
         .init("backplane.redis.publish_buffer_bytes", "size", default: "4MiB", "What may wait for a lost link.") {
             (configuration, text) throws(ValueError) in
             configuration.redis.publishBufferBytes = try Value.size(text, 65536...(1 << 30))
+        },
+        .init("auth.required", "true | false", default: "false", "Whether a client needs a token, or the hook's word.")
+        {
+            (configuration, text) throws(ValueError) in configuration.authRequired = try Value.flag(text)
+        },
+        .init("auth.leeway", "duration", default: "30s", "How far the issuer's clock may be off.") {
+            (configuration, text) throws(ValueError) in
+            configuration.authLeeway = try Value.duration(text, .zero...(.seconds(TokenRules.maximumLeeway)))
+        },
+        .init("auth.require_expiry", "true | false", default: "true", "Whether a token has to have an `exp`.") {
+            (configuration, text) throws(ValueError) in configuration.authRequiresExpiry = try Value.flag(text)
+        },
+        .init(
+            "auth.cookie", "text", default: "none", "A cookie that may hold the token; needs client.origins as a list."
+        ) {
+            (configuration, text) throws(ValueError) in configuration.authCookie = try Value.cookie(text)
+        },
+        .init(
+            "auth.refresh_grace", "duration", default: "25s",
+            "How long a centrifuge client may take to bring a new token when its own has expired."
+        ) {
+            (configuration, text) throws(ValueError) in
+            configuration.authGrace = try Value.duration(text, .zero...(.seconds(3600)))
+        },
+        .init(
+            "auth.connect_hook.url", "URL", default: "none", isSecret: true,
+            "Asked with POST who a client without a token is."
+        ) { (configuration, text) throws(ValueError) in configuration.connectHookURL = try Value.url(text) },
+        .init("auth.connect_hook.timeout", "duration", default: "3s", "How long the answer may take.") {
+            (configuration, text) throws(ValueError) in
+            configuration.connectHookTimeout = try Value.duration(text, .milliseconds(50)...(.seconds(60)))
+        },
+        .init("auth.connect_hook.concurrency", "number", default: "256", "Questions under way at a time.") {
+            (configuration, text) throws(ValueError) in
+            configuration.connectHookConcurrency = try Value.number(text, 1...65_536)
         },
         .init("limits.message_bytes", "size", default: "64KiB", "The largest message of a client.") {
             (configuration, text) throws(ValueError) in
@@ -207,12 +243,20 @@ extension ConfigurationKey {
     /// Keys that hold lists.
     package static let lists: [(path: String, summary: String)] = [
         ("client.origins", "Web pages that may connect, as scheme://host[:port]; * is any; default: the same host."),
+        (
+            "auth.keys",
+            "Keys of tokens, each { secret | file | jwks_file | jwks_url: …, id, algorithm, refresh, allow_http }."
+        ),
+        ("auth.audiences", "One of these has to be the token's `aud`; default: any."),
+        ("auth.issuers", "One of these has to be the token's `iss`; default: any."),
         ("channels", "Rules for channels; the first whose pattern matches counts."),
     ]
 
+    static func summary(ofList path: String) -> String { lists.first { $0.path == path }?.summary ?? "" }
+
     /// Keys of later versions, so that whoever tries them is told so and not only that they are unknown.
     static let later: Set<String> = [
-        "client.tls", "client.proxy_protocol", "admin.tls", "auth", "channels.history", "channels.presence",
+        "client.tls", "client.proxy_protocol", "admin.tls", "channels.history", "channels.presence",
     ]
 
     /// The keys of a rule in `channels`.

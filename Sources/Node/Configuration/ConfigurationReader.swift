@@ -9,7 +9,7 @@ package struct ConfigurationReader {
 
     private let environment: [String: String]
     private var source = ""
-    private var configuration = Configuration()
+    var configuration = Configuration()
     private var problems: [ConfigurationError.Problem] = []
     /// Variables that the file expands: they are nobody's spelling mistake.
     private var expanded: Set<String> = []
@@ -38,7 +38,7 @@ package struct ConfigurationReader {
         return reader.configuration
     }
 
-    private mutating func report(_ message: String, at mark: Mark?) {
+    mutating func report(_ message: String, at mark: Mark?) {
         problems.append(.init(source: source, line: mark?.line, column: mark?.column, message: message))
     }
 
@@ -85,10 +85,8 @@ package struct ConfigurationReader {
             let full = path.isEmpty ? key : "\(path).\(key)"
             if let known = ConfigurationKey.byPath[full] {
                 readScalar(value, known)
-            } else if full == "channels" {
-                readRules(value)
-            } else if full == "client.origins" {
-                readOrigins(value)
+            } else if ConfigurationKey.lists.contains(where: { $0.path == full }) {
+                readList(value, full)
             } else if ConfigurationKey.sections.contains(full) {
                 readSection(value, path: full)
             } else {
@@ -97,7 +95,7 @@ package struct ConfigurationReader {
         }
     }
 
-    private mutating func reportUnknown(_ full: String, in section: String, at mark: Mark?) {
+    mutating func reportUnknown(_ full: String, in section: String, at mark: Mark?) {
         if ConfigurationKey.later.contains(full) {
             return report("'\(full)' is not possible in this version yet", at: mark)
         }
@@ -110,7 +108,7 @@ package struct ConfigurationReader {
         report(unknown("key", full, nearest: siblings), at: mark)
     }
 
-    private func unknown(_ what: String, _ name: String, nearest names: some Sequence<String>) -> String {
+    func unknown(_ what: String, _ name: String, nearest names: some Sequence<String>) -> String {
         let sorted = names.sorted()
         if let nearest = Nearest.name(to: name, among: sorted) {
             return "unknown \(what) '\(name)'; did you mean '\(nearest)'?"
@@ -122,13 +120,14 @@ package struct ConfigurationReader {
         guard let text = scalar(node, "'\(key.path)'", key.type) else { return }
         do {
             try key.set(&configuration, text)
+            configuration.given[key.path] = text
         } catch {
             report("'\(key.path)': \(error.message)", at: node.mark)
         }
     }
 
     /// The text of a scalar with its variables expanded.
-    private mutating func scalar(_ node: Node, _ place: String, _ type: String) -> String? {
+    mutating func scalar(_ node: Node, _ place: String, _ type: String) -> String? {
         guard case .scalar(let scalar) = node else {
             report("\(place) has to be one value (\(type)), not \(Self.kind(of: node))", at: node.mark)
             return nil
@@ -162,85 +161,6 @@ package struct ConfigurationReader {
         return result + rest
     }
 
-    private mutating func readOrigins(_ node: Node) {
-        guard case .sequence(let sequence) = node else {
-            return report("'client.origins' has to be a list, not \(Self.kind(of: node))", at: node.mark)
-        }
-        var origins: Set<String> = []
-        for entry in sequence {
-            guard let text = scalar(entry, "an entry of 'client.origins'", "scheme://host[:port] or *") else {
-                continue
-            }
-            if text == "*" {
-                configuration.origins = .any
-                return
-            }
-            let parts = text.lowercased().split(separator: "/", omittingEmptySubsequences: false)
-            guard parts.count == 3, ["http:", "https:"].contains(parts[0]), parts[1].isEmpty, !parts[2].isEmpty else {
-                report("'\(text)' is not an origin; right would be https://app.example.com", at: entry.mark)
-                continue
-            }
-            origins.insert(text.lowercased())
-        }
-        configuration.origins = .listed(origins)
-    }
-
-    private mutating func readRules(_ node: Node) {
-        guard case .sequence(let sequence) = node else {
-            return report("'channels' has to be a list of rules, not \(Self.kind(of: node))", at: node.mark)
-        }
-        for entry in sequence { readRule(entry) }
-    }
-
-    private mutating func readRule(_ node: Node) {
-        guard case .mapping(let mapping) = node else {
-            return report(
-                "a rule has to be a mapping, as in { match: \"chat:*\", publish: client }, not \(Self.kind(of: node))",
-                at: node.mark)
-        }
-        var rule = ChannelRule(match: ChannelPattern(""))
-        var hasMatch = false
-        for (keyNode, value) in mapping {
-            let key = keyNode.string ?? ""
-            guard ConfigurationKey.ruleKeys.contains(key) else {
-                reportUnknownRuleKey(key, at: keyNode.mark)
-                continue
-            }
-            guard let text = scalar(value, "'\(key)'", "text") else { continue }
-            do throws(ValueError) {
-                switch key {
-                case "match":
-                    rule.match = ChannelPattern(text)
-                    hasMatch = true
-                case "subscribe": rule.subscribe = try Value.choice(text)
-                case "publish": rule.publish = try Value.choice(text)
-                default: rule.slow = try Value.choice(text)
-                }
-            } catch {
-                report("'\(key)': \(error.message)", at: value.mark)
-            }
-        }
-        if !hasMatch { report("the rule does not say which channels it is for: add match: \"…\"", at: node.mark) }
-        configuration.channels.append(rule)
-    }
-
-    private mutating func reportUnknownRuleKey(_ key: String, at mark: Mark?) {
-        if ConfigurationKey.later.contains("channels.\(key)") {
-            report("'\(key)' is not possible in this version yet", at: mark)
-        } else {
-            report(unknown("key", key, nearest: ConfigurationKey.ruleKeys), at: mark)
-        }
-    }
-
-    private static func kind(of node: Node) -> String {
-        switch node {
-        case .scalar: "one value"
-        case .mapping: "a mapping"
-        case .sequence: "a list"
-        case .alias: "an alias"
-        }
-    }
-
     // MARK: The environment
 
     private mutating func readEnvironment() {
@@ -251,6 +171,7 @@ package struct ConfigurationReader {
             if let key = variables[name] {
                 do {
                     try key.set(&configuration, text)
+                    configuration.given[key.path] = text
                 } catch {
                     report(error.message, at: nil)
                 }

@@ -1,3 +1,4 @@
+import Authentication
 import Backplane
 import Codec
 
@@ -27,12 +28,15 @@ package enum ConfigurationText {
                     + (isShown ? "" : " Default: \(key.defaultText)."))
             if key.path == "client.listen" {
                 lines.append(
-                    indent(1) + "# origins: [\"https://app.example.com\"]    # \(ConfigurationKey.lists[0].summary)")
+                    indent(1)
+                        + "# origins: [\"https://app.example.com\"]    # \(ConfigurationKey.summary(ofList: "client.origins"))"
+                )
             }
         }
         lines += [
-            "", "# \(ConfigurationKey.lists[1].summary)",
-            "# subscribe: anyone | nobody · publish: client | server (the API only) · slow: disconnect",
+            "", "# \(ConfigurationKey.summary(ofList: "channels"))",
+            "# subscribe: anyone | user | granted | nobody · publish: client | user | granted | server (the API only)",
+            "# slow: disconnect",
             "channels:", "  - { match: \"*\", subscribe: anyone, publish: server, slow: disconnect }", "",
         ]
         return lines.joined(separator: "\n")
@@ -57,29 +61,26 @@ package enum ConfigurationText {
 extension Configuration {
     /// What the node runs with, secrets left out: pairs of key and value, in the order of the documentation.
     package var effective: [(path: String, value: String)] {
-        [
-            ("node.name", nodeName), ("node.reactors", "\(reactors)"), ("client.listen", "\(clientListen)"),
-            ("client.origins", origins.text), ("admin.listen", "\(adminListen)"),
-            ("admin.token", adminToken == nil ? "none" : "(secret)"), ("backplane.kind", backplane.rawValue),
-            ("backplane.redis.url", "\(redis.endpoint)"), ("backplane.redis.user", redis.user ?? "none"),
-            ("backplane.redis.password", redis.password == nil ? "none" : "(secret)"),
-            ("backplane.redis.database", "\(redis.database)"), ("backplane.redis.prefix", redis.prefix),
-            ("backplane.redis.connect_timeout", "\(redis.connectTimeout)"),
-            ("backplane.redis.publish_wait", "\(redis.publishWait)"),
-            ("backplane.redis.publish_buffer_bytes", "\(redis.publishBufferBytes)"),
-            ("limits.message_bytes", "\(messageBytes)"), ("limits.fragments", "\(fragments)"),
-            ("limits.channels_per_session", "\(channelsPerSession)"), ("limits.outbound_bytes", "\(outboundBytes)"),
-            ("limits.outbound_bytes_node", "\(outboundBytesNode)"), ("limits.sessions", "\(sessions)"),
-            ("limits.handshake_timeout", "\(handshakeTimeout)"), ("liveness.ping_interval", "\(pingInterval)"),
-            ("liveness.pong_timeout", "\(pongTimeout)"), ("log.format", logFormat.rawValue),
-            ("log.level", logLevel.rawValue),
-            (
-                "channels",
-                channels.map {
-                    "{match: \($0.match), subscribe: \($0.subscribe.rawValue), publish: \($0.publish.rawValue), slow: \($0.slow.rawValue)}"
-                }.joined(separator: " ")
-            ),
-        ]
+        var all: [(path: String, value: String)] = ConfigurationKey.all.map { key in
+            guard let text = given[key.path] else { return (key.path, key.defaultText) }
+            return (key.path, key.isSecret ? "(secret)" : text)
+        }
+        // Secret only as far as it has a password in it.
+        if let index = all.firstIndex(where: { $0.path == "backplane.redis.url" }) {
+            all[index].value = "\(redis.endpoint)"
+        }
+        all.append(("client.origins", origins.text))
+        all.append(("auth.keys", authKeys.map(\.place).joined(separator: ", ")))
+        all.append(("auth.audiences", authAudiences.joined(separator: ", ")))
+        all.append(("auth.issuers", authIssuers.joined(separator: ", ")))
+        all.append(("channels", channels.map(\.text).joined(separator: " ")))
+        return all
+    }
+}
+
+extension ChannelRule {
+    fileprivate var text: String {
+        "{match: \(match), subscribe: \(subscribe.rawValue), publish: \(publish.rawValue), slow: \(slow.rawValue)}"
     }
 }
 

@@ -17,6 +17,29 @@ enum Value {
         return number
     }
 
+    static func flag(_ text: String) throws(ValueError) -> Bool {
+        switch text {
+        case "true", "yes", "on": return true
+        case "false", "no", "off": return false
+        default: throw ValueError(message: "'\(text)' is not possible here; right would be true or false")
+        }
+    }
+
+    static func url(_ text: String) throws(ValueError) -> String {
+        guard ["http://", "https://"].contains(where: { text.hasPrefix($0) && text.utf8.count > $0.utf8.count }),
+            text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
+        else { throw ValueError(message: "this is not a URL; right would be https://app.example.com/carillon/connect") }
+        return text
+    }
+
+    /// The name of a cookie (RFC 6265 4.1.1).
+    static func cookie(_ text: String) throws(ValueError) -> String {
+        guard (1...64).contains(text.utf8.count),
+            text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && !"()<>@,;:\\\"/[]?={}".utf8.contains($0) })
+        else { throw ValueError(message: "'\(text)' cannot be the name of a cookie") }
+        return text
+    }
+
     private static let units: [(suffix: String, bytes: Int)] = [
         ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1000),
         ("B", 1), ("", 1),

@@ -152,7 +152,7 @@ package final class Exchange: TurnWork, @unchecked Sendable {
 
 extension Exchange {
     package func delivered(_ publication: Publication) {
-        if publication.channel.isReserved, publication.channel != .all {
+        if publication.channel.isReserved, publication.channel.isConnection {
             return deliverToConnection(publication)
         }
         let interest: Interest

@@ -42,7 +42,20 @@ package final class Shard: ReactorHandler, TurnWork, @unchecked Sendable {
     var slow: [UInt32] = []
 
     /// The channel of the last command to publish, and whether clients may.
-    var lastPublished: (name: ChannelName, isAllowed: Bool)?
+    var lastPublished: (name: ChannelName, rule: ChannelRule)?
+    let gatekeeper: Gatekeeper
+    /// Sessions that wait for a decision about them, centrifuge sessions that wait for their first channels, and what
+    /// the application may want to know of requests.
+    var judging: [UInt32: Judging] = [:]
+    var connecting: [UInt32: Connecting] = [:]
+    var shown: [UInt32: Shown] = [:]
+    var isAnybodyWaiting: Bool { !judging.isEmpty || !connecting.isEmpty }
+    /// The session whose `connect` was just refused, while its commands are being read.
+    var wasRefused = UInt32.max
+    /// When subscriptions that were opened by tokens end.
+    var expiries: [UInt32: SubscriptionExpiries] = [:]
+    /// The same of the subscription that is just being made.
+    var pendingExpiry: (channel: ChannelName, expiresAt: Int64)?
     /// What opening sessions will be answered.
     var replies: [UInt32: OpeningReply] = [:]
     /// Replies to one session that are not in its outbound yet, and whose they are; `.max` for nobody's.
@@ -62,8 +75,10 @@ package final class Shard: ReactorHandler, TurnWork, @unchecked Sendable {
     let startedAt: MonotonicTime
 
     package init(
-        reactor: Reactor, index: Int, node: NodeID, settings: ShardSettings, exchange: Exchange, admission: Admission
+        reactor: Reactor, index: Int, node: NodeID, settings: ShardSettings, exchange: Exchange, admission: Admission,
+        gatekeeper: Gatekeeper
     ) {
+        self.gatekeeper = gatekeeper
         self.reactor = reactor
         self.index = index
         self.node = node

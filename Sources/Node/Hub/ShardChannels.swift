@@ -27,20 +27,31 @@ extension Shard {
     }
 
     /// Notes a subscription and sees that it gets confirmed: `confirmed` is called, now or later.
-    func subscribe(_ slot: UInt32, to name: ChannelName, command: UInt32) throws(SubscribeRefusal) {
+    ///
+    /// - Parameter isGranted: Whether a token, or the node itself, says that the session may.
+    func subscribe(
+        _ slot: UInt32, to name: ChannelName, command: UInt32, isGranted: Bool = false
+    ) throws(SubscribeRefusal) {
         let session = session(slot)
         let channel = channels[name]
         if let channel, session.pointee.subscriptions.index(of: channel.index) != nil { throw .alreadySubscribed }
-        let isInEverybody = session.pointee.subscriptions.index(of: Self.everybody) != nil
-        if session.pointee.subscriptions.count - (isInEverybody ? 1 : 0) >= settings.channelsPerSession {
-            counters.channelLimitHits += 1
-            throw .tooManyChannels
+        if !name.isReserved {
+            let isInEverybody = session.pointee.subscriptions.index(of: Self.everybody) != nil
+            let own = (isInEverybody ? 1 : 0) + (credentials(slot)?.user == nil ? 0 : 1)
+            if session.pointee.subscriptions.count - own >= settings.channelsPerSession {
+                counters.channelLimitHits += 1
+                throw .tooManyChannels
+            }
+            let rule = channel?.rule ?? settings.rules.rule(for: name)
+            guard rule.allowsSubscribe(to: name, credentials(slot)) || (isGranted && rule.subscribe != .nobody) else {
+                throw .notPermitted
+            }
         }
-        guard (channel?.rule ?? settings.rules.rule(for: name)).allowsSubscribe else { throw .notPermitted }
 
         let subscribed = channel ?? makeChannel(name)
         subscribed.subscribers += 1
         session.pointee.subscriptions.append(.init(channel: subscribed.index, place: Self.unplaced))
+        noteExpiry(slot, subscribed)
         if subscribed.interest == .held {
             confirmed(slot, subscribed, command: command)
         } else {
@@ -98,6 +109,7 @@ extension Shard {
         guard let index = session.pointee.subscriptions.index(of: channel.index) else { return false }
         let place = session.pointee.subscriptions[index].place
         session.pointee.subscriptions.remove(at: index)
+        if !expiries.isEmpty { expiries[slot]?[channel.index] = nil }
         leave(channel, variant: session.pointee.variant, place: place)
         return true
     }
@@ -110,6 +122,7 @@ extension Shard {
             leave(channel, variant: session.pointee.variant, place: subscription.place)
         }
         session.pointee.subscriptions.removeAll()
+        if !expiries.isEmpty { expiries[slot] = nil }
     }
 
     private func leave(_ channel: ShardChannel, variant: Variant, place: UInt32) {

@@ -38,6 +38,15 @@ package struct ShardCounters: Sendable {
     package var controlRateHits: UInt64 = 0
     package var messageTimeouts: UInt64 = 0
     package var incompleteLimitHits: UInt64 = 0
+    package var userLimitHits: UInt64 = 0
+    /// Refused for who they are, or are not.
+    package var unauthorized: UInt64 = 0
+    /// Decisions that somebody else had to be asked for.
+    package var asked: UInt64 = 0
+    /// Refused because that did not come in time.
+    package var undecided: UInt64 = 0
+    /// Sessions and subscriptions ended because their tokens expired.
+    package var expired: UInt64 = 0
 
     package init() {}
 }

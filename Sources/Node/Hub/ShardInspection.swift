@@ -24,7 +24,7 @@ extension Shard {
     /// The first channels after a name, by bytes.
     package func channels(prefix: [UInt8], after: [UInt8]?, limit: Int) -> [(name: String, subscribers: Int)] {
         var found: [ShardChannel] = []
-        for channel in channels.values where channel.name != .all && channel.name.bytes.starts(with: prefix) {
+        for channel in channels.values where !channel.name.isReserved && channel.name.bytes.starts(with: prefix) {
             if let after, !after.lexicographicallyPrecedes(channel.name.bytes) { continue }
             found.append(channel)
         }
@@ -46,6 +46,7 @@ extension Shard {
             let session = session(slot)
             guard session.pointee.phase == .open else { continue }
             if let filter, session.pointee.subscriptions.index(of: filter) == nil { continue }
+            if let user = query.user, credentials(slot)?.user != user { continue }
             let backlog = session.pointee.outbound.bytes
             if let after, !isAfter(slot, backlog, after, query.sort) { continue }
             chosen.append((backlog, slot))
@@ -71,14 +72,15 @@ extension Shard {
         var more = 0
         for index in 0..<session.pointee.subscriptions.count {
             guard let channel = channelsByIndex[Int(session.pointee.subscriptions[index].channel)],
-                channel.name != .all
+                !channel.name.isReserved
             else { continue }
             if names.count < Self.listedChannels { names.append(channel.name.description) } else { more += 1 }
         }
         let age = (reactor.now.nanoseconds &- startedAt.nanoseconds) / 1_000_000_000
         return ConnectionSummary(
             id: id(of: slot).description, node: node.description, dialect: session.pointee.dialect.name,
-            remote: session.pointee.peer.address.map { "\($0)" } ?? "unknown", channels: names, moreChannels: more,
+            remote: session.pointee.peer.address.map { "\($0)" } ?? "unknown", user: credentials(slot)?.user,
+            channels: names, moreChannels: more,
             ageSeconds: Int(age) - Int(session.pointee.openedAt), messagesIn: Int(session.pointee.messagesIn),
             bytesIn: session.pointee.bytesIn, bytesOut: session.pointee.bytesOut,
             backlogBytes: session.pointee.outbound.bytes)
@@ -91,5 +93,18 @@ extension Shard {
         guard let slot = find(id), session(slot).pointee.phase == .open else { return false }
         close(slot, code: CloseCode(rawValue: code), reason: reason)
         return true
+    }
+
+    /// Closes all sessions of a user for an operator.
+    ///
+    /// - Returns: How many there were.
+    package func close(user: String, code: UInt16, reason: String) -> Int {
+        var count = 0
+        for slot in 0..<UInt32(table.used) where session(slot).pointee.phase == .open {
+            guard credentials(slot)?.user == user else { continue }
+            close(slot, code: CloseCode(rawValue: code), reason: reason)
+            count += 1
+        }
+        return count
     }
 }

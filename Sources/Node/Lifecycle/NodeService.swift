@@ -15,7 +15,10 @@ package struct NodeService: Service {
     package func run() async throws {
         try await node.start()
         await onListening()
+        let gatekeeper = node.gatekeeper
+        let keys = Task { await gatekeeper.run() }
         try? await gracefulShutdown()
+        keys.cancel()
         await node.stop()
     }
 }

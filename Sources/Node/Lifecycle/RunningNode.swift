@@ -16,6 +16,7 @@ package final class RunningNode: Sendable {
     package let exchange: Exchange
     package let backplane: any Backplane
     package let desk: Desk
+    package let gatekeeper: Gatekeeper
     package let clientAddress: SocketAddress
     private let listening: [Int32]
     nonisolated(unsafe) private var listeners: [Listener] = []
@@ -25,7 +26,7 @@ package final class RunningNode: Sendable {
     package var home: Reactor { reactors[0] }
 
     /// Prepares everything and takes the client port, so that what is wrong is known before anything runs.
-    package init(configuration: Configuration, hostName: String, cores: Int, log: Logger) throws(SystemError) {
+    package init(configuration: Configuration, hostName: String, cores: Int, log: Logger) throws {
         self.configuration = configuration
         self.log = log
         id = .random()
@@ -36,6 +37,9 @@ package final class RunningNode: Sendable {
         log.info("open files: \(limit.now) allowed (\(limit.before) before), \(Descriptors.reserved) reserved")
         let admission = Admission(
             limits: configuration.admission(openFiles: max(1, limit.now - Descriptors.reserved)))
+
+        let gatekeeper = try Gatekeeper(configuration, log: log)
+        self.gatekeeper = gatekeeper
 
         // All reactors listen on the port the first one got, which matters when it was chosen by the system.
         var listening: [Int32] = []
@@ -67,7 +71,7 @@ package final class RunningNode: Sendable {
             shards.append(
                 Shard(
                     reactor: reactor, index: reactor.index, node: id, settings: settings, exchange: exchange,
-                    admission: admission))
+                    admission: admission, gatekeeper: gatekeeper))
         }
         self.shards = shards
         exchange.attach(shards)

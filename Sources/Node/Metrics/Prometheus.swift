@@ -140,6 +140,11 @@ extension ShardCounters {
             ("subscribe_rate_hits", "Subscriptions refused by limits.subscribe_rate.", \.subscribeRateHits),
             ("control_rate_hits", "Sessions ended by limits.control_rate.", \.controlRateHits),
             ("message_timeouts", "Sessions ended by limits.message_timeout.", \.messageTimeouts),
+            ("user_limit_hits", "Sessions refused by limits.sessions_per_user.", \.userLimitHits),
+            ("unauthorized", "Requests and commands refused for a missing or bad token.", \.unauthorized),
+            ("asked", "Decisions about clients for which keys or the application were asked.", \.asked),
+            ("undecided", "Clients refused because nobody could say in time who they are.", \.undecided),
+            ("expired", "Sessions and subscriptions ended because their tokens expired.", \.expired),
             ("incomplete_limit_hits", "Sessions ended by limits.incomplete_bytes_node.", \.incompleteLimitHits),
         ]
     }

@@ -10,6 +10,8 @@ package struct SessionSlot {
         case free
         /// The request head has not come in whole.
         case head
+        /// The request was understood; somebody is asked who sends it.
+        case judging
         /// The request was understood; the reply waits until the channels are confirmed.
         case opening
         case open
@@ -62,6 +64,8 @@ package struct SessionSlot {
     package var outbound = Outbound()
     package var subscriptions = SubscriptionList()
     package var centrifuge = CentrifugeMachine()
+    /// Who it is; nil for visitors. Owned.
+    package var credentials: Unmanaged<Credentials>?
     package var secret = SessionID.Secret(high: 0, low: 0)
     package var peer = PeerAddress()
     /// The request head as far as it came, or frames that came before the session was open.

@@ -10,34 +10,27 @@ extension Shard {
         let generation = session.pointee.generation
         var machine = session.pointee.centrifuge
         machine.received(message, isText: isText, hint: lastPublished?.name) { intent in
-            perform(intent, slot, session)
+            if !isAnybodyWaiting || !keptForLater(intent, slot) { perform(intent, slot, session) }
             return session.pointee.generation == generation && session.pointee.phase == .open
         }
-        if session.pointee.generation == generation { session.pointee.centrifuge = machine }
+        guard session.pointee.generation == generation else { return }
+        // A `connect` that was refused with an error may be tried again.
+        if machine.isConnected, wasRefused == slot { machine = CentrifugeMachine() }
+        wasRefused = .max
+        session.pointee.centrifuge = machine
     }
 
-    private func perform(_ intent: CentrifugeIntent, _ slot: UInt32, _ session: UnsafeMutablePointer<SessionSlot>) {
+    func perform(_ intent: CentrifugeIntent, _ slot: UInt32, _ session: UnsafeMutablePointer<SessionSlot>) {
         switch intent {
         case .connect(let connect):
-            writer.removeAll()
-            CentrifugeEncoder.writeConnected(
-                connect.id, client: id(of: slot), version: settings.version,
-                ping: UInt32(clamping: settings.pingInterval.components.seconds), pong: true, to: writer)
-            sendWritten(slot)
-            joinEverybody(slot)
-            arm(.ping, slot)
+            judge(connect, slot)
         case .subscribe(let subscribe):
             guard session.pointee.subscribes.take(settings.subscribeRate, now: reactor.now.nanoseconds) else {
                 counters.subscribeRateHits += 1
                 return refuseForRate(slot, session, subscribe.id)
             }
             session.pointee.refusedInARow = 0
-            do {
-                try self.subscribe(slot, to: subscribe.channel, command: subscribe.id)
-                armSubscribeTimeout(slot, subscribe.channel, command: subscribe.id)
-            } catch {
-                reply(slot, subscribe.id, error.centrifugeError)
-            }
+            self.subscribe(slot, subscribe)
         case .unsubscribe(let id, let channel):
             unsubscribe(slot, from: channel)
             writer.removeAll()
@@ -45,6 +38,10 @@ extension Shard {
             sendWritten(slot)
         case .publish(let id, let channel, let data):
             publishCentrifuge(slot, id, channel, data)
+        case .refresh(let id, let token):
+            refresh(slot, id, token)
+        case .subRefresh(let id, let channel, let token):
+            refreshSubscription(slot, id, channel, token)
         case .pong, .send:
             // A pong needs no answer, and nobody here listens to messages without a channel.
             break
@@ -64,7 +61,9 @@ extension Shard {
 
     func confirmedCentrifuge(_ slot: UInt32, _ channel: ShardChannel, command: UInt32) {
         writer.removeAll()
-        CentrifugeEncoder.writeSubscribed(command, to: writer)
+        let expiresAt = expiries.isEmpty ? nil : expiries[slot]?[channel.index]
+        CentrifugeEncoder.writeSubscribed(
+            command, ttl: timeToLive(expiresAt == .max ? nil : expiresAt), to: writer)
         sendWritten(slot)
     }
 
@@ -72,8 +71,10 @@ extension Shard {
         _ slot: UInt32, _ command: UInt32, _ name: ChannelName, _ data: UnsafeRawBufferPointer
     ) {
         // A client mostly publishes where the last one did.
-        if lastPublished?.name != name { lastPublished = (name, settings.rules.rule(for: name).allowsClientPublish) }
-        guard lastPublished!.isAllowed else {
+        if lastPublished?.name != name { lastPublished = (name, settings.rules.rule(for: name)) }
+        guard let rule = lastPublished?.rule,
+            rule.publish == .client || rule.allowsPublish(to: name, credentials(slot))
+        else {
             counters.refusedPublishes += 1
             return reply(slot, command, .permissionDenied)
         }
@@ -102,7 +103,7 @@ extension Shard {
 
     /// A subscribe that nobody confirms, because the node is isolated, is answered with a temporary error in time for
     /// the client to try again by itself.
-    private func armSubscribeTimeout(_ slot: UInt32, _ name: ChannelName, command: UInt32) {
+    func armSubscribeTimeout(_ slot: UInt32, _ name: ChannelName, command: UInt32) {
         let session = session(slot)
         guard let channel = channels[name], let index = session.pointee.subscriptions.index(of: channel.index),
             session.pointee.subscriptions[index].place == Self.unplaced
@@ -128,7 +129,7 @@ extension Shard {
 }
 
 extension Shard.SubscribeRefusal {
-    fileprivate var centrifugeError: CentrifugeError {
+    var centrifugeError: CentrifugeError {
         switch self {
         case .alreadySubscribed: .alreadySubscribed
         case .tooManyChannels: .limitExceeded

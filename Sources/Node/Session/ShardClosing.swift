@@ -51,7 +51,7 @@ extension Shard {
         let session = session(slot)
         guard session.pointee.phase != .free, session.pointee.phase != .closing else { return false }
         if session.pointee.phase == .open { counters.closed += 1 }
-        replies[slot] = nil
+        forgetWaiting(slot)
         unsubscribeFromAll(slot)
         session.pointee.phase = .closing
         forgetIncomplete(session)
@@ -103,8 +103,9 @@ extension Shard {
         }
         let session = session(slot)
         if session.pointee.phase == .open { counters.closed += 1 }
-        replies[slot] = nil
+        forgetWaiting(slot)
         unsubscribeFromAll(slot)
+        forgetCredentials(session)
         outboundBytes -= session.pointee.outbound.bytes
         forgetIncomplete(session)
         if session.pointee.flags.contains(.counted) {
@@ -114,6 +115,14 @@ extension Shard {
         session.pointee.stream.close()
         table.release(slot)
         admission.left()
+    }
+
+    /// Nothing waits for the session any more.
+    private func forgetWaiting(_ slot: UInt32) {
+        replies[slot] = nil
+        judging[slot] = nil
+        connecting[slot] = nil
+        shown[slot] = nil
     }
 
     /// Closes every session, for the end of the process.

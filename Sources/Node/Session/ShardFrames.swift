@@ -58,7 +58,7 @@ extension Shard {
         kind: PayloadKind
     ) {
         guard let channel = channelsByIndex[Int(session.pointee.subscriptions[0].channel)] else { return }
-        guard channel.rule.allowsClientPublish else {
+        guard channel.rule.publish == .client || channel.rule.allowsPublish(to: channel.name, credentials(slot)) else {
             counters.refusedPublishes += 1
             return close(
                 slot, code: .policyViolation, reason: "publishing to channel '\(channel.name)' is not permitted")

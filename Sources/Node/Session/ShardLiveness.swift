@@ -17,6 +17,10 @@ enum SessionAlarm: UInt8 {
     case message
     /// What was published too fast is paid for.
     case debt
+    /// The token has expired by now.
+    case expiry
+    /// A subscription's token has expired by now.
+    case subscriptionExpiry
 }
 
 /// Deadlines and pings. There is no timer per session, only entries of the wheel, and none is ever cancelled: an
@@ -36,7 +40,7 @@ extension Shard {
         case .pong: arm(alarm, slot, after: settings.pongTimeout)
         case .lingering: arm(alarm, slot, after: Self.lingering)
         case .message: arm(alarm, slot, after: settings.messageTimeout)
-        case .debt: break
+        case .debt, .expiry, .subscriptionExpiry: break
         }
     }
 
@@ -61,8 +65,22 @@ extension Shard {
                 HTTPError(
                     status: 503, code: "temporarily_unavailable",
                     message: "the channels could not be confirmed in time, try again", headers: [("Retry-After", "1")]))
-        case (.connect, .open) where !session.pointee.centrifuge.isConnected:
+        case (.handshake, .judging):
+            counters.handshakeTimeouts += 1
+            judging[slot] = nil
+            session.pointee.flags.remove(.parked)
+            updateInterest(slot)
+            session.pointee.phase = .head
+            refuse(slot, AuthRefusal.undecided.response)
+        case (.connect, .open) where connecting[slot] != nil:
+            // Its channels are not confirmed in time: it is let in, as it would be while the node is isolated.
+            finishConnecting(slot)
+        case (.connect, .open) where !session.pointee.centrifuge.isConnected || judging[slot] != nil:
             close(slot, .stale)
+        case (.expiry, .open):
+            checkExpiry(slot)
+        case (.subscriptionExpiry, .open):
+            checkSubscriptionExpiry(slot)
         case (.ping, .open):
             ping(slot)
         case (.pong, .open):

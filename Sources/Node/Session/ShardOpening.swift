@@ -64,7 +64,7 @@ extension Shard {
             case .open: receivedFrames(slot, session, bytes)
             case .closing: receivedWhileClosing(slot, session, bytes)
             // Reading is switched off while opening, and a free slot has no socket.
-            case .opening, .free: break
+            case .opening, .judging, .free: break
             }
         case .wouldBlock:
             break
@@ -90,9 +90,9 @@ extension Shard {
             let rest = Array(whole[consumed...])
             table.freeEarly(slot)
             route(head, slot)
-            guard !rest.isEmpty, session.pointee.phase == .opening || session.pointee.phase == .open else { return }
+            guard !rest.isEmpty, [.judging, .opening, .open].contains(session.pointee.phase) else { return }
             // Frames before our reply are early but not wrong; they are read once the session is open.
-            if session.pointee.phase == .opening {
+            if session.pointee.phase != .open {
                 rest.withUnsafeBytes { keepEarly(session, UnsafeMutableRawBufferPointer(mutating: $0)) }
             } else {
                 var rest = rest
@@ -139,13 +139,13 @@ extension Shard {
                 return refuse(
                     slot, HTTPError(status: 400, code: "unexpected_body", message: "this request has no body"))
             }
-            open(slot, head, reply: .sse(origin: head.header("origin")))
+            judge(head, slot, reply: .sse(origin: head.header("origin")))
         case .raw, .centrifuge:
             switch Handshake.check(head) {
             case .failure(let error): refuse(slot, error)
             case .success(let accepted):
-                open(
-                    slot, head,
+                judge(
+                    head, slot,
                     reply: .webSocket(
                         accept: accepted.accept, protocol: dialect.subprotocol(among: accepted.protocols)))
             }
@@ -184,9 +184,12 @@ extension Shard {
 
     // MARK: Opening
 
-    private func open(_ slot: UInt32, _ head: RequestHead, reply: OpeningReply) {
+    /// Who it is has been decided: subscribes to what the request names, and to what the token says.
+    func open(_ slot: UInt32, _ head: RequestHead, reply: OpeningReply) {
         let session = session(slot)
+        let credentials = credentials(slot)
         var names: [ChannelName] = []
+        var granted: Set<ChannelName> = []
         if session.pointee.dialect != .centrifuge {
             for (key, value) in head.query where key == "channel" {
                 do {
@@ -200,7 +203,11 @@ extension Shard {
                         ))
                 }
             }
-            guard !names.isEmpty else {
+            for name in (credentials?.channels ?? []) + (credentials?.userChannel.map { [$0] } ?? []) {
+                granted.insert(name)
+                if !names.contains(name) { names.append(name) }
+            }
+            guard names.contains(where: { !$0.isReserved }) else {
                 return refuse(
                     slot,
                     HTTPError(
@@ -215,7 +222,7 @@ extension Shard {
         replies[slot] = reply
         for name in names {
             do {
-                try subscribe(slot, to: name, command: 0)
+                try subscribe(slot, to: name, command: 0, isGranted: granted.contains(name))
             } catch {
                 replies[slot] = nil
                 session.pointee.phase = .head
@@ -247,8 +254,14 @@ extension Shard {
                 session.pointee.subscriptions[index].place == Self.unplaced
             else { return }
             join(slot, channel)
-            if session.pointee.dialect == .centrifuge { confirmedCentrifuge(slot, channel, command: command) }
-        case .free, .head, .closing:
+            guard session.pointee.dialect == .centrifuge else { break }
+            // Channels that a token gives are not answered one by one.
+            if command == 0 {
+                confirmedWhileConnecting(slot)
+            } else {
+                confirmedCentrifuge(slot, channel, command: command)
+            }
+        case .free, .head, .judging, .closing:
             break
         }
     }

@@ -118,7 +118,7 @@ import Testing
 }
 
 /// The same over HTTP, against a server of another make.
-@Suite struct JWKSFetchTests {
+@Suite(.serialized) struct JWKSFetchTests {
     private let fixtures: Fixtures
     private let all: String
 
@@ -192,6 +192,23 @@ import Testing
         await running.value
         #expect(try await refusal(authenticator, "ES256") == nil)
         #expect(await authenticator.counters() == [JWKSCounters(fetches: 2, failures: 1, forUnknownKeys: 1, keys: 1)])
+    }
+
+    /// Ending a node waits for no issuer.
+    @Test func cancellingEndsAFetch() async throws {
+        let server = try JWKSServer(serving: all)
+        defer { server.stop() }
+        let authenticator = try Authenticator(
+            sources: [KeySource(.jwksURL(server.url("/drip")))], logger: Logger(label: "test"))
+        let running = Task { await authenticator.run() }
+        while await authenticator.counters()[0].fetches == 0 { await Task.yield() }
+        let clock = ContinuousClock()
+        let took = await clock.measure {
+            running.cancel()
+            await running.value
+        }
+        #expect(took < .seconds(4))
+        #expect(await authenticator.counters()[0].failures == 1)
     }
 
     @Test func aURLBringsNoSecret() async throws {

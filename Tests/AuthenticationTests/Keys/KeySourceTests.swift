@@ -117,6 +117,8 @@ import Testing
             #expect(refusal(KeySource(.jwksURL("http://\(host)/jwks"))) == nil, "\(host)")
         }
         #expect(refusal(KeySource(.jwksURL("https://issuer.example/jwks?x=1"))) == nil)
+        let often = KeySource(.jwksURL("https://issuer.example/jwks"), interval: .seconds(9))
+        #expect(refusal(often) == .interval)
         let place = KeySource(.jwksURL("https://user:pass@issuer.example/jwks?token=hidden")).place
         #expect(place == "JWKS URL https://issuer.example/jwks")
     }

@@ -77,7 +77,7 @@ import Testing
         #expect(try refusal { $0.info = [0x22, 0xFF, 0x22] } == .notJSON("info"))
         #expect(
             try refusal { $0.user = String(repeating: "u", count: 256) }
-                == .refused(.invalidClaim("sub", .tooLong(limit: 255))))
+                == .refused(.invalidClaim("sub", .tooLong(limit: ChannelName.maximumUserBytes))))
         #expect(try refusal { $0.expiresAt = -1 } == .refused(.invalidClaim("exp", .notTime)))
         let large = Array("\"\(String(repeating: "x", count: 9000))\"".utf8)
         guard case .refused(.tooLarge) = try refusal({ $0.info = large }) else {

@@ -64,10 +64,12 @@ import Testing
     }
 
     @Test func users() throws {
-        let longest = String(repeating: "u", count: 255)
+        let limit = ChannelName.maximumUserBytes
+        let longest = String(repeating: "u", count: limit)
         #expect(try forger.accepts(claims(#""sub":"\#(longest)""#)).user == longest)
         #expect(
-            try forger.refusal(claims: claims(#""sub":"\#(longest)u""#)) == .invalidClaim("sub", .tooLong(limit: 255)))
+            try forger.refusal(claims: claims(#""sub":"\#(longest)u""#)) == .invalidClaim("sub", .tooLong(limit: limit))
+        )
         #expect(try forger.refusal(claims: claims(#""sub":7"#)) == .invalidClaim("sub", .notText))
         for text in [#"a\nb"#, #"a\u0000"#, #"\u001b[31m"#, #"a\u0085"#] {
             #expect(try forger.refusal(claims: claims(#""sub":"\#(text)""#)) == .invalidClaim("sub", .controlCharacter))
@@ -79,17 +81,20 @@ import Testing
         let read = try forger.accepts(claims(#""channels":["b","a","b"],"subs":{"d":{},"a":{},"c":{"info":1}}"#))
         #expect(try read.channels == ["b", "a", "c", "d"].map(channel))
         #expect(
-            try forger.refusal(claims: claims(#""channels":["$all"]"#)) == .invalidClaim("channels", .channel(.reserved)))
+            try forger.refusal(claims: claims(#""channels":["$all"]"#))
+                == .invalidClaim("channels", .channel(.reserved)))
         #expect(
             try forger.refusal(claims: claims(#""channels":["a b"]"#))
                 == .invalidClaim("channels", .channel(.forbiddenByte(0x20, offset: 1))))
-        #expect(try forger.refusal(claims: claims(#""subs":{"$user:x":{}}"#)) == .invalidClaim("subs", .channel(.reserved)))
+        #expect(
+            try forger.refusal(claims: claims(#""subs":{"$user:x":{}}"#)) == .invalidClaim("subs", .channel(.reserved)))
         #expect(try forger.refusal(claims: claims(#""channels":"a""#)) == .invalidClaim("channels", .notList))
         #expect(try forger.refusal(claims: claims(#""channels":["a",7]"#)) == .invalidClaim("channels", .notList))
         #expect(try forger.refusal(claims: claims(#""subs":["a"]"#)) == .invalidClaim("subs", .notList))
         let many = (0...128).map { "\"c\($0)\"" }.joined(separator: ",")
         #expect(
-            try forger.refusal(claims: claims(#""channels":[\#(many)]"#)) == .invalidClaim("channels", .tooMany(limit: 128)))
+            try forger.refusal(claims: claims(#""channels":[\#(many)]"#))
+                == .invalidClaim("channels", .tooMany(limit: 128)))
     }
 
     @Test(arguments: [

@@ -33,10 +33,11 @@ def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-#: Both ports chosen by the system, everybody may speak, so that tests need no more than they are about.
+#: Both ports chosen by the system, everybody may speak, at any rate, so that tests need no more than they are about.
 DEFAULTS: dict[str, Any] = {
     "client": {"listen": "127.0.0.1:0"},
     "admin": {"listen": "127.0.0.1:0"},
+    "limits": {"publish_rate": 0},
     "channels": [
         {"match": "listen:*", "subscribe": "anyone", "publish": "server"},
         {"match": "closed:*", "subscribe": "nobody", "publish": "server"},

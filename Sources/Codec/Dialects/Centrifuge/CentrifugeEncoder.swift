@@ -51,15 +51,29 @@ package enum CentrifugeEncoder {
 
     // MARK: Replies
 
-    /// - Parameter ping: How often the node pings, in seconds.
+    /// - Parameters:
+    ///   - ping: How often the node pings, in seconds.
+    ///   - ttl: Seconds until the client needs a new token; nil for never.
+    ///   - channels: What it was subscribed to by the node.
     package static func writeConnected(
-        _ id: UInt32, client: SessionID, version: String, ping: UInt32, pong: Bool, to writer: ByteWriter
+        _ id: UInt32, client: SessionID, version: String, ping: UInt32, pong: Bool, ttl: UInt32? = nil,
+        channels: [ChannelName] = [], to writer: ByteWriter
     ) {
         reply(id, writer) {
             writer.append(#""connect":{"client":""#)
             writer.append(client)
             writer.append(#"","version":"#)
             JSONWriter.writeString(version, to: writer)
+            writeExpiry(ttl, isFirst: false, to: writer)
+            if !channels.isEmpty {
+                writer.append(#","subs":{"#)
+                for (index, channel) in channels.enumerated() {
+                    if index > 0 { writer.append(",") }
+                    JSONWriter.writeString(channel.bytes, to: writer)
+                    writer.append(":{}")
+                }
+                writer.append("}")
+            }
             if ping > 0 {
                 writer.append(#","ping":"#)
                 writer.append(decimal: UInt64(ping))
@@ -71,8 +85,56 @@ package enum CentrifugeEncoder {
         }
     }
 
-    package static func writeSubscribed(_ id: UInt32, to writer: ByteWriter) {
-        reply(id, writer) { writer.append(#""subscribe":{}"#) }
+    /// - Parameter ttl: Seconds until the subscription needs a new token; nil for never.
+    package static func writeSubscribed(_ id: UInt32, ttl: UInt32? = nil, to writer: ByteWriter) {
+        reply(id, writer) {
+            writer.append(#""subscribe":{"#)
+            writeExpiry(ttl, isFirst: true, to: writer)
+            writer.append("}")
+        }
+    }
+
+    package static func writeRefreshed(
+        _ id: UInt32, client: SessionID, version: String, ttl: UInt32?, to writer: ByteWriter
+    ) {
+        reply(id, writer) {
+            writer.append(#""refresh":{"client":""#)
+            writer.append(client)
+            writer.append(#"","version":"#)
+            JSONWriter.writeString(version, to: writer)
+            writeExpiry(ttl, isFirst: false, to: writer)
+            writer.append("}")
+        }
+    }
+
+    package static func writeSubRefreshed(_ id: UInt32, ttl: UInt32?, to writer: ByteWriter) {
+        reply(id, writer) {
+            writer.append(#""sub_refresh":{"#)
+            writeExpiry(ttl, isFirst: true, to: writer)
+            writer.append("}")
+        }
+    }
+
+    private static func writeExpiry(_ ttl: UInt32?, isFirst: Bool, to writer: ByteWriter) {
+        guard let ttl else { return }
+        if !isFirst { writer.append(",") }
+        writer.append(#""expires":true,"ttl":"#)
+        writer.append(decimal: UInt64(ttl))
+    }
+
+    /// The node ended a subscription.
+    package static func writeUnsubscribePush(
+        _ channel: ChannelName, code: UInt32, reason: String, to writer: ByteWriter
+    ) {
+        frame(writer) {
+            writer.append(#"{"push":{"channel":"#)
+            JSONWriter.writeString(channel.bytes, to: writer)
+            writer.append(#","unsubscribe":{"code":"#)
+            writer.append(decimal: UInt64(code))
+            writer.append(#","reason":"#)
+            JSONWriter.writeString(reason, to: writer)
+            writer.append("}}}")
+        }
     }
 
     package static func writeUnsubscribed(_ id: UInt32, to writer: ByteWriter) {

@@ -13,6 +13,7 @@ package enum CentrifugeIntent {
         package let id: UInt32
         package let channel: ChannelName
         package let isRecovering: Bool
+        package let token: [UInt8]?
     }
 
     case connect(Connect)
@@ -22,6 +23,10 @@ package enum CentrifugeIntent {
     case publish(id: UInt32, ChannelName, data: UnsafeRawBufferPointer)
     case pong
     case send(data: UnsafeRawBufferPointer)
+    /// A new token for the connection.
+    case refresh(id: UInt32, token: [UInt8])
+    /// A new token for a subscription.
+    case subRefresh(id: UInt32, ChannelName, token: [UInt8])
     /// Answer with an error.
     case refuse(id: UInt32, CentrifugeError)
     case disconnect(CentrifugeDisconnect)
@@ -123,7 +128,13 @@ package struct CentrifugeMachine: Equatable {
             return .send(data: request.data ?? UnsafeRawBufferPointer(start: nil, count: 0))
         case .rpc:
             return .refuse(id: id, .methodNotFound)
-        case .refresh, .ping:
+        case .refresh:
+            // Without a token there is nothing to refresh with: the client is broken.
+            guard let token = Self.text(request.token), let token, !token.isEmpty else {
+                return .disconnect(.badRequest)
+            }
+            return .refresh(id: id, token: token)
+        case .ping:
             return .refuse(id: id, .notAvailable)
         }
     }
@@ -132,12 +143,20 @@ package struct CentrifugeMachine: Equatable {
         of method: CentrifugeCommand.Method, _ id: UInt32, _ channel: ChannelName, _ request: CentrifugeRequest
     ) -> CentrifugeIntent {
         switch method {
-        case .subscribe: return .subscribe(.init(id: id, channel: channel, isRecovering: request.isRecovering))
+        case .subscribe:
+            guard let token = Self.text(request.token) else { return .disconnect(.badRequest) }
+            return .subscribe(
+                .init(id: id, channel: channel, isRecovering: request.isRecovering, token: token))
+        case .subRefresh:
+            guard let token = Self.text(request.token), let token, !token.isEmpty else {
+                return .refuse(id: id, .badRequest)
+            }
+            return .subRefresh(id: id, channel, token: token)
         case .unsubscribe: return .unsubscribe(id: id, channel)
         case .publish:
             guard let data = request.data else { return .refuse(id: id, .badRequest) }
             return .publish(id: id, channel, data: data)
-        // History and presence are switched off for every channel, and no token expires.
+        // History and presence are switched off for every channel.
         default: return .refuse(id: id, .notAvailable)
         }
     }

@@ -11,8 +11,11 @@ import Testing
             return "connect \(connect.id)" + parts.map { " " + ($0.map(text) ?? "-") }.joined()
         case .subscribe(let subscribe):
             return "subscribe \(subscribe.id) \(subscribe.channel)" + (subscribe.isRecovering ? " recovering" : "")
+                + (subscribe.token.map { " by " + text($0) } ?? "")
         case .unsubscribe(let id, let channel): return "unsubscribe \(id) \(channel)"
         case .publish(let id, let channel, let data): return "publish \(id) \(channel) \(text(data))"
+        case .refresh(let id, let token): return "refresh \(id) \(text(token))"
+        case .subRefresh(let id, let channel, let token): return "subrefresh \(id) \(channel) \(text(token))"
         case .pong: return "pong"
         case .send(let data): return "send \(text(data))"
         case .refuse(let id, let error): return "refuse \(id) \(error.code)"
@@ -125,8 +128,13 @@ import Testing
         ("{\"id\":2,\"history\":{\"channel\":\"a\"}}", ["refuse 2 108"]),
         ("{\"id\":2,\"presence\":{\"channel\":\"a\"}}", ["refuse 2 108"]),
         ("{\"id\":2,\"presence_stats\":{\"channel\":\"a\"}}", ["refuse 2 108"]),
-        ("{\"id\":2,\"sub_refresh\":{\"channel\":\"a\",\"token\":\"t\"}}", ["refuse 2 108"]),
-        ("{\"id\":2,\"refresh\":{\"token\":\"t\"}}", ["refuse 2 108"]),
+        ("{\"id\":2,\"sub_refresh\":{\"channel\":\"a\",\"token\":\"t\"}}", ["subrefresh 2 a t"]),
+        ("{\"id\":2,\"sub_refresh\":{\"channel\":\"a\"}}", ["refuse 2 107"]),
+        ("{\"id\":2,\"refresh\":{\"token\":\"t\"}}", ["refresh 2 t"]),
+        ("{\"id\":2,\"refresh\":{\"token\":\"\"}}", ["disconnect 3501"]),
+        ("{\"id\":2,\"refresh\":{}}", ["disconnect 3501"]),
+        ("{\"id\":2,\"subscribe\":{\"channel\":\"a\",\"token\":\"t\"}}", ["subscribe 2 a by t"]),
+        ("{\"id\":2,\"subscribe\":{\"channel\":\"a\",\"token\":\"\\ud800\"}}", ["disconnect 3501"]),
         ("{\"id\":2,\"rpc\":{\"method\":\"m\",\"data\":{}}}", ["refuse 2 104"]),
         // The first method in the order of the protocol counts; fields nobody knows do not.
         (

@@ -1,0 +1,167 @@
+import Authentication
+import Codec
+import Yams
+
+/// The keys that hold lists.
+extension ConfigurationReader {
+    mutating func readList(_ node: Node, _ path: String) {
+        switch path {
+        case "channels": readRules(node)
+        case "client.origins": readOrigins(node)
+        case "auth.keys": readKeys(node)
+        case "auth.audiences": configuration.authAudiences = readTexts(node, path)
+        default: configuration.authIssuers = readTexts(node, path)
+        }
+    }
+
+    private mutating func readTexts(_ node: Node, _ path: String) -> [String] {
+        guard case .sequence(let sequence) = node else {
+            report("'\(path)' has to be a list, not \(Self.kind(of: node))", at: node.mark)
+            return []
+        }
+        return sequence.compactMap { scalar($0, "an entry of '\(path)'", "text") }
+    }
+
+    // MARK: Keys of tokens
+
+    private static let keyKeys = [
+        "secret", "file", "jwks_file", "jwks_url", "id", "algorithm", "refresh", "allow_http",
+    ]
+
+    private mutating func readKeys(_ node: Node) {
+        guard case .sequence(let sequence) = node else {
+            return report("'auth.keys' has to be a list of keys, not \(Self.kind(of: node))", at: node.mark)
+        }
+        for entry in sequence { readKey(entry) }
+    }
+
+    private mutating func readKey(_ node: Node) {
+        guard case .mapping(let mapping) = node else {
+            return report(
+                "a key has to be a mapping, as in { file: /etc/carillon/issuer.pem }, not \(Self.kind(of: node))",
+                at: node.mark)
+        }
+        var source = KeySource(.secret(""))
+        var locations = 0
+        for (keyNode, value) in mapping {
+            let key = keyNode.string ?? ""
+            guard Self.keyKeys.contains(key) else {
+                report(unknown("key", key, nearest: Self.keyKeys), at: keyNode.mark)
+                continue
+            }
+            guard let text = scalar(value, "'\(key)'", "text") else { continue }
+            do throws(ValueError) {
+                switch key {
+                case "id": source.id = text
+                case "algorithm":
+                    guard let algorithm = SignatureAlgorithm(name: text) else {
+                        let names = SignatureAlgorithm.allCases.map(\.rawValue).joined(separator: ", ")
+                        throw ValueError(message: "'\(text)' is not possible here; right would be \(names)")
+                    }
+                    source.algorithm = algorithm
+                case "refresh": source.interval = try Value.duration(text, .seconds(10)...(.seconds(86_400)))
+                case "allow_http": source.allowsPlainHTTP = try Value.flag(text)
+                default:
+                    locations += 1
+                    source.location = Self.location(key, text)
+                }
+            } catch {
+                report("'\(key)': \(error.message)", at: value.mark)
+            }
+        }
+        guard locations == 1 else {
+            return report("say once where the key is: secret, file, jwks_file or jwks_url", at: node.mark)
+        }
+        configuration.authKeys.append(source)
+    }
+
+    private static func location(_ key: String, _ text: String) -> KeySource.Location {
+        switch key {
+        case "secret": .secret(text)
+        case "file": .pem(text)
+        case "jwks_file": .jwksFile(text)
+        default: .jwksURL(text)
+        }
+    }
+
+    // MARK: Origins and rules
+
+    mutating func readOrigins(_ node: Node) {
+        guard case .sequence(let sequence) = node else {
+            return report("'client.origins' has to be a list, not \(Self.kind(of: node))", at: node.mark)
+        }
+        var origins: Set<String> = []
+        for entry in sequence {
+            guard let text = scalar(entry, "an entry of 'client.origins'", "scheme://host[:port] or *") else {
+                continue
+            }
+            if text == "*" {
+                configuration.origins = .any
+                return
+            }
+            let parts = text.lowercased().split(separator: "/", omittingEmptySubsequences: false)
+            guard parts.count == 3, ["http:", "https:"].contains(parts[0]), parts[1].isEmpty, !parts[2].isEmpty else {
+                report("'\(text)' is not an origin; right would be https://app.example.com", at: entry.mark)
+                continue
+            }
+            origins.insert(text.lowercased())
+        }
+        configuration.origins = .listed(origins)
+    }
+
+    mutating func readRules(_ node: Node) {
+        guard case .sequence(let sequence) = node else {
+            return report("'channels' has to be a list of rules, not \(Self.kind(of: node))", at: node.mark)
+        }
+        for entry in sequence { readRule(entry) }
+    }
+
+    mutating func readRule(_ node: Node) {
+        guard case .mapping(let mapping) = node else {
+            return report(
+                "a rule has to be a mapping, as in { match: \"chat:*\", publish: client }, not \(Self.kind(of: node))",
+                at: node.mark)
+        }
+        var rule = ChannelRule(match: ChannelPattern(""))
+        var hasMatch = false
+        for (keyNode, value) in mapping {
+            let key = keyNode.string ?? ""
+            guard ConfigurationKey.ruleKeys.contains(key) else {
+                reportUnknownRuleKey(key, at: keyNode.mark)
+                continue
+            }
+            guard let text = scalar(value, "'\(key)'", "text") else { continue }
+            do throws(ValueError) {
+                switch key {
+                case "match":
+                    rule.match = ChannelPattern(text)
+                    hasMatch = true
+                case "subscribe": rule.subscribe = try Value.choice(text)
+                case "publish": rule.publish = try Value.choice(text)
+                default: rule.slow = try Value.choice(text)
+                }
+            } catch {
+                report("'\(key)': \(error.message)", at: value.mark)
+            }
+        }
+        if !hasMatch { report("the rule does not say which channels it is for: add match: \"…\"", at: node.mark) }
+        configuration.channels.append(rule)
+    }
+
+    mutating func reportUnknownRuleKey(_ key: String, at mark: Mark?) {
+        if ConfigurationKey.later.contains("channels.\(key)") {
+            report("'\(key)' is not possible in this version yet", at: mark)
+        } else {
+            report(unknown("key", key, nearest: ConfigurationKey.ruleKeys), at: mark)
+        }
+    }
+
+    static func kind(of node: Node) -> String {
+        switch node {
+        case .scalar: "one value"
+        case .mapping: "a mapping"
+        case .sequence: "a list"
+        case .alias: "an alias"
+        }
+    }
+}
