@@ -34,6 +34,7 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.10.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
     ],
     targets: [
         // The executable: argument parsing only.
@@ -49,7 +50,9 @@ let package = Package(
             swiftSettings: settings),
 
         // Load and measurement: clients of our own, by the thousand, on the same reactor.
-        .target(name: "Bench", dependencies: ["Client"], path: "Benchmarks/Bench", swiftSettings: settings),
+        .target(
+            name: "Bench", dependencies: ["Client", "Reactor", "Codec"], path: "Benchmarks/Bench",
+            swiftSettings: settings),
         .target(name: "Client", dependencies: ["Reactor", "Codec"], swiftSettings: settings),
 
         // Everything a client or an operator touches.
@@ -63,7 +66,11 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "HummingbirdTLS", package: "hummingbird"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: settings),
@@ -86,7 +93,7 @@ let package = Package(
         .target(name: "Backplane", dependencies: ["Reactor", "Codec"], swiftSettings: settings),
 
         // Sockets and time. Knows no protocol.
-        .target(name: "Reactor", dependencies: ["CLinux"], swiftSettings: settings),
+        .target(name: "Reactor", dependencies: ["CLinux", "COpenSSL"], swiftSettings: settings),
 
         // Bytes <-> meaning. Pure: no sockets, clocks, locks or logs.
         .target(name: "Codec", dependencies: ["CHiredis", "COpenSSL"], swiftSettings: settings),
@@ -102,8 +109,10 @@ let package = Package(
             name: "AuthenticationTests",
             dependencies: ["Authentication", "Codec", .product(name: "Logging", package: "swift-log")],
             exclude: ["Fixtures"], swiftSettings: settings),
-        .testTarget(name: "BackplaneTests", dependencies: ["Backplane"], swiftSettings: settings),
-        .testTarget(name: "NodeTests", dependencies: ["Node"], swiftSettings: settings),
-        .testTarget(name: "ClientTests", dependencies: ["Client"], swiftSettings: settings),
+        .testTarget(name: "BackplaneTests", dependencies: ["Backplane", "Reactor", "Codec"], swiftSettings: settings),
+        .testTarget(
+            name: "NodeTests", dependencies: ["Node", "Authentication", "Backplane", "Reactor", "Codec"],
+            swiftSettings: settings),
+        .testTarget(name: "ClientTests", dependencies: ["Client", "Reactor", "Codec"], swiftSettings: settings),
     ]
 )

@@ -32,7 +32,7 @@ class Demonstration:
 
     def __init__(self, directory: Path) -> None:
         self.page = PageServer()
-        self.cluster = Cluster(directory, client={"listen": "127.0.0.1:0", "origins": [self.page.origin]})
+        self.cluster = Cluster(directory, balanced=True, client={"listen": "127.0.0.1:0", "origins": [self.page.origin]})
         self._since = time.monotonic()
 
     def progress(self, what: str) -> None:
@@ -60,7 +60,7 @@ class Demonstration:
         say()
         say(f"  clients    {client}   (HAProxy; its own page: http://127.0.0.1:{balancer.statistics_port}/)")
         for node in nodes:
-            say(f"  {node.name}     {node.client}   admin page http://{node.admin}/   process {node.pid}")
+            say(f"  {node.name}     {node.client}   behind HAProxy only   admin page http://{node.admin}/   process {node.pid}")
         say(f"  redis      {self.cluster.redis.url}")
         say(f"  logs       {self.cluster.directory}")
         say(f"""

@@ -75,11 +75,12 @@ def unit(score: Score) -> None:
 
 
 def integration(score: Score, everything: bool) -> None:
-    results = BUILD / "integration.xml"
-    results.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pytest", "Tests/Integration", f"--junitxml={results}"]
-    status = step("integration tests", [*command, *(["--everything"] if everything else [])])
-    score.read(results, "integration tests", status)
+    for what, folder in (("integration tests", "Tests/Integration"), ("conformance", "Tests/Conformance")):
+        results = BUILD / f"{Path(folder).name.lower()}.xml"
+        results.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "pytest", folder, f"--junitxml={results}"]
+        status = step(what, [*command, *(["--everything"] if everything else [])])
+        score.read(results, what, status)
 
 
 def main() -> int:

@@ -1,28 +1,6 @@
 import CLinux
 import Glibc
 
-/// Why a connection ended.
-package enum ConnectionClosed: Error, Equatable, Sendable, CustomStringConvertible {
-    /// The other side closed it.
-    case byPeer
-    /// We closed it.
-    case locally
-    case connectTimedOut
-    case failed(SystemError)
-    /// More waits to be sent than may: the other side does not read.
-    case outboundLimit(bytes: Int)
-
-    package var description: String {
-        switch self {
-        case .byPeer: "the other side closed the connection"
-        case .locally: "closed on request"
-        case .connectTimedOut: "the connection was not established in time"
-        case .failed(let error): error.description
-        case .outboundLimit(let bytes): "more than \(bytes) bytes wait to be sent"
-        }
-    }
-}
-
 package protocol ConnectionDelegate: AnyObject {
     func connected(_ connection: Connection)
     /// The bytes are valid until the call returns, and may be changed in place.
@@ -44,6 +22,9 @@ package final class Connection: ReactorHandler, TurnWork {
     private var handler: HandlerID!
     private var stream: Stream?
     private var isConnecting = false
+    /// The socket is connected, and TLS is being agreed on.
+    private var isHandshaking = false
+    private var encryption: ConnectionEncryption?
     /// Grows with every connect, so that what belongs to an earlier one is ignored.
     private var generation: UInt32 = 0
     private var candidates: [SocketAddress] = []
@@ -53,6 +34,8 @@ package final class Connection: ReactorHandler, TurnWork {
     private var outbound: [UInt8] = []
     private var sent = 0
     private var isBlocked = false
+    /// What is to be sent waits for TLS to read something first.
+    private var isBlockedOnRead = false
 
     /// Bytes read per turn.
     package static let readBudget = 256 * 1024
@@ -68,9 +51,16 @@ package final class Connection: ReactorHandler, TurnWork {
 
     package var outboundBytes: Int { outbound.count - sent }
     package var descriptor: Int32? { stream?.descriptor }
+    /// What was agreed on, while an encrypted connection is open.
+    package var negotiated: TLSNegotiated? { stream?.negotiated }
 
-    /// Tries the addresses one after the other until one answers or the deadline passes.
-    package func connect(to addresses: [SocketAddress], deadline: Duration) {
+    /// Tries the addresses one after the other until one answers or the deadline passes, which the TLS handshake has
+    /// to meet too. A handshake that fails ends the attempt: the next address would be the same server.
+    ///
+    /// With TLS 1.3 a server may refuse our certificate after `connected`.
+    package func connect(
+        to addresses: [SocketAddress], deadline: Duration, encryption: ConnectionEncryption? = nil
+    ) {
         precondition(stream == nil, "a connection is closed before it connects again")
         generation = (generation &+ 1) & 0xFF_FFFF
         candidates = addresses
@@ -79,11 +69,14 @@ package final class Connection: ReactorHandler, TurnWork {
         outbound.removeAll(keepingCapacity: true)
         sent = 0
         isBlocked = false
+        isBlockedOnRead = false
+        isHandshaking = false
         isConnecting = true
+        self.encryption = encryption
         let attempt = generation
         self.deadline = reactor.schedule(after: deadline) { [weak self] in
             guard let self, self.generation == attempt, self.isConnecting else { return }
-            self.end(.connectTimedOut)
+            self.end(self.isHandshaking ? .handshakeTimedOut : .connectTimedOut)
         }
         tryNext()
     }
@@ -116,23 +109,26 @@ package final class Connection: ReactorHandler, TurnWork {
 
     /// Sends what the system takes.
     package func flush() {
-        guard isOpen, !isBlocked, let stream else { return }
+        guard isOpen, !isBlocked, !isBlockedOnRead, let stream else { return }
         while sent < outbound.count {
             let result = outbound.withUnsafeBytes { stream.send(UnsafeRawBufferPointer(rebasing: $0[sent...])) }
             switch result {
             case .bytes(let count):
                 sent += count
             case .wouldBlock:
-                isBlocked = true
-                reactor.change(
-                    stream.descriptor, to: [.readable, .writable], handler: handler, slot: 0, generation: generation)
+                if stream.sendWaitsForRead {
+                    isBlockedOnRead = true
+                } else {
+                    isBlocked = true
+                    watch(stream, for: [.readable, .writable])
+                }
                 if sent >= Self.gatheredBytes {
                     outbound.removeFirst(sent)
                     sent = 0
                 }
                 return
             case .failed(let code):
-                return end(.failed(SystemError(call: "send", code: code)))
+                return end(stream.failure.map { .tls($0) } ?? .failed(SystemError(call: "send", code: code)))
             }
         }
         outbound.removeAll(keepingCapacity: outbound.capacity <= 4 * Self.gatheredBytes)
@@ -151,6 +147,8 @@ package final class Connection: ReactorHandler, TurnWork {
         stream = nil
         isOpen = false
         isConnecting = false
+        isHandshaking = false
+        encryption = nil
         generation = (generation &+ 1) & 0xFF_FFFF
         delegate?.closed(self, reason: reason)
     }
@@ -162,13 +160,19 @@ package final class Connection: ReactorHandler, TurnWork {
 
     package func ready(slot: UInt32, generation: UInt32, readiness: Readiness) {
         guard generation == self.generation, let stream else { return }
+        if isHandshaking { return shakeHands(stream) }
         if isConnecting { return finishConnecting(stream) }
         if readiness.contains(.writable), isBlocked {
             isBlocked = false
-            reactor.change(stream.descriptor, to: .readable, handler: handler, slot: 0, generation: generation)
+            watch(stream, for: .readable)
             flush()
         }
-        if !readiness.isDisjoint(with: [.readable, .hangup, .error]) { read(generation) }
+        let isReadable = !readiness.isDisjoint(with: [.readable, .hangup, .error])
+        guard generation == self.generation, isReadable || stream.readWaitsForWrite else { return }
+        read(generation)
+        guard isBlockedOnRead, generation == self.generation else { return }
+        isBlockedOnRead = false
+        flush()
     }
 
     private func finishConnecting(_ stream: Stream) {
@@ -180,30 +184,68 @@ package final class Connection: ReactorHandler, TurnWork {
             self.stream = nil
             return tryNext()
         }
+        if candidates[candidate - 1].family != AF_UNIX { Socket.setNoDelay(stream.descriptor) }
+        guard let encryption else { return opened(stream) }
+        do {
+            let encrypted = try Stream(
+                descriptor: stream.descriptor, context: encryption.context, serverName: encryption.serverName)
+            self.stream = encrypted
+            isHandshaking = true
+            shakeHands(encrypted)
+        } catch {
+            end(.tlsSetup(error))
+        }
+    }
+
+    private func shakeHands(_ stream: Stream) {
+        switch stream.handshake() {
+        case .done:
+            isHandshaking = false
+            let current = generation
+            opened(stream)
+            // What came together with the end of the handshake makes no socket readable.
+            if current == generation, stream.hasPending { read(current) }
+        case .wantsRead:
+            watch(stream, for: .readable)
+        case .wantsWrite:
+            watch(stream, for: .writable)
+        case .failed(let failure):
+            end(.tls(failure))
+        }
+    }
+
+    private func opened(_ stream: Stream) {
         if let deadline { reactor.cancel(deadline) }
         deadline = nil
         isConnecting = false
         isOpen = true
-        if candidates[candidate - 1].family != AF_UNIX { Socket.setNoDelay(stream.descriptor) }
-        reactor.change(stream.descriptor, to: .readable, handler: handler, slot: 0, generation: generation)
+        watch(stream, for: .readable)
         delegate?.connected(self)
+    }
+
+    private func watch(_ stream: Stream, for readiness: Readiness) {
+        reactor.change(stream.descriptor, to: readiness, handler: handler, slot: 0, generation: generation)
     }
 
     private func read(_ generation: UInt32) {
         var total = 0
-        while total < Self.readBudget, generation == self.generation, let stream {
+        while generation == self.generation, let stream, total < Self.readBudget || stream.hasPending {
             switch stream.read(into: reactor.readBuffer) {
             case .bytes(let count):
                 total += count
                 delegate?.received(
                     self, bytes: UnsafeMutableRawBufferPointer(rebasing: reactor.readBuffer[..<count]))
-                if count < reactor.readBuffer.count { return }
+                if count < reactor.readBuffer.count, generation != self.generation || !stream.hasPending { return }
             case .wouldBlock:
+                if stream.readWaitsForWrite, !isBlocked {
+                    isBlocked = true
+                    watch(stream, for: [.readable, .writable])
+                }
                 return
             case .end:
                 return end(.byPeer)
             case .failed(let code):
-                return end(.failed(SystemError(call: "read", code: code)))
+                return end(stream.failure.map { .tls($0) } ?? .failed(SystemError(call: "read", code: code)))
             }
         }
     }

@@ -71,6 +71,13 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         yield started.start()
 
 
+@pytest.fixture
+def balanced_cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """The same, to be put behind a balancer: clients cannot come directly."""
+    with Cluster(tmp_path, balanced=True) as started:
+        yield started.start()
+
+
 @pytest.fixture(scope="session")
 def page() -> Iterator[PageServer]:
     server = PageServer()

@@ -14,8 +14,10 @@ from rig.waiting import until
 from rig.wire import Wire, upgrade
 
 
-def test_a_node_that_is_not_ready_gets_no_clients(cluster: Cluster, tmp_path: Path, start_node: Any) -> None:
-    lonely: Node = start_node("lonely", redis_url=f"redis://127.0.0.1:{free_port()}", ready=False)
+def test_a_node_that_is_not_ready_gets_no_clients(balanced_cluster: Cluster, tmp_path: Path, start_node: Any) -> None:
+    cluster = balanced_cluster
+    lonely: Node = start_node(
+        "lonely", redis_url=f"redis://127.0.0.1:{free_port()}", ready=False, client=cluster.nodes[0].configuration["client"])
     balancer = HAProxy(tmp_path, [cluster.nodes[0].client, cluster.nodes[1].client, lonely.client])
     try:
         balancer.start(ready=2)
@@ -28,7 +30,8 @@ def test_a_node_that_is_not_ready_gets_no_clients(cluster: Cluster, tmp_path: Pa
         balancer.stop()
 
 
-def test_without_redis_clients_are_let_in_and_wait(cluster: Cluster) -> None:
+def test_without_redis_clients_are_let_in_and_wait(balanced_cluster: Cluster) -> None:
+    cluster = balanced_cluster
     balancer = cluster.balance(HAProxy)
     staying = WebsocketsClient(balancer.client, "news")
     cluster.redis.kill()
@@ -47,7 +50,8 @@ def test_without_redis_clients_are_let_in_and_wait(cluster: Cluster) -> None:
 
 
 @pytest.mark.parametrize("kind", [HAProxy, Nginx], ids=["haproxy", "nginx"])
-def test_clients_find_the_nodes_that_are_left(cluster: Cluster, kind: type[Balancer]) -> None:
+def test_clients_find_the_nodes_that_are_left(balanced_cluster: Cluster, kind: type[Balancer]) -> None:
+    cluster = balanced_cluster
     balancer = cluster.balance(kind)
     cluster.nodes[0].kill()
     cluster.nodes[1].kill()

@@ -45,7 +45,8 @@ def test_the_command_shows_all_three(cluster: Cluster) -> None:
         assert {entry["name"] for entry in report["cluster"]} == {"node-1", "node-2", "node-3"}
 
 
-def test_a_killed_node_is_gone_within_its_lease_and_its_clients_go_elsewhere(cluster: Cluster) -> None:
+def test_a_killed_node_is_gone_within_its_lease_and_its_clients_go_elsewhere(balanced_cluster: Cluster) -> None:
+    cluster = balanced_cluster
     balancer = cluster.balance(HAProxy)
     clients = [CentrifugeClient(balancer.client, "news") for _ in range(9)]
     first, victim, third = cluster.nodes

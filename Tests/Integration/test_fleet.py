@@ -14,7 +14,7 @@ from rig.fleet import Fleet
 def test_every_client_gets_every_publication(
     kind: type[Balancer], tmp_path: Path, browser: Chromium, page: PageServer
 ) -> None:
-    with Cluster(tmp_path, client={"origins": [page.origin]}) as cluster:
+    with Cluster(tmp_path, balanced=True, client={"origins": [page.origin]}) as cluster:
         cluster.start()
         balancer = cluster.balance(kind)
         fleet = Fleet(balancer.client, cluster.nodes, browser)

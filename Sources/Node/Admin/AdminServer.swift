@@ -2,6 +2,9 @@ import Codec
 import Foundation
 import HTTPTypes
 import Hummingbird
+import HummingbirdCore
+import HummingbirdTLS
+import NIOSSL
 package import Logging
 import NIOCore
 import Reactor
@@ -36,7 +39,7 @@ package struct AdminServer: Service {
         Routes(node: node, inspector: inspector).add(to: router)
         let onListening = onListening
         let application = Application(
-            router: router,
+            router: router, server: try Self.server(node.configuration.adminTLS),
             configuration: .init(
                 address: .hostname(listen.ipText, port: Int(listen.port ?? 0)), serverName: "carillon"),
             onServerRunning: { channel in
@@ -49,6 +52,32 @@ package struct AdminServer: Service {
             throw SystemError(call: "bind \(listen) for the admin listener", code: error.errnoCode)
         }
     }
+}
+
+extension AdminServer {
+    /// HTTP/1.1, over TLS where it is configured.
+    private static func server(_ files: TLSFiles) throws -> HTTPServerBuilder {
+        guard let certificate = files.certificate, let key = files.key else { return .http1() }
+        do {
+            let chain = try NIOSSLCertificate.fromPEMFile(certificate).map { NIOSSLCertificateSource.certificate($0) }
+            var configuration = TLSConfiguration.makeServerConfiguration(
+                certificateChain: chain, privateKey: .privateKey(try NIOSSLPrivateKey(file: key, format: .pem)))
+            configuration.minimumTLSVersion = .tlsv12
+            configuration.applicationProtocols = ["http/1.1"]
+            return try .tls(.http1(), tlsConfiguration: configuration)
+        } catch {
+            throw AdminTLSError(certificate: certificate, key: key, reason: "\(error)")
+        }
+    }
+}
+
+/// Why the admin listener cannot have TLS.
+private struct AdminTLSError: Error, CustomStringConvertible {
+    let certificate: String
+    let key: String
+    let reason: String
+
+    var description: String { "admin.tls with \(certificate) and \(key): \(reason)" }
 }
 
 /// Gives every refusal the API's shape, and says what is there when somebody asks for what is not.

@@ -25,6 +25,9 @@ package struct Configuration: Equatable, Sendable {
 
     package var clientListen = SocketAddress.ipv4(0, port: 8000)
     package var origins = OriginRule.sameHost
+    package var proxy = ProxyRule()
+    package var clientTLS = TLSFiles()
+    package var adminTLS = TLSFiles()
 
     package var adminListen = SocketAddress.ipv4(0x7F00_0001, port: 8001)
     package var adminToken: String?
@@ -101,6 +104,18 @@ package struct Configuration: Equatable, Sendable {
         }
         if messageBytes > outboundBytesNode {
             found.append("limits.message_bytes has to be at most limits.outbound_bytes_node")
+        }
+        found += clientTLS.contradictions(in: "client.tls")
+        found += adminTLS.contradictions(in: "admin.tls")
+        if proxy.isRequired, proxy.trusted.isEmpty {
+            found.append(
+                "client.proxy_protocol.mode is required and client.proxy_protocol.trusted is empty: name the balancers' addresses"
+            )
+        }
+        if !proxy.isRequired, !proxy.trusted.isEmpty {
+            found.append(
+                "client.proxy_protocol.trusted has no effect while client.proxy_protocol.mode is off: set it to required"
+            )
         }
         if authRequired, authKeys.isEmpty, connectHookURL == nil {
             found.append(

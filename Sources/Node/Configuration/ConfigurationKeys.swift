@@ -45,6 +45,32 @@ extension ConfigurationKey {
         .init("client.listen", "address", default: "0.0.0.0:8000", "Where clients connect: IP:PORT or unix:/PATH.") {
             (configuration, text) throws(ValueError) in configuration.clientListen = try Value.address(text)
         },
+        .init(
+            "client.proxy_protocol.mode", "off | required", default: "off",
+            "Whether every connection begins with a PROXY header (v1 or v2) of a balancer."
+        ) { (configuration, text) throws(ValueError) in configuration.proxy.mode = try Value.choice(text) },
+        .init("client.proxy_protocol.timeout", "duration", default: "5s", "How long that header may take.") {
+            (configuration, text) throws(ValueError) in
+            configuration.proxy.timeout = try Value.duration(text, .milliseconds(100)...(.seconds(60)))
+        },
+        .init(
+            "client.tls.certificate", "file", default: "none", "Certificates of the client port (PEM), its own first."
+        ) {
+            (configuration, text) throws(ValueError) in configuration.clientTLS.certificate = text
+        },
+        .init("client.tls.key", "file", default: "none", "Its private key (PEM). Both are read again on SIGHUP.") {
+            (configuration, text) throws(ValueError) in configuration.clientTLS.key = text
+        },
+        .init(
+            "client.tls.client_certificates", "ignored | requested | required", default: "ignored",
+            "Whether clients show certificates too."
+        ) {
+            (configuration, text) throws(ValueError) in
+            configuration.clientTLS.clientCertificates = try Value.choice(text)
+        },
+        .init("client.tls.authorities", "file", default: "none", "Who signs the clients' certificates (PEM).") {
+            (configuration, text) throws(ValueError) in configuration.clientTLS.authorities = text
+        },
         .init("admin.listen", "address", default: "127.0.0.1:8001", "Where the API, metrics and health are.") {
             (configuration, text) throws(ValueError) in configuration.adminListen = try Value.tcpAddress(text)
         },
@@ -52,6 +78,14 @@ extension ConfigurationKey {
             "admin.token", "text", default: "none", isSecret: true,
             "Bearer token of the API; required when admin.listen is not loopback."
         ) { (configuration, text) throws(ValueError) in configuration.adminToken = try Value.token(text) },
+        .init(
+            "admin.tls.certificate", "file", default: "none", "Certificates of the admin listener (PEM), its own first."
+        ) {
+            (configuration, text) throws(ValueError) in configuration.adminTLS.certificate = text
+        },
+        .init("admin.tls.key", "file", default: "none", "Its private key (PEM).") {
+            (configuration, text) throws(ValueError) in configuration.adminTLS.key = text
+        },
         .init("backplane.kind", "memory | redis", default: "memory", "What joins the nodes; memory is one node alone.")
         {
             (configuration, text) throws(ValueError) in configuration.backplane = try Value.choice(text)
@@ -243,6 +277,7 @@ extension ConfigurationKey {
     /// Keys that hold lists.
     package static let lists: [(path: String, summary: String)] = [
         ("client.origins", "Web pages that may connect, as scheme://host[:port]; * is any; default: the same host."),
+        ("client.proxy_protocol.trusted", "Addresses and ranges of the balancers, as 10.0.0.0/8 or ::1."),
         (
             "auth.keys",
             "Keys of tokens, each { secret | file | jwks_file | jwks_url: …, id, algorithm, refresh, allow_http }."
@@ -256,7 +291,7 @@ extension ConfigurationKey {
 
     /// Keys of later versions, so that whoever tries them is told so and not only that they are unknown.
     static let later: Set<String> = [
-        "client.tls", "client.proxy_protocol", "admin.tls", "channels.history", "channels.presence",
+        "channels.history", "channels.presence",
     ]
 
     /// The keys of a rule in `channels`.

@@ -8,6 +8,7 @@ extension ConfigurationReader {
         switch path {
         case "channels": readRules(node)
         case "client.origins": readOrigins(node)
+        case "client.proxy_protocol.trusted": readRanges(node, path)
         case "auth.keys": readKeys(node)
         case "auth.audiences": configuration.authAudiences = readTexts(node, path)
         default: configuration.authIssuers = readTexts(node, path)
@@ -20,6 +21,20 @@ extension ConfigurationReader {
             return []
         }
         return sequence.compactMap { scalar($0, "an entry of '\(path)'", "text") }
+    }
+
+    private mutating func readRanges(_ node: Node, _ path: String) {
+        guard case .sequence(let sequence) = node else {
+            return report("'\(path)' has to be a list, not \(Self.kind(of: node))", at: node.mark)
+        }
+        for entry in sequence {
+            guard let text = scalar(entry, "an entry of '\(path)'", "address or range") else { continue }
+            do {
+                configuration.proxy.trusted.append(try AddressRange(parsing: text))
+            } catch {
+                report("'\(path)': \(error)", at: entry.mark)
+            }
+        }
     }
 
     // MARK: Keys of tokens

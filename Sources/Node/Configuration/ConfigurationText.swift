@@ -17,11 +17,14 @@ package enum ConfigurationText {
             let sections = Array(parts.dropLast())
             for depth in sections.indices where Array(open.prefix(depth + 1)) != Array(sections.prefix(depth + 1)) {
                 if depth == 0 { lines.append("") }
-                lines.append(indent(depth) + "\(sections[depth]):")
+                // A section in which nothing is set is a comment too.
+                let prefix = sections.prefix(depth + 1).joined(separator: ".") + "."
+                let isSet = ConfigurationKey.all.contains { $0.path.hasPrefix(prefix) && Self.isShown($0) }
+                lines.append(indent(depth) + (isSet ? "" : "# ") + "\(sections[depth]):")
                 open = Array(sections.prefix(depth + 1))
             }
             open = sections
-            let isShown = !["none", "the host's name"].contains(key.defaultText)
+            let isShown = Self.isShown(key)
             let line = "\(parts.last!): \(isShown ? quoted(key.defaultText) : "…")"
             lines.append(
                 indent(sections.count) + (isShown ? "" : "# ") + line + "    # \(key.summary)"
@@ -40,6 +43,11 @@ package enum ConfigurationText {
             "channels:", "  - { match: \"*\", subscribe: anyone, publish: server, slow: disconnect }", "",
         ]
         return lines.joined(separator: "\n")
+    }
+
+    /// Whether there is a default that could be written down.
+    private static func isShown(_ key: ConfigurationKey) -> Bool {
+        !["none", "the host's name"].contains(key.defaultText)
     }
 
     private static func indent(_ depth: Int) -> String { String(repeating: "  ", count: depth) }
@@ -70,6 +78,7 @@ extension Configuration {
             all[index].value = "\(redis.endpoint)"
         }
         all.append(("client.origins", origins.text))
+        all.append(("client.proxy_protocol.trusted", proxy.trusted.map(\.description).joined(separator: ", ")))
         all.append(("auth.keys", authKeys.map(\.place).joined(separator: ", ")))
         all.append(("auth.audiences", authAudiences.joined(separator: ", ")))
         all.append(("auth.issuers", authIssuers.joined(separator: ", ")))

@@ -191,21 +191,25 @@ package struct Outbound {
     ///
     /// - Returns: How many bytes were dropped.
     @discardableResult
-    package mutating func dropUnsent() -> Int {
+    package mutating func dropUnsent(committed: Int = 0) -> Int {
         guard let piece = head else { return 0 }
         let before = bytes
+        guard piece.isBegun || committed > 0 else {
+            removeAll()
+            return before
+        }
+        var kept = piece.count
         if let rest {
-            for index in rest.pointee.first..<rest.pointee.end { rest.pointee.pieces[index].block.release() }
-            freeRest()
+            var index = rest.pointee.first
+            while index < rest.pointee.end, kept < committed {
+                kept += rest.pointee.pieces[index].count
+                index += 1
+            }
+            for dropped in index..<rest.pointee.end { rest.pointee.pieces[dropped].block.release() }
+            if index == rest.pointee.first { freeRest() } else { rest.pointee.end = index }
         }
-        if piece.isBegun {
-            bytes = piece.count
-        } else {
-            piece.block.release()
-            head = nil
-            bytes = 0
-        }
-        return before - bytes
+        bytes = kept
+        return before - kept
     }
 
     /// Drops everything and gives all memory back.

@@ -44,6 +44,7 @@ package final class Shard: ReactorHandler, TurnWork, @unchecked Sendable {
     /// The channel of the last command to publish, and whether clients may.
     var lastPublished: (name: ChannelName, rule: ChannelRule)?
     let gatekeeper: Gatekeeper
+    let tls: TLSServer?
     /// Sessions that wait for a decision about them, centrifuge sessions that wait for their first channels, and what
     /// the application may want to know of requests.
     var judging: [UInt32: Judging] = [:]
@@ -76,8 +77,9 @@ package final class Shard: ReactorHandler, TurnWork, @unchecked Sendable {
 
     package init(
         reactor: Reactor, index: Int, node: NodeID, settings: ShardSettings, exchange: Exchange, admission: Admission,
-        gatekeeper: Gatekeeper
+        gatekeeper: Gatekeeper, tls: TLSServer?
     ) {
+        self.tls = tls
         self.gatekeeper = gatekeeper
         self.reactor = reactor
         self.index = index
@@ -109,6 +111,7 @@ package final class Shard: ReactorHandler, TurnWork, @unchecked Sendable {
 
     package func ready(slot: UInt32, generation: UInt32, readiness: Readiness) {
         guard let session = table.find(slot, generation: generation) else { return }
+        if session.pointee.phase == .securing { return secure(slot, session) }
         if readiness.contains(.writable), session.pointee.flags.contains(.blocked) {
             resumeWriting(slot, session)
             guard table.find(slot, generation: generation) != nil else { return }
@@ -209,6 +212,7 @@ package struct ShardSettings: Sendable {
     package var pingInterval: Duration
     package var pongTimeout: Duration
     package var origins: OriginRule
+    package var proxy: ProxyRule
     package var version: String
     /// Bytes of incomplete messages that all sessions of one reactor may hold together.
     package var reactorIncompleteBytes: Int
@@ -230,6 +234,7 @@ package struct ShardSettings: Sendable {
         pingInterval = configuration.pingInterval
         pongTimeout = configuration.pongTimeout
         origins = configuration.origins
+        proxy = configuration.proxy
         self.version = version
         reactorIncompleteBytes = configuration.incompleteBytesNode / reactors
         messageTimeout = configuration.messageTimeout

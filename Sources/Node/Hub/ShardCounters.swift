@@ -38,6 +38,12 @@ package struct ShardCounters: Sendable {
     package var controlRateHits: UInt64 = 0
     package var messageTimeouts: UInt64 = 0
     package var incompleteLimitHits: UInt64 = 0
+    /// From addresses that are not trusted to speak for others.
+    package var proxyRefused: UInt64 = 0
+    /// No PROXY header, or none that is right, in time.
+    package var proxyErrors: UInt64 = 0
+    package var tlsHandshakes: UInt64 = 0
+    package var tlsErrors: UInt64 = 0
     package var userLimitHits: UInt64 = 0
     /// Refused for who they are, or are not.
     package var unauthorized: UInt64 = 0

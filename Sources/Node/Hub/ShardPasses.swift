@@ -293,6 +293,8 @@ extension Shard {
         case .done:
             if session.pointee.phase == .closing { finishClosing(slot) }
         case .blocked:
+            // TLS may have to hear something first; then the next read goes on with it.
+            guard !session.pointee.stream.sendWaitsForRead else { return }
             session.pointee.flags.insert(.blocked)
             updateInterest(slot)
         case .failed:

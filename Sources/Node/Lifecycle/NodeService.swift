@@ -1,6 +1,7 @@
 import Logging
 import Reactor
 import ServiceLifecycle
+import UnixSignals
 
 /// A running node as a service: starts when the group does, leaves in good order when it is asked to.
 package struct NodeService: Service {
@@ -17,7 +18,12 @@ package struct NodeService: Service {
         await onListening()
         let gatekeeper = node.gatekeeper
         let keys = Task { await gatekeeper.run() }
+        let node = node
+        let signals = Task {
+            for await _ in await UnixSignalsSequence(trapping: .sighup) { node.reload() }
+        }
         try? await gracefulShutdown()
+        signals.cancel()
         keys.cancel()
         await node.stop()
     }

@@ -17,6 +17,7 @@ package final class RunningNode: Sendable {
     package let backplane: any Backplane
     package let desk: Desk
     package let gatekeeper: Gatekeeper
+    package let tls: TLSServer?
     package let clientAddress: SocketAddress
     private let listening: [Int32]
     nonisolated(unsafe) private var listeners: [Listener] = []
@@ -40,6 +41,13 @@ package final class RunningNode: Sendable {
 
         let gatekeeper = try Gatekeeper(configuration, log: log)
         self.gatekeeper = gatekeeper
+        var tls: TLSServer?
+        if let files = configuration.clientTLS.server {
+            let server = try TLSServer(files)
+            log.info("client port: TLS\(server.context.certificate.map { ", \($0)" } ?? "")")
+            tls = server
+        }
+        self.tls = tls
 
         // All reactors listen on the port the first one got, which matters when it was chosen by the system.
         var listening: [Int32] = []
@@ -71,7 +79,7 @@ package final class RunningNode: Sendable {
             shards.append(
                 Shard(
                     reactor: reactor, index: reactor.index, node: id, settings: settings, exchange: exchange,
-                    admission: admission, gatekeeper: gatekeeper))
+                    admission: admission, gatekeeper: gatekeeper, tls: tls))
         }
         self.shards = shards
         exchange.attach(shards)
@@ -139,6 +147,19 @@ package final class RunningNode: Sendable {
         }
         for reactor in reactors { reactor.stop() }
         if case .unix(let path) = clientAddress { Socket.removeFile(path) }
+    }
+
+    /// Reads the certificates again, for new connections; what is wrong with them is logged and changes nothing.
+    package func reload() {
+        guard let tls else {
+            return log.notice("SIGHUP: there is nothing to reload; a changed configuration takes a restart")
+        }
+        do throws(TLSError) {
+            let certificate = try tls.reload()
+            log.notice("SIGHUP: new connections get the certificate \(certificate.map { "\($0)" } ?? "")")
+        } catch {
+            log.error("SIGHUP: the certificate stays as it was: \(error)")
+        }
     }
 
     /// How often the listeners had to pause.

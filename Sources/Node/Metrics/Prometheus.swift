@@ -140,6 +140,13 @@ extension ShardCounters {
             ("subscribe_rate_hits", "Subscriptions refused by limits.subscribe_rate.", \.subscribeRateHits),
             ("control_rate_hits", "Sessions ended by limits.control_rate.", \.controlRateHits),
             ("message_timeouts", "Sessions ended by limits.message_timeout.", \.messageTimeouts),
+            (
+                "proxy_refused", "Connections reset: not from an address in client.proxy_protocol.trusted.",
+                \.proxyRefused
+            ),
+            ("proxy_errors", "Connections dropped without a right PROXY header in time.", \.proxyErrors),
+            ("tls_handshakes", "TLS handshakes with clients.", \.tlsHandshakes),
+            ("tls_errors", "TLS handshakes with clients that failed.", \.tlsErrors),
             ("user_limit_hits", "Sessions refused by limits.sessions_per_user.", \.userLimitHits),
             ("unauthorized", "Requests and commands refused for a missing or bad token.", \.unauthorized),
             ("asked", "Decisions about clients for which keys or the application were asked.", \.asked),

@@ -8,6 +8,10 @@ package import Reactor
 package struct SessionSlot {
     package enum Phase: UInt8 {
         case free
+        /// The balancer has not said whole for whom it speaks.
+        case proxy
+        /// The TLS handshake is not over.
+        case securing
         /// The request head has not come in whole.
         case head
         /// The request was understood; somebody is asked who sends it.

@@ -25,7 +25,7 @@ extension Shard {
         guard session.pointee.phase == .open else { return }
         counters.slowDisconnects += 1
         sendGathered()
-        let dropped = session.pointee.outbound.dropUnsent()
+        let dropped = session.pointee.outbound.dropUnsent(committed: session.pointee.stream.committedBytes)
         outboundBytes -= dropped
         counters.slowBytesDropped &+= UInt64(dropped)
         if session.pointee.dialect == .centrifuge {
@@ -85,8 +85,12 @@ extension Shard {
     func finishClosing(_ slot: UInt32) {
         let session = session(slot)
         guard !session.pointee.flags.contains(.shut) else { return }
+        guard session.pointee.stream.shutdownWrite() else {
+            // TLS says goodbye too, and the socket is full: again when it takes bytes.
+            session.pointee.flags.insert(.blocked)
+            return updateInterest(slot)
+        }
         session.pointee.flags.insert(.shut)
-        session.pointee.stream.shutdownWrite()
     }
 
     func receivedWhileClosing(

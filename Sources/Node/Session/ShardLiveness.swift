@@ -5,6 +5,8 @@ import Codec
 enum SessionAlarm: UInt8 {
     /// The request head has to be here by now.
     case handshake = 1
+    /// The balancer's header has to be here by now.
+    case proxy
     /// The centrifuge `connect` has to be here by now.
     case connect
     /// Time to ask whether the client is still there.
@@ -40,6 +42,7 @@ extension Shard {
         case .pong: arm(alarm, slot, after: settings.pongTimeout)
         case .lingering: arm(alarm, slot, after: Self.lingering)
         case .message: arm(alarm, slot, after: settings.messageTimeout)
+        case .proxy: arm(alarm, slot, after: settings.proxy.timeout)
         case .debt, .expiry, .subscriptionExpiry: break
         }
     }
@@ -65,6 +68,12 @@ extension Shard {
                 HTTPError(
                     status: 503, code: "temporarily_unavailable",
                     message: "the channels could not be confirmed in time, try again", headers: [("Retry-After", "1")]))
+        case (.proxy, .proxy), (.handshake, .proxy):
+            counters.proxyErrors += 1
+            drop(slot)
+        case (.handshake, .securing):
+            counters.handshakeTimeouts += 1
+            drop(slot)
         case (.handshake, .judging):
             counters.handshakeTimeouts += 1
             judging[slot] = nil

@@ -7,6 +7,11 @@ extension Shard {
     package func accepted(_ descriptor: Int32, from peer: SocketAddress) {
         counters.accepted += 1
         let stream = Stream(descriptor: descriptor)
+        if settings.proxy.isRequired, !settings.proxy.trusts(peer) {
+            counters.proxyRefused += 1
+            Socket.resetOnClose(descriptor)
+            return stream.close()
+        }
         guard let slot = table.take() else {
             counters.refusedSessions += 1
             stream.close()
@@ -16,7 +21,7 @@ extension Shard {
         let session = session(slot)
         session.pointee.stream = stream
         session.pointee.peer = PeerAddress(peer)
-        session.pointee.phase = .head
+        session.pointee.phase = settings.proxy.isRequired ? .proxy : .head
         session.pointee.secret = .random(using: &random)
         if case .unix = peer {} else { Socket.setNoDelay(descriptor) }
         do {
@@ -29,13 +34,15 @@ extension Shard {
             admission.left()
             return
         }
-        guard admit(slot) else { return }
         arm(.handshake, slot, after: settings.handshakeTimeout)
+        if settings.proxy.isRequired { return arm(.proxy, slot) }
+        guard admit(slot) else { return }
+        beginRequest(slot, session)
     }
 
     /// Counts a connection under its address. One too many is dropped at once: a reply would cost what the limit is to
     /// save.
-    private func admit(_ slot: UInt32) -> Bool {
+    func admit(_ slot: UInt32) -> Bool {
         let session = session(slot)
         do {
             try admission.begin(session.pointee.peer.address)
@@ -53,6 +60,19 @@ extension Shard {
 
     /// Reads what came in and hands it to whatever the session is at the moment.
     func read(_ slot: UInt32, _ session: UnsafeMutablePointer<SessionSlot>) {
+        if session.pointee.phase == .proxy { return readProxyHeader(slot, session) }
+        let generation = session.pointee.generation
+        readOnce(slot, session)
+        guard session.pointee.stream.isEncrypted, table.find(slot, generation: generation) != nil else { return }
+        // An end or a failure that came with the last bytes makes no socket readable.
+        if session.pointee.stream.hasPending {
+            readOnce(slot, session)
+            guard table.find(slot, generation: generation) != nil else { return }
+        }
+        if !session.pointee.outbound.isEmpty, !session.pointee.flags.contains(.blocked) { markDirty(slot, session) }
+    }
+
+    private func readOnce(_ slot: UInt32, _ session: UnsafeMutablePointer<SessionSlot>) {
         switch session.pointee.stream.read(into: reactor.readBuffer) {
         case .bytes(let count):
             counters.bytesIn &+= UInt64(count)
@@ -64,7 +84,7 @@ extension Shard {
             case .open: receivedFrames(slot, session, bytes)
             case .closing: receivedWhileClosing(slot, session, bytes)
             // Reading is switched off while opening, and a free slot has no socket.
-            case .opening, .judging, .free: break
+            case .opening, .judging, .proxy, .securing, .free: break
             }
         case .wouldBlock:
             break
@@ -101,7 +121,7 @@ extension Shard {
         }
     }
 
-    private func keepEarly(_ session: UnsafeMutablePointer<SessionSlot>, _ bytes: UnsafeMutableRawBufferPointer) {
+    func keepEarly(_ session: UnsafeMutablePointer<SessionSlot>, _ bytes: UnsafeMutableRawBufferPointer) {
         let early = UnsafeMutablePointer<ByteAccumulator>.allocate(capacity: 1)
         early.initialize(to: ByteAccumulator())
         early.pointee.append(UnsafeRawBufferPointer(bytes))
@@ -261,7 +281,7 @@ extension Shard {
             } else {
                 confirmedCentrifuge(slot, channel, command: command)
             }
-        case .free, .head, .judging, .closing:
+        case .free, .proxy, .securing, .head, .judging, .closing:
             break
         }
     }

@@ -15,8 +15,12 @@ LEASE_SECONDS = 10.0
 class Cluster:
     """Nodes that share one Redis; a balancer before them when asked for."""
 
-    def __init__(self, directory: Path, size: int = 3, **changes: Any) -> None:
+    def __init__(self, directory: Path, size: int = 3, *, balanced: bool = False, **changes: Any) -> None:
         self.directory = directory
+        if balanced:
+            # The files of deploy/ send it, so that nodes know their clients' addresses.
+            introduced = {"proxy_protocol": {"mode": "required", "trusted": ["127.0.0.1"]}}
+            changes["client"] = {"listen": "127.0.0.1:0", **changes.get("client", {}), **introduced}
         self.redis = RedisServer(directory)
         self.nodes = [Node(f"node-{index}", directory, self.redis.url, **changes) for index in range(1, size + 1)]
         self.balancer: Balancer | None = None

@@ -32,6 +32,17 @@ def accepts(port: int) -> bool:
 _ENDED = object()
 
 
+def closes(connection: socket.socket, seconds: float) -> bool:
+    """Whether the other side ends a connection in time without having said anything."""
+    connection.settimeout(seconds)
+    try:
+        return connection.recv(1) == b""
+    except (ConnectionResetError, BrokenPipeError):
+        return True
+    except TimeoutError:
+        return False
+
+
 class Process:
     """One process with a log file."""
 

@@ -1,0 +1,43 @@
+package import Reactor
+
+/// The files of one listener's TLS, as they are configured.
+package struct TLSFiles: Equatable, Sendable {
+    package enum ClientCertificates: String, CaseIterable, Sendable {
+        case ignored, requested, required
+    }
+
+    package var certificate: String?
+    package var key: String?
+    package var authorities: String?
+    package var clientCertificates = ClientCertificates.ignored
+
+    package init() {}
+
+    package var isOn: Bool { certificate != nil }
+
+    /// Nil without TLS.
+    package var server: TLSServerConfiguration? {
+        guard let certificate, let key else { return nil }
+        let clients: TLSServerConfiguration.ClientCertificates =
+            switch (clientCertificates, authorities) {
+            case (.requested, let authorities?): .requested(authorities: authorities)
+            case (.required, let authorities?): .required(authorities: authorities)
+            default: .ignored
+            }
+        return TLSServerConfiguration(certificates: certificate, key: key, clientCertificates: clients)
+    }
+
+    func contradictions(in section: String) -> [String] {
+        var found: [String] = []
+        if (certificate == nil) != (key == nil) {
+            found.append("\(section).certificate and \(section).key belong together: set both or none")
+        }
+        if clientCertificates != .ignored, authorities == nil {
+            found.append("\(section).client_certificates needs \(section).authorities: who signs them?")
+        }
+        if certificate == nil, authorities != nil || clientCertificates != .ignored {
+            found.append("\(section).authorities has no effect without \(section).certificate")
+        }
+        return found
+    }
+}

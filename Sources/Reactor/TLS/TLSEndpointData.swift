@@ -1,0 +1,155 @@
+import CLinux
+internal import COpenSSL
+package import Glibc
+
+/// Data through an encrypted connection.
+extension TLSEndpoint {
+    /// The most a record holds (RFC 8446 5.1).
+    static let recordBytes = 16384
+    /// Space for a record and for what OpenSSL's buffer may hold behind it, which is at most one encrypted record.
+    private static let roomToReadOn = 2 * recordBytes + 1024
+
+    /// Fills the buffer with what has come.
+    ///
+    /// With a buffer of 34 KiB and more nothing complete stays inside OpenSSL: the last part of the buffer is kept for
+    /// what was taken from the socket already. What was not taken makes the socket readable again.
+    package func read(into buffer: UnsafeMutableRawBufferPointer) -> ReadResult {
+        if state.pointee.marks.contains(.failed) { return .failed(failureErrno) }
+        guard let start = buffer.baseAddress, buffer.count > 0 else { return .wouldBlock }
+        state.pointee.marks.subtract([.drained, .starved, .readWaitsForWrite])
+        let ssl = state.pointee.ssl
+        var total = 0
+        ERR_clear_error()
+        while total < buffer.count {
+            let space = buffer.count - total
+            if total > 0, space < Self.roomToReadOn { state.pointee.marks.insert(.drained) }
+            let count = SSL_read(ssl, start + total, Int32(clamping: space))
+            if count > 0 {
+                total += Int(count)
+                continue
+            }
+            switch SSL_get_error(ssl, count) {
+            case SSL_ERROR_WANT_READ:
+                state.pointee.marks.insert(.starved)
+                return total > 0 ? .bytes(total) : .wouldBlock
+            case SSL_ERROR_WANT_WRITE:
+                state.pointee.marks.formUnion([.starved, .readWaitsForWrite])
+                return total > 0 ? .bytes(total) : .wouldBlock
+            case SSL_ERROR_ZERO_RETURN:
+                return total > 0 ? .bytes(total) : .end
+            default:
+                recordFailure()
+                return total > 0 ? .bytes(total) : .failed(failureErrno)
+            }
+        }
+        return .bytes(total)
+    }
+
+    /// Whether `read` has something to say though the socket may not be readable: bytes, the end, or a failure.
+    package var hasPending: Bool {
+        let state = state.pointee
+        if state.marks.contains(.failed) || SSL_get_shutdown(state.ssl) & SSL_RECEIVED_SHUTDOWN != 0 { return true }
+        return !state.marks.contains(.starved) && SSL_has_pending(state.ssl) == 1
+    }
+
+    package var committedBytes: Int { Int(state.pointee.committed) }
+
+    package var sendWaitsForRead: Bool { state.pointee.marks.contains(.sendWaitsForRead) }
+
+    package var readWaitsForWrite: Bool { state.pointee.marks.contains(.readWaitsForWrite) }
+
+    package func send(_ bytes: UnsafeRawBufferPointer) -> WriteResult {
+        guard let start = bytes.baseAddress, bytes.count > 0 else { return .bytes(0) }
+        var vector = iovec(iov_base: UnsafeMutableRawPointer(mutating: start), iov_len: bytes.count)
+        return writev(&vector, 1)
+    }
+
+    /// Encrypts and sends until everything is sent or the socket takes no more: always one of both, so fewer bytes
+    /// than offered mean that the socket is full.
+    package func writev(_ vectors: UnsafePointer<iovec>, _ count: Int32) -> WriteResult {
+        if state.pointee.marks.contains(.failed) { return .failed(failureErrno) }
+        state.pointee.marks.remove(.sendWaitsForRead)
+        let ssl = state.pointee.ssl
+        var gathering = Gathering(UnsafeBufferPointer(start: vectors, count: Int(count)))
+        var total = 0
+        ERR_clear_error()
+        while gathering.left > 0 {
+            // A record that is under way is repeated with the size it has.
+            var size = Int(state.pointee.committed)
+            // Not a socket's error but a caller's: it offers less than it did before.
+            guard gathering.left >= size else { return total > 0 ? .bytes(total) : .failed(EINVAL) }
+            if size == 0 { size = min(gathering.left, Self.recordBytes) }
+            let result = SSL_write(ssl, gathering.next(size), Int32(size))
+            if result > 0 {
+                state.pointee.committed = 0
+                gathering.consume(Int(result))
+                total += Int(result)
+                continue
+            }
+            switch SSL_get_error(ssl, result) {
+            case SSL_ERROR_WANT_READ:
+                state.pointee.marks.insert(.sendWaitsForRead)
+                fallthrough
+            case SSL_ERROR_WANT_WRITE:
+                state.pointee.committed = Int32(size)
+                return total > 0 ? .bytes(total) : .wouldBlock
+            default:
+                recordFailure()
+                return .failed(failureErrno)
+            }
+        }
+        return .bytes(total)
+    }
+
+    /// Walks over vectors and brings together what goes into one record.
+    private struct Gathering {
+        private let vectors: UnsafeBufferPointer<iovec>
+        private var index = 0
+        private var offset = 0
+        private(set) var left: Int
+
+        init(_ vectors: UnsafeBufferPointer<iovec>) {
+            self.vectors = vectors
+            left = vectors.reduce(0) { $0 + $1.iov_len }
+        }
+
+        /// The next `count` bytes, at most 16 KiB and no more than are left: in place when they are in one piece.
+        mutating func next(_ count: Int) -> UnsafeRawPointer? {
+            while index < vectors.count, vectors[index].iov_len == offset {
+                index += 1
+                offset = 0
+            }
+            guard index < vectors.count, let start = vectors[index].iov_base else { return nil }
+            if vectors[index].iov_len - offset >= count { return UnsafeRawPointer(start + offset) }
+            guard let scratch = carillon_record_scratch() else { return nil }
+            var filled = 0
+            var from = index
+            var skipped = offset
+            while filled < count, from < vectors.count {
+                let part = min(vectors[from].iov_len - skipped, count - filled)
+                if part > 0, let source = vectors[from].iov_base {
+                    (scratch + filled).copyMemory(from: source + skipped, byteCount: part)
+                }
+                filled += part
+                from += 1
+                skipped = 0
+            }
+            return UnsafeRawPointer(scratch)
+        }
+
+        mutating func consume(_ count: Int) {
+            left -= count
+            var count = count
+            while index < vectors.count {
+                let part = vectors[index].iov_len - offset
+                if count < part {
+                    offset += count
+                    return
+                }
+                count -= part
+                index += 1
+                offset = 0
+            }
+        }
+    }
+}
