@@ -96,15 +96,16 @@ let package = Package(
         .target(name: "Reactor", dependencies: ["CLinux", "COpenSSL"], swiftSettings: settings),
 
         // Bytes <-> meaning. Pure: no sockets, clocks, locks or logs.
-        .target(name: "Codec", dependencies: ["CHiredis", "COpenSSL"], swiftSettings: settings),
+        .target(name: "Codec", dependencies: ["CHiredis", "COpenSSL", "CZlib"], swiftSettings: settings),
 
         // The system: module maps and shim headers, nothing else.
         .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
         .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
 
         .testTarget(name: "ReactorTests", dependencies: ["Reactor"], swiftSettings: settings),
-        .testTarget(name: "CodecTests", dependencies: ["Codec"], swiftSettings: settings),
+        .testTarget(name: "CodecTests", dependencies: ["Codec", "CZlib"], swiftSettings: settings),
         .testTarget(
             name: "AuthenticationTests",
             dependencies: ["Authentication", "Codec", .product(name: "Logging", package: "swift-log")],

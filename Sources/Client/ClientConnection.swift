@@ -147,6 +147,8 @@ package final class ClientConnection: ConnectionDelegate, @unchecked Sendable {
         reader.receive(bytes, limits: limits) { event in
             switch event {
             case .message(let opcode, let payload): received(.message(opcode, Array(payload)))
+            // Nothing was agreed upon, so the reader refuses it.
+            case .compressed: break
             case .ping(let payload): send(.pong, payload)
             case .pong: received(.pong)
             case .close(let code, let reason): closeReceived(code, String(decoding: reason, as: UTF8.self))

@@ -22,11 +22,14 @@ package enum Dialect: UInt8, Sendable, CaseIterable {
         }
     }
 
-    package var variant: Variant {
+    /// - Parameter deflate: What was agreed upon about compression; event streams have none.
+    package func variant(_ deflate: DeflateAgreement?) -> Variant {
+        let isSmall = deflate?.serverWindowBits == DeflateAgreement.smallWindow
         switch self {
-        case .raw: .raw
-        case .sse: .sse
-        case .centrifuge: .centrifugeJSON
+        case .raw: return deflate == nil ? .raw : isSmall ? .rawSmall : .rawDeflate
+        case .sse: return .sse
+        case .centrifuge:
+            return deflate == nil ? .centrifugeJSON : isSmall ? .centrifugeJSONSmall : .centrifugeJSONDeflate
         }
     }
 
@@ -37,21 +40,44 @@ package enum Dialect: UInt8, Sendable, CaseIterable {
     }
 }
 
-/// Subscribers of one variant get identical bytes: a dialect in one encoding. Dense, because it is an index.
+/// Subscribers of one variant get identical bytes: a dialect in one encoding and one compression. Dense, because it is an
+/// index.
 package enum Variant: UInt8, CaseIterable, Sendable {
     case raw = 0
     case sse = 1
     case centrifugeJSON = 2
+    case rawDeflate = 3
+    /// For clients that keep a window of less than 32 KiB.
+    case rawSmall = 4
+    case centrifugeJSONDeflate = 5
+    case centrifugeJSONSmall = 6
+
+    enum Compression {
+        case none, full, small
+    }
+
+    var packing: Compression {
+        switch self {
+        case .raw, .sse, .centrifugeJSON: .none
+        case .rawDeflate, .centrifugeJSONDeflate: .full
+        case .rawSmall, .centrifugeJSONSmall: .small
+        }
+    }
 }
 
 /// Publications as the bytes a variant's subscribers get, framing included.
 package enum PublicationEncoder {
     @inline(__always)
-    package static func write(_ publication: Publication, as variant: Variant, to writer: ByteWriter) {
+    package static func write(
+        _ publication: Publication, as variant: Variant, packing: Packing, to writer: ByteWriter
+    ) {
+        let start = writer.count
         switch variant {
-        case .raw: RawEncoder.write(publication, to: writer)
+        case .raw, .rawDeflate, .rawSmall: RawEncoder.write(publication, to: writer)
         case .sse: SSEEncoder.write(publication, to: writer)
-        case .centrifugeJSON: CentrifugeEncoder.write(publication, to: writer)
+        case .centrifugeJSON, .centrifugeJSONDeflate, .centrifugeJSONSmall:
+            CentrifugeEncoder.write(publication, to: writer)
         }
+        if variant.packing != .none { packing.pack(variant, from: start, in: writer) }
     }
 }

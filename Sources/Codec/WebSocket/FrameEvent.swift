@@ -2,6 +2,8 @@
 package enum FrameEvent {
     /// A whole message, `text` or `binary`. The bytes of a text are valid UTF-8.
     case message(Opcode, UnsafeRawBufferPointer)
+    /// A whole message as it was compressed (RFC 7692); its limit and its text are still to be checked.
+    case compressed(Opcode, UnsafeRawBufferPointer)
     /// To be answered with a pong of the same bytes (RFC 6455 5.5.2).
     case ping(UnsafeRawBufferPointer)
     case pong(UnsafeRawBufferPointer)
@@ -33,10 +35,11 @@ extension FrameError {
     static let masked = FrameError(.protocolError, "the frame is masked")
     static let lengthNotMinimal = FrameError(.protocolError, "the length is not in its shortest form")
     static let lengthHighestBit = FrameError(.protocolError, "the highest bit of the length is set")
-    static let messageTooBig = FrameError(.tooBig, "the message is larger than the limit")
+    package static let notDeflate = FrameError(.invalidPayload, "the compressed message cannot be unpacked")
+    package static let messageTooBig = FrameError(.tooBig, "the message is larger than the limit")
     static let tooManyFragments = FrameError(.tooBig, "the message has more fragments than the limit")
     static let closeOfOneByte = FrameError(.protocolError, "a close frame has 1 byte")
-    static let notUTF8 = FrameError(.invalidPayload, "the text is not valid UTF-8")
+    package static let notUTF8 = FrameError(.invalidPayload, "the text is not valid UTF-8")
 
     static func reservedOpcode(_ opcode: UInt8) -> FrameError {
         FrameError(.protocolError, "opcode \(opcode) is reserved")

@@ -9,7 +9,7 @@ struct FrameHeader {
 
     let opcode: Opcode
     let isFinal: Bool
-    /// The message is compressed (RFC 7692 6). Never, as long as no `Context` allows it.
+    /// The message is compressed (RFC 7692 6). Never where no `Context` allows it.
     let isCompressed: Bool
     /// As on the wire, the first byte lowest; 0 when the frame is not masked.
     let key: UInt32
@@ -31,7 +31,7 @@ struct FrameHeader {
         var isInMessage: Bool
         /// Payload bytes the message may still have.
         var bytesLeft: Int
-        /// Whether RSV1 has a meaning: permessage-deflate was agreed upon, which is the case nowhere yet.
+        /// Whether RSV1 has a meaning: permessage-deflate was agreed upon.
         var allowsCompression = false
     }
 

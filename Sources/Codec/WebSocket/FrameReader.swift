@@ -15,10 +15,23 @@ package struct FrameReader {
     }
 
     private let role: Role
+    /// Whether messages may be compressed: permessage-deflate was agreed upon (RFC 7692).
+    private let allowsCompression: Bool
     private var isOver = false
     private var partial: UnsafeMutablePointer<PartialMessage>?
 
-    package init(role: Role) { self.role = role }
+    package init(role: Role, allowsCompression: Bool = false) {
+        self.role = role
+        self.allowsCompression = allowsCompression
+    }
+
+    /// A reader as this one was made.
+    package var fresh: FrameReader { FrameReader(role: role, allowsCompression: allowsCompression) }
+
+    /// What cannot be compressed becomes larger: by an eighth, if a sender knows only the fixed codes (RFC 1951 3.2.6).
+    private func most(_ limits: FrameLimits) -> Int {
+        allowsCompression ? limits.messageBytes + limits.messageBytes >> 3 + 64 : limits.messageBytes
+    }
 
     /// Whether a frame or a message has begun and its end is missing.
     package var isIncomplete: Bool { partial != nil }
@@ -60,7 +73,8 @@ package struct FrameReader {
         _ bytes: UnsafeMutableRawBufferPointer, _ limits: FrameLimits, _ event: (FrameEvent) -> Bool
     ) -> Step {
         let context = FrameHeader.Context(
-            isMasked: role == .server, isInMessage: false, bytesLeft: limits.messageBytes)
+            isMasked: role == .server, isInMessage: false, bytesLeft: most(limits), allowsCompression: allowsCompression
+        )
         switch FrameHeader.parse(UnsafeRawBufferPointer(bytes), context) {
         case .failure(let error):
             return fail(error, event)
@@ -69,6 +83,10 @@ package struct FrameReader {
             let payload = UnsafeMutableRawBufferPointer(rebasing: bytes[header.bytes..<end])
             Masking.apply(header.key, to: payload, offset: 0)
             let whole = UnsafeRawBufferPointer(payload)
+            if header.isCompressed { return event(.compressed(header.opcode, whole)) ? .went(end) : .stopped }
+            guard whole.count <= limits.messageBytes || header.opcode.isControl else {
+                return fail(.messageTooBig, event)
+            }
             if header.opcode == .text, !UTF8Validator.isValid(whole) { return fail(.notUTF8, event) }
             return deliver(header.opcode, whole, event) ? .went(end) : .stopped
         case .header, .incomplete:
@@ -99,7 +117,7 @@ package struct FrameReader {
     ) -> Step {
         let context = FrameHeader.Context(
             isMasked: role == .server, isInMessage: state.pointee.isInMessage,
-            bytesLeft: limits.messageBytes - state.pointee.count)
+            bytesLeft: most(limits) - state.pointee.count, allowsCompression: allowsCompression)
         let before = state.pointee.headerBytes
         switch state.pointee.parseHeader(UnsafeRawBufferPointer(bytes), context) {
         case .incomplete:
@@ -107,7 +125,7 @@ package struct FrameReader {
         case .failure(let error):
             return fail(error, event)
         case .header(let header):
-            if let error = state.pointee.begin(header, limits) { return fail(error, event) }
+            if let error = state.pointee.begin(header, limits, most: most(limits)) { return fail(error, event) }
             return finishFrameIfWhole(state, consumed: header.bytes - before, event)
         }
     }
@@ -134,7 +152,9 @@ package struct FrameReader {
                 state.pointee.deallocate()
                 state.deallocate()
             }
-            return deliver(opcode, state.pointee.message, event) ? .went(consumed) : .stopped
+            let message = state.pointee.message
+            if state.pointee.isCompressed { return event(.compressed(opcode, message)) ? .went(consumed) : .stopped }
+            return deliver(opcode, message, event) ? .went(consumed) : .stopped
         }
     }
 

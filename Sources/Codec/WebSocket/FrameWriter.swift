@@ -7,13 +7,15 @@ package enum FrameWriter {
 
     /// The header of an unmasked frame; the payload is to follow.
     @inline(__always)
-    package static func writeHeader(_ opcode: Opcode, payloadBytes: Int, to writer: ByteWriter) {
-        writeHeader(opcode, payloadBytes: payloadBytes, mask: 0, to: writer)
+    package static func writeHeader(
+        _ opcode: Opcode, payloadBytes: Int, isCompressed: Bool = false, to writer: ByteWriter
+    ) {
+        writeHeader(0x80 | (isCompressed ? 0x40 : 0) | opcode.rawValue, payloadBytes: payloadBytes, mask: 0, to: writer)
     }
 
     @inline(__always)
-    private static func writeHeader(_ opcode: Opcode, payloadBytes: Int, mask: UInt8, to writer: ByteWriter) {
-        writer.append(0x80 | opcode.rawValue)
+    private static func writeHeader(_ first: UInt8, payloadBytes: Int, mask: UInt8, to writer: ByteWriter) {
+        writer.append(first)
         if payloadBytes <= 125 {
             writer.append(mask | UInt8(payloadBytes))
         } else if payloadBytes <= 0xFFFF {
@@ -36,7 +38,7 @@ package enum FrameWriter {
     package static func writeMasked(
         _ opcode: Opcode, _ payload: UnsafeRawBufferPointer, key: UInt32, to writer: ByteWriter
     ) {
-        writeHeader(opcode, payloadBytes: payload.count, mask: 0x80, to: writer)
+        writeHeader(0x80 | opcode.rawValue, payloadBytes: payload.count, mask: 0x80, to: writer)
         writer.append(bigEndian: key.byteSwapped)
         let start = writer.count
         writer.append(payload)

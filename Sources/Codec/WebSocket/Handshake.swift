@@ -45,14 +45,20 @@ package enum Handshake {
         return Base64.encode(digest)
     }
 
-    /// The reply that opens the connection. The subprotocol is one of ours, never the client's own text.
-    package static func writeResponse(accept: String, protocol subprotocol: String?, to writer: ByteWriter) {
+    /// The reply that opens the connection. The subprotocol and the extensions are ours, never the client's own text.
+    package static func writeResponse(
+        accept: String, protocol subprotocol: String?, extensions: String? = nil, to writer: ByteWriter
+    ) {
         writer.append("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n")
         writer.append("Sec-WebSocket-Accept: ")
         writer.append(text: accept)
         if let subprotocol, FieldText.isToken(subprotocol.utf8) {
             writer.append("\r\nSec-WebSocket-Protocol: ")
             writer.append(text: subprotocol)
+        }
+        if let extensions {
+            writer.append("\r\nSec-WebSocket-Extensions: ")
+            writer.append(text: extensions)
         }
         writer.append("\r\n\r\n")
     }

@@ -25,6 +25,7 @@ struct PartialMessage {
     private var controlBytes = 0
 
     private var opcode: Opcode?
+    private(set) var isCompressed = false
     private var buffer: UnsafeMutableRawPointer?
     private var capacity = 0
     /// Payload bytes of the message so far.
@@ -56,7 +57,7 @@ struct PartialMessage {
     /// The header is whole.
     ///
     /// - Returns: What is wrong with it in this message.
-    mutating func begin(_ header: FrameHeader, _ limits: FrameLimits) -> FrameError? {
+    mutating func begin(_ header: FrameHeader, _ limits: FrameLimits, most: Int) -> FrameError? {
         frame = header
         headerBytes = 0
         payloadLeft = header.payloadBytes
@@ -64,8 +65,13 @@ struct PartialMessage {
             controlBytes = 0
             return nil
         }
-        if header.opcode != .continuation { opcode = header.opcode }
-        bytesLeft = header.isFinal ? header.payloadBytes : limits.messageBytes - count
+        if header.opcode != .continuation {
+            opcode = header.opcode
+            isCompressed = header.isCompressed
+        }
+        // Room is there for what may be larger because it is compressed; what is not has the limit itself.
+        guard isCompressed || count + header.payloadBytes <= limits.messageBytes else { return .messageTooBig }
+        bytesLeft = header.isFinal ? header.payloadBytes : most - count
         guard fragments < limits.fragments else { return .tooManyFragments }
         fragments += 1
         return nil
@@ -90,7 +96,7 @@ struct PartialMessage {
         buffer?.advanced(by: count).copyMemory(from: start, byteCount: piece.count)
         count += piece.count
         bytesLeft -= piece.count
-        return opcode != .text || validator.accepts(UnsafeRawBufferPointer(piece))
+        return opcode != .text || isCompressed || validator.accepts(UnsafeRawBufferPointer(piece))
     }
 
     /// Doubles, so that all the copying together is no more than twice the message.
@@ -110,7 +116,7 @@ struct PartialMessage {
         self.frame = nil
         if frame.opcode.isControl { return .control(frame.opcode) }
         guard frame.isFinal, let opcode else { return .fragment }
-        guard opcode != .text || validator.isComplete else { return .failure(.notUTF8) }
+        guard opcode != .text || isCompressed || validator.isComplete else { return .failure(.notUTF8) }
         return .message(opcode)
     }
 

@@ -1,6 +1,6 @@
 package import Authentication
 package import Backplane
-import Codec
+package import Codec
 package import Reactor
 
 /// How a node is to run. Every value has a default, so an empty file, or none, is a whole configuration.
@@ -26,6 +26,7 @@ package struct Configuration: Equatable, Sendable {
     package var clientListen = SocketAddress.ipv4(0, port: 8000)
     package var origins = OriginRule.sameHost
     package var proxy = ProxyRule()
+    package var compression = Packing.Settings()
     package var clientTLS = TLSFiles()
     package var adminTLS = TLSFiles()
 

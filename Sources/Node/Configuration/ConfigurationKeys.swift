@@ -54,6 +54,18 @@ extension ConfigurationKey {
             configuration.proxy.timeout = try Value.duration(text, .milliseconds(100)...(.seconds(60)))
         },
         .init(
+            "client.compression.enabled", "true | false", default: "true",
+            "permessage-deflate for clients that offer it; a broadcast is compressed once for all of them."
+        ) { (configuration, text) throws(ValueError) in configuration.compression.isOn = try Value.flag(text) },
+        .init("client.compression.min_bytes", "size", default: "256", "Smaller messages are not compressed.") {
+            (configuration, text) throws(ValueError) in
+            configuration.compression.minimumBytes = try Value.size(text, 0...(16 << 20))
+        },
+        .init("client.compression.level", "number", default: "3", "1 is fast, 9 is small.") {
+            (configuration, text) throws(ValueError) in
+            configuration.compression.level = try Value.number(text, 1...9)
+        },
+        .init(
             "client.tls.certificate", "file", default: "none", "Certificates of the client port (PEM), its own first."
         ) {
             (configuration, text) throws(ValueError) in configuration.clientTLS.certificate = text

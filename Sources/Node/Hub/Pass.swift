@@ -38,13 +38,15 @@ package struct Pass {
     }
 
     /// Frames the batch for a variant, once for all its subscribers.
-    package mutating func encode(for variant: Variant, with writer: ByteWriter) -> Encoded {
+    package mutating func encode(
+        for variant: Variant, packing: Packing, with writer: ByteWriter
+    ) -> Encoded {
         encoded?.block.release()
         writer.removeAll()
         var ends: [Int] = []
         ends.reserveCapacity(publications.count)
         for publication in publications {
-            PublicationEncoder.write(publication, as: variant, to: writer)
+            PublicationEncoder.write(publication, as: variant, packing: packing, to: writer)
             ends.append(writer.count)
         }
         let result = Encoded(block: Block(copying: writer.bytes), ends: ends)

@@ -63,6 +63,9 @@ package final class Shard: ReactorHandler, TurnWork, @unchecked Sendable {
     let gatheredReplies = ByteWriter(capacity: 4096)
     var repliesFor = UInt32.max
     let writer = ByteWriter(capacity: 64 * 1024)
+    let packing: Packing
+    /// Made when the first compressed message comes.
+    lazy var inflater = Inflater()
     var handler: HandlerID!
     var random = SystemRandomNumberGenerator()
     private var requests: [Exchange.Request] = []
@@ -85,6 +88,7 @@ package final class Shard: ReactorHandler, TurnWork, @unchecked Sendable {
         self.index = index
         self.node = node
         self.settings = settings
+        packing = Packing(settings.compression)
         self.exchange = exchange
         self.admission = admission
         table = SessionTable(capacity: admission.limits.sessions)
@@ -213,6 +217,7 @@ package struct ShardSettings: Sendable {
     package var pongTimeout: Duration
     package var origins: OriginRule
     package var proxy: ProxyRule
+    package var compression: Packing.Settings
     package var version: String
     /// Bytes of incomplete messages that all sessions of one reactor may hold together.
     package var reactorIncompleteBytes: Int
@@ -235,6 +240,7 @@ package struct ShardSettings: Sendable {
         pongTimeout = configuration.pongTimeout
         origins = configuration.origins
         proxy = configuration.proxy
+        compression = configuration.compression
         self.version = version
         reactorIncompleteBytes = configuration.incompleteBytesNode / reactors
         messageTimeout = configuration.messageTimeout

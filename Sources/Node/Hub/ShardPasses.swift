@@ -37,7 +37,8 @@ extension Shard {
             session(slot).pointee.phase == .open
         else { return }
         writer.removeAll()
-        PublicationEncoder.write(publication, as: session(slot).pointee.variant, to: writer)
+        PublicationEncoder.write(
+            publication, as: session(slot).pointee.variant, packing: packing, to: writer)
         counters.deliveries += 1
         sendWritten(slot)
     }
@@ -106,7 +107,8 @@ extension Shard {
             }
             let encoded =
                 channel.pass!.encoded
-                ?? channel.pass!.encode(for: Variant(rawValue: UInt8(channel.pass!.variant))!, with: writer)
+                ?? channel.pass!.encode(
+                    for: Variant(rawValue: UInt8(channel.pass!.variant))!, packing: packing, with: writer)
             let slice = roster.pointee.takeSlice(most: Self.sliceSessions)
             if channel.pass!.exceptions.isEmpty {
                 deliver(encoded, to: slice, of: roster.pointee.entries, from: channel.pass!.firstSequence)

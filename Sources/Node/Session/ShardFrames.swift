@@ -14,9 +14,10 @@ extension Shard {
         let messages = session.pointee.messagesIn
         let wasIncomplete = reader.isIncomplete
         incompleteBytes -= reader.bufferedBytes
-        session.pointee.reader = FrameReader(role: .server)
+        session.pointee.reader = reader.fresh
         reader.receive(bytes, limits: settings.frameLimits) { event in
             receivedEvent(event, slot, session)
+            if !failed.isEmpty, failed.last?.locator.slot == slot { return false }
             return session.pointee.generation == generation && session.pointee.phase == .open
         }
         guard session.pointee.generation == generation, session.pointee.phase == .open else { return reader.reset() }
@@ -29,13 +30,9 @@ extension Shard {
     private func receivedEvent(_ event: FrameEvent, _ slot: UInt32, _ session: UnsafeMutablePointer<SessionSlot>) {
         switch event {
         case .message(let opcode, let payload):
-            counters.messagesIn &+= 1
-            session.pointee.messagesIn &+= 1
-            switch session.pointee.dialect {
-            case .raw: publishRaw(slot, session, payload, kind: opcode == .text ? .text : .binary)
-            case .centrifuge: receivedCentrifuge(slot, session, payload, isText: opcode == .text)
-            case .sse: break
-            }
+            receivedMessage(slot, session, opcode, payload)
+        case .compressed(let opcode, let payload):
+            receivedCompressed(slot, session, opcode, payload)
         case .ping(let payload):
             guard isControlFrameInTime(slot, session) else { return }
             writer.removeAll()
@@ -47,10 +44,41 @@ extension Shard {
             // RFC 6455 5.5.1: the reply usually echoes the code.
             close(slot, code: code ?? .normal, reason: "")
         case .failure(let error):
-            if error.closeCode == .tooBig { counters.oversizedMessages += 1 } else { counters.protocolErrors += 1 }
-            // Its reader takes nothing more, and what it had sent before is carried out first: see `closeFailed`.
-            failed.append((locator(of: slot), error))
+            broke(slot, error)
         }
+    }
+
+    private func receivedMessage(
+        _ slot: UInt32, _ session: UnsafeMutablePointer<SessionSlot>, _ opcode: Opcode,
+        _ payload: UnsafeRawBufferPointer
+    ) {
+        counters.messagesIn &+= 1
+        session.pointee.messagesIn &+= 1
+        switch session.pointee.dialect {
+        case .raw: publishRaw(slot, session, payload, kind: opcode == .text ? .text : .binary)
+        case .centrifuge: receivedCentrifuge(slot, session, payload, isText: opcode == .text)
+        case .sse: break
+        }
+    }
+
+    private func receivedCompressed(
+        _ slot: UInt32, _ session: UnsafeMutablePointer<SessionSlot>, _ opcode: Opcode,
+        _ payload: UnsafeRawBufferPointer
+    ) {
+        switch inflater.inflate(payload, limit: settings.frameLimits.messageBytes) {
+        case .message(let message):
+            guard opcode != .text || UTF8Validator.isValid(message) else { return broke(slot, .notUTF8) }
+            receivedMessage(slot, session, opcode, message)
+        case .tooLarge: broke(slot, .messageTooBig)
+        case .malformed: broke(slot, .notDeflate)
+        }
+    }
+
+    /// The session broke the protocol: its reader takes nothing more, and what it had sent before is carried out first;
+    /// see `closeFailed`.
+    private func broke(_ slot: UInt32, _ error: FrameError) {
+        if error.closeCode == .tooBig { counters.oversizedMessages += 1 } else { counters.protocolErrors += 1 }
+        failed.append((locator(of: slot), error))
     }
 
     private func publishRaw(

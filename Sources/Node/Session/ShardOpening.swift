@@ -145,7 +145,7 @@ extension Shard {
         }
         let session = session(slot)
         session.pointee.dialect = dialect
-        session.pointee.variant = dialect.variant
+        session.pointee.variant = dialect.variant(nil)
         switch dialect {
         case .sse:
             guard head.method == "GET" else {
@@ -164,10 +164,14 @@ extension Shard {
             switch Handshake.check(head) {
             case .failure(let error): refuse(slot, error)
             case .success(let accepted):
+                let deflate = settings.compression.isOn ? accepted.extensions.flatMap(DeflateAgreement.init) : nil
+                session.pointee.variant = dialect.variant(deflate)
+                session.pointee.reader = FrameReader(role: .server, allowsCompression: deflate != nil)
                 judge(
                     head, slot,
                     reply: .webSocket(
-                        accept: accepted.accept, protocol: dialect.subprotocol(among: accepted.protocols)))
+                        accept: accepted.accept, protocol: dialect.subprotocol(among: accepted.protocols),
+                        extensions: deflate?.response))
             }
         }
     }
@@ -328,13 +332,13 @@ extension Shard {
 
 /// The reply that opens a session.
 enum OpeningReply {
-    case webSocket(accept: String, protocol: String?)
+    case webSocket(accept: String, protocol: String?, extensions: String?)
     case sse(origin: String?)
 
     func write(to writer: ByteWriter) {
         switch self {
-        case .webSocket(let accept, let subprotocol):
-            Handshake.writeResponse(accept: accept, protocol: subprotocol, to: writer)
+        case .webSocket(let accept, let subprotocol, let extensions):
+            Handshake.writeResponse(accept: accept, protocol: subprotocol, extensions: extensions, to: writer)
         case .sse(let origin):
             SSEResponse.write(origin: origin, to: writer)
         }

@@ -20,7 +20,13 @@ import Testing
 
     @Test func variantsAreDense() {
         #expect(Variant.allCases.map(\.rawValue) == Array(0..<UInt8(Variant.allCases.count)))
-        #expect(Set(Dialect.allCases.map(\.variant)).count == Dialect.allCases.count)
+        let agreements = [nil, "permessage-deflate", "permessage-deflate; server_max_window_bits=9"].map {
+            $0.flatMap(DeflateAgreement.init(offers:))
+        }
+        let variants = Dialect.allCases.flatMap { dialect in agreements.map { dialect.variant($0) } }
+        #expect(Set(variants) == Set(Variant.allCases))
+        // Event streams are not WebSocket messages.
+        #expect(Set(agreements.map { Dialect.sse.variant($0) }) == [.sse])
         #expect(Set(Dialect.allCases.map(\.name)).count == Dialect.allCases.count)
     }
 }

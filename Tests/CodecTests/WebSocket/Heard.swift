@@ -5,6 +5,7 @@ import Testing
 /// What a reader said, in a form that can be compared.
 enum Heard: Equatable, CustomStringConvertible {
     case message(Opcode, [UInt8])
+    case compressed(Opcode, [UInt8])
     case ping([UInt8])
     case pong([UInt8])
     case close(UInt16?, String)
@@ -13,6 +14,7 @@ enum Heard: Equatable, CustomStringConvertible {
     init(_ event: FrameEvent) {
         switch event {
         case .message(let opcode, let bytes): self = .message(opcode, Array(bytes))
+        case .compressed(let opcode, let bytes): self = .compressed(opcode, Array(bytes))
         case .ping(let bytes): self = .ping(Array(bytes))
         case .pong(let bytes): self = .pong(Array(bytes))
         case .close(let code, let reason): self = .close(code?.rawValue, String(decoding: reason, as: UTF8.self))
@@ -23,6 +25,7 @@ enum Heard: Equatable, CustomStringConvertible {
     var description: String {
         switch self {
         case .message(let opcode, let bytes): "\(opcode) of \(bytes.count)"
+        case .compressed(let opcode, let bytes): "compressed \(opcode) of \(bytes.count)"
         case .ping(let bytes): "ping of \(bytes.count)"
         case .pong(let bytes): "pong of \(bytes.count)"
         case .close(let code, let reason): "close \(code.map(String.init) ?? "-") \(reason)"
@@ -33,7 +36,7 @@ enum Heard: Equatable, CustomStringConvertible {
     var isLast: Bool {
         switch self {
         case .close, .failure: true
-        case .message, .ping, .pong: false
+        case .message, .compressed, .ping, .pong: false
         }
     }
 }
@@ -48,8 +51,11 @@ extension [Heard] {
 }
 
 /// Feeds pieces to one reader and gathers what it says.
-func hear(_ pieces: [[UInt8]], role: FrameReader.Role = .server, limits: FrameLimits = FrameLimits()) -> [Heard] {
-    var reader = FrameReader(role: role)
+func hear(
+    _ pieces: [[UInt8]], role: FrameReader.Role = .server, limits: FrameLimits = FrameLimits(),
+    allowsCompression: Bool = false
+) -> [Heard] {
+    var reader = FrameReader(role: role, allowsCompression: allowsCompression)
     defer { reader.reset() }
     var heard: [Heard] = []
     for piece in pieces { heard += reader.hear(piece, limits: limits) }

@@ -8,7 +8,7 @@ import Testing
         let publication = Publication(
             channel: ChannelName(trusted: Array("chat:1".utf8)), kind: kind, payload: payload, origin: NodeID(1),
             position: position, extras: event.map { .init(event: $0) })
-        return Written.bytes { PublicationEncoder.write(publication, as: .sse, to: $0) }
+        return Written.bytes { PublicationEncoder.write(publication, as: .sse, packing: Packing(.init()), to: $0) }
     }
 
     static let texts: [(String, String, String)] = [
