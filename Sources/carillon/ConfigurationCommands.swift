@@ -19,6 +19,7 @@ struct CheckCommand: AsyncParsableCommand {
         let configuration = try ConfigurationFile.load(file, ProcessInfo.processInfo.environment)
         do {
             _ = try Gatekeeper(configuration, log: Logger(label: "check"))
+            try configuration.readCertificates()
         } catch {
             throw Failure("\(file): \(error)")
         }

@@ -61,6 +61,8 @@ def node(start_node: Any) -> Node:
 def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
     server = RedisServer(tmp_path)
     yield server.start()
+    if server.is_running:
+        assert not server.denied(), f"deploy/redis/carillon.acl does not allow all a node does: {server.denied()}"
     server.stop()
 
 
@@ -69,6 +71,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     """Redis and three nodes that know each other."""
     with Cluster(tmp_path) as started:
         yield started.start()
+        started.check_permissions()
 
 
 @pytest.fixture
@@ -76,6 +79,7 @@ def balanced_cluster(tmp_path: Path) -> Iterator[Cluster]:
     """The same, to be put behind a balancer: clients cannot come directly."""
     with Cluster(tmp_path, balanced=True) as started:
         yield started.start()
+        started.check_permissions()
 
 
 @pytest.fixture(scope="session")

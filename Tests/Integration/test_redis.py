@@ -111,7 +111,15 @@ def test_redis_refuses_the_password(start_node: Any, tmp_path: Path) -> None:
         server.stop()
 
 
-def test_clusters_with_different_prefixes_do_not_hear_each_other(start_node: Any, redis_server: RedisServer) -> None:
+def test_clusters_with_different_prefixes_do_not_hear_each_other(start_node: Any, tmp_path: Path) -> None:
+    redis_server = RedisServer(tmp_path, prefixes=["one", "two"]).start()
+    try:
+        check_prefixes(start_node, redis_server)
+    finally:
+        redis_server.stop()
+
+
+def check_prefixes(start_node: Any, redis_server: RedisServer) -> None:
     one = start_node("one", redis_url=redis_server.url, backplane={"redis": {"prefix": "one"}})
     two = start_node("two", redis_url=redis_server.url, backplane={"redis": {"prefix": "two"}})
     heard = {node.name: WebsocketsClient(node.client, "news") for node in (one, two)}

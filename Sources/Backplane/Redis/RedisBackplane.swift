@@ -19,6 +19,8 @@ package final class RedisBackplane: Backplane, @unchecked Sendable {
     let wallClock: @Sendable () -> UInt64
     weak var receiver: (any BackplaneReceiver)?
 
+    /// For the next connection; nil without TLS.
+    private(set) var encryption: TLSContext?
     let names: RedisNames
     var interest = InterestTable()
     var buffer: PublishBuffer
@@ -54,10 +56,12 @@ package final class RedisBackplane: Backplane, @unchecked Sendable {
     /// Bytes that may wait for one connection.
     static let outboundLimit = 64 * 1024 * 1024
 
+    /// - Throws: What is wrong with the certificates it is to show or to trust.
     package init(
         home: Reactor, node: NodeID, name: String, configuration: RedisConfiguration,
         wallClock: @escaping @Sendable () -> UInt64
-    ) {
+    ) throws(TLSError) {
+        encryption = try configuration.tls.map { tls throws(TLSError) in try TLSContext(tls) }
         self.home = home
         self.node = node
         self.name = name
@@ -67,6 +71,15 @@ package final class RedisBackplane: Backplane, @unchecked Sendable {
         link = LinkState(since: wallClock())
         buffer = PublishBuffer(wait: configuration.publishWait, maximumBytes: configuration.publishBufferBytes)
         registry = NodeRegistry(own: node, name: name, now: .now())
+    }
+
+    /// Reads the certificates again, for the next connection; from any thread but the reactor's, since it reads files.
+    ///
+    /// - Throws: What is wrong with them; then everything stays as it was.
+    package func reload() throws(TLSError) {
+        guard let tls = configuration.tls else { return }
+        let next = try TLSContext(tls)
+        home.post { self.encryption = next }
     }
 
     package var nodes: [NodeRecord] { registry.nodes }

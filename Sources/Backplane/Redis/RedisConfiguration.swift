@@ -1,3 +1,5 @@
+package import Reactor
+
 /// Where Redis is and how to talk to it.
 package struct RedisConfiguration: Equatable, Sendable {
     package enum Endpoint: Equatable, Sendable, CustomStringConvertible {
@@ -14,6 +16,10 @@ package struct RedisConfiguration: Equatable, Sendable {
     }
 
     package var endpoint: Endpoint
+    /// Nil without TLS.
+    package var tls: TLSClientConfiguration?
+    /// Whom the server's certificate has to be for, if not for the host of the endpoint.
+    package var serverName: String?
     package var user: String?
     package var password: String?
     package var database: Int
@@ -27,11 +33,14 @@ package struct RedisConfiguration: Equatable, Sendable {
     package var publishBufferBytes: Int
 
     package init(
-        endpoint: Endpoint, user: String? = nil, password: String? = nil, database: Int = 0,
+        endpoint: Endpoint, tls: TLSClientConfiguration? = nil, serverName: String? = nil, user: String? = nil,
+        password: String? = nil, database: Int = 0,
         prefix: String = "carillon", connectTimeout: Duration = .seconds(2), publishWait: Duration = .seconds(5),
         publishBufferBytes: Int = 4 * 1024 * 1024
     ) {
         self.endpoint = endpoint
+        self.tls = tls
+        self.serverName = serverName
         self.user = user
         self.password = password
         self.database = database

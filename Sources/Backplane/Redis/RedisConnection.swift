@@ -42,7 +42,13 @@ final class RedisConnection: ConnectionDelegate {
             Resolver.resolve(host: host, port: port, on: owner.home) { [weak self] result in
                 guard let self, !self.isStopped, self.attempt == current else { return }
                 switch result {
-                case .success(let addresses): self.connection.connect(to: addresses, deadline: deadline)
+                case .success(let addresses):
+                    self.connection.connect(
+                        to: addresses, deadline: deadline,
+                        encryption: self.owner.encryption.map {
+                            ConnectionEncryption(
+                                context: $0, serverName: self.owner.configuration.serverName ?? host)
+                        })
                 case .failure(let error): self.lost("\(error)")
                 }
             }

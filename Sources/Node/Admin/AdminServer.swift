@@ -56,7 +56,7 @@ package struct AdminServer: Service {
 
 extension AdminServer {
     /// HTTP/1.1, over TLS where it is configured.
-    private static func server(_ files: TLSFiles) throws -> HTTPServerBuilder {
+    static func server(_ files: TLSFiles) throws -> HTTPServerBuilder {
         guard let certificate = files.certificate, let key = files.key else { return .http1() }
         do {
             let chain = try NIOSSLCertificate.fromPEMFile(certificate).map { NIOSSLCertificateSource.certificate($0) }

@@ -35,6 +35,7 @@ package struct Configuration: Equatable, Sendable {
 
     package var backplane = BackplaneKind.memory
     package var redis = RedisConfiguration(endpoint: .tcp(host: "127.0.0.1", port: 6379))
+    package var redisTLS = RedisTLS()
 
     package var channels: [ChannelRule] = []
 
@@ -108,6 +109,7 @@ package struct Configuration: Equatable, Sendable {
         }
         found += clientTLS.contradictions(in: "client.tls")
         found += adminTLS.contradictions(in: "admin.tls")
+        found += redisTLS.contradictions
         if proxy.isRequired, proxy.trusted.isEmpty {
             found.append(
                 "client.proxy_protocol.mode is required and client.proxy_protocol.trusted is empty: name the balancers' addresses"

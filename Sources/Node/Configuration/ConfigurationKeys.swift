@@ -104,8 +104,27 @@ extension ConfigurationKey {
         },
         .init(
             "backplane.redis.url", "URL", default: "redis://127.0.0.1:6379", isSecret: true,
-            "redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE] or unix:///PATH."
-        ) { (configuration, text) throws(ValueError) in try RedisURL.apply(text, to: &configuration.redis) },
+            "redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], rediss:// for TLS, or unix:///PATH."
+        ) { (configuration, text) throws(ValueError) in try RedisURL.apply(text, to: &configuration) },
+        .init(
+            "backplane.redis.tls.verify", "full | ca | none", default: "full",
+            "What Redis' certificate has to be: signed and for this host, signed, or anything."
+        ) { (configuration, text) throws(ValueError) in
+            configuration.redisTLS.verification = try Value.choice(text)
+        },
+        .init("backplane.redis.tls.authorities", "file", default: "the system's", "Who signs it (PEM).") {
+            (configuration, text) throws(ValueError) in configuration.redisTLS.authorities = text
+        },
+        .init("backplane.redis.tls.server_name", "name", default: "the URL's host", "Whom it has to be for.") {
+            (configuration, text) throws(ValueError) in configuration.redisTLS.serverName = text
+        },
+        .init("backplane.redis.tls.certificate", "file", default: "none", "The node's own certificate for Redis (PEM).")
+        {
+            (configuration, text) throws(ValueError) in configuration.redisTLS.certificate = text
+        },
+        .init("backplane.redis.tls.key", "file", default: "none", "Its private key (PEM).") {
+            (configuration, text) throws(ValueError) in configuration.redisTLS.key = text
+        },
         .init("backplane.redis.user", "text", default: "none", "ACL user.") {
             (configuration, text) throws(ValueError) in configuration.redis.user = text
         },

@@ -152,22 +152,25 @@ package enum Nearest {
 
 /// `redis://` and `unix://` URLs.
 enum RedisURL {
-    static func apply(_ text: String, to redis: inout RedisConfiguration) throws(ValueError) {
-        let example = "right would be redis://127.0.0.1:6379, redis://user:password@host/0 or unix:///run/redis.sock"
+    static func apply(_ text: String, to configuration: inout Configuration) throws(ValueError) {
+        let example =
+            "right would be redis://127.0.0.1:6379, rediss://user:password@host/0 or unix:///run/redis.sock"
         if text.hasPrefix("unix://") {
             let path = String(text.dropFirst(7))
             guard path.hasPrefix("/"), path.utf8.count <= SocketAddress.maximumPathBytes else {
                 throw ValueError(message: "the URL needs an absolute path; \(example)")
             }
-            redis.endpoint = .unix(path: path)
+            configuration.redis.endpoint = .unix(path: path)
+            configuration.redisTLS.isOn = false
             return
         }
-        if text.hasPrefix("rediss://") {
-            throw ValueError(message: "TLS to Redis is not there yet; \(example)")
-        }
         // The URL may hold a password: it is never repeated in an error.
-        guard text.hasPrefix("redis://") else { throw ValueError(message: "this is not a Redis URL; \(example)") }
-        var rest = text.dropFirst(8)
+        let isEncrypted = text.hasPrefix("rediss://")
+        guard isEncrypted || text.hasPrefix("redis://") else {
+            throw ValueError(message: "this is not a Redis URL; \(example)")
+        }
+        configuration.redisTLS.isOn = isEncrypted
+        var rest = text.dropFirst(isEncrypted ? 9 : 8)
         if let at = rest.lastIndex(of: "@") {
             let login = rest[..<at]
             rest = rest[rest.index(after: at)...]
@@ -178,13 +181,13 @@ enum RedisURL {
             guard let password = decoded(login[login.index(after: colon)...]) else {
                 throw ValueError(message: "the password in the URL is not percent-encoded; \(example)")
             }
-            redis.user = user.flatMap { $0.isEmpty ? nil : $0 }
-            redis.password = password
+            configuration.redis.user = user.flatMap { $0.isEmpty ? nil : $0 }
+            configuration.redis.password = password
         }
         if let slash = rest.firstIndex(of: "/") {
             let database = rest[rest.index(after: slash)...]
             rest = rest[..<slash]
-            if !database.isEmpty { redis.database = try Value.number(String(database), 0...65535) }
+            if !database.isEmpty { configuration.redis.database = try Value.number(String(database), 0...65535) }
         }
         var host = String(rest)
         var port: UInt16 = 6379
@@ -199,7 +202,7 @@ enum RedisURL {
         guard !host.isEmpty, host.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
             throw ValueError(message: "the URL has no host; \(example)")
         }
-        redis.endpoint = .tcp(host: host, port: port)
+        configuration.redis.endpoint = .tcp(host: host, port: port)
     }
 
     private static func decoded(_ text: Substring) -> String? {

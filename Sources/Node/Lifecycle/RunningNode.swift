@@ -68,8 +68,8 @@ package final class RunningNode: Sendable {
         case .memory:
             backplane = MemoryBackplane(home: reactors[0], node: id, name: name, wallClock: WallClock.milliseconds)
         case .redis:
-            backplane = RedisBackplane(
-                home: reactors[0], node: id, name: name, configuration: configuration.redis,
+            backplane = try RedisBackplane(
+                home: reactors[0], node: id, name: name, configuration: configuration.encryptedRedis,
                 wallClock: { WallClock.milliseconds })
         }
         exchange = Exchange(home: reactors[0], backplane: backplane)
@@ -151,14 +151,25 @@ package final class RunningNode: Sendable {
 
     /// Reads the certificates again, for new connections; what is wrong with them is logged and changes nothing.
     package func reload() {
-        guard let tls else {
+        let redis = configuration.encryptedRedis.tls == nil ? nil : backplane as? RedisBackplane
+        if tls == nil, redis == nil {
             return log.notice("SIGHUP: there is nothing to reload; a changed configuration takes a restart")
         }
         do throws(TLSError) {
-            let certificate = try tls.reload()
-            log.notice("SIGHUP: new connections get the certificate \(certificate.map { "\($0)" } ?? "")")
+            if let tls {
+                let certificate = try tls.reload()
+                log.notice("SIGHUP: new connections get the certificate \(certificate.map { "\($0)" } ?? "")")
+            }
         } catch {
-            log.error("SIGHUP: the certificate stays as it was: \(error)")
+            log.error("SIGHUP: the certificate of the client port stays as it was: \(error)")
+        }
+        do throws(TLSError) {
+            if let redis {
+                try redis.reload()
+                log.notice("SIGHUP: the next connection to Redis uses the certificates as they are now")
+            }
+        } catch {
+            log.error("SIGHUP: the certificates for Redis stay as they were: \(error)")
         }
     }
 

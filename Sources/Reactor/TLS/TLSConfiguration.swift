@@ -25,7 +25,7 @@ package struct TLSServerConfiguration: Equatable, Sendable {
 
 /// Whom a client trusts, and as whom it shows itself.
 package struct TLSClientConfiguration: Equatable, Sendable {
-    package enum Verification: String, Equatable, Sendable {
+    package enum Verification: String, CaseIterable, Equatable, Sendable {
         /// A trusted authority signed the certificate, and it is for the server's name.
         case full
         /// A trusted authority signed the certificate; for whom is not asked.

@@ -44,6 +44,11 @@ class Cluster:
     def running(self) -> list[Node]:
         return [node for node in self.nodes if node.is_running]
 
+    def check_permissions(self) -> None:
+        """The nodes' user in Redis was allowed all that they did."""
+        denied = self.redis.denied() if self.redis.is_running else []
+        assert not denied, f"deploy/redis/carillon.acl does not allow all a node does: {denied}"
+
     def balance(self, kind: type[HAProxy] | type[Nginx]) -> Balancer:
         self.balancer = kind(self.directory, [node.client for node in self.nodes])
         return self.balancer.start()

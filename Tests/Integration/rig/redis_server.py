@@ -1,34 +1,79 @@
-"""A redis-server of our own: no persistence, a free port, a directory of its own."""
+"""A redis-server of our own: no persistence, a free port, a directory of its own.
 
+Nodes log in as the user of deploy/redis/carillon.acl, so every test shows that its permissions are enough.
+"""
+
+import re
 from pathlib import Path
 
 import redis
 
-from .process import Process, free_port
+from .certificates import Authority
+from .process import REPOSITORY, Process, free_port
+
+RULES = REPOSITORY / "deploy/redis/carillon.acl"
+PREFIX = "carillon"
+
+
+def user(password: str, prefixes: list[str]) -> str:
+    """The user's line of the file, with another password, and for other prefixes than the file is for."""
+    (line,) = [line for line in RULES.read_text().splitlines() if line.startswith("user carillon ")]
+    words = []
+    for word in line.split():
+        if word.startswith(">"):
+            words.append(f">{password}")
+        elif re.match(r"^(~|&|%R~|%W~|%RW~)", word):
+            words += [word.replace(f"{PREFIX}:", f"{prefix}:") for prefix in prefixes]
+        else:
+            words.append(word)
+    return " ".join(words)
 
 
 class RedisServer(Process):
-    def __init__(self, directory: Path, port: int | None = None, password: str | None = None) -> None:
+    """- `password`: of the nodes' user.
+    - `prefixes`: what the nodes may be configured to put in front of keys and channels.
+    - `identity`: a certificate and its key; then it speaks TLS only. `clients`: who has to have signed the clients'."""
+
+    def __init__(
+        self, directory: Path, port: int | None = None, password: str = "let-carillon-in", *,
+        prefixes: list[str] | None = None, identity: tuple[Path, Path] | None = None, clients: Authority | None = None,
+    ) -> None:  # fmt: skip
         super().__init__("redis", directory)
         self.port = port or free_port()
         self.password = password
+        self.prefixes = prefixes or [PREFIX]
+        self.identity = identity
+        self.clients = clients
 
     @property
     def url(self) -> str:
-        login = f":{self.password}@" if self.password else ""
-        return f"redis://{login}127.0.0.1:{self.port}"
+        return f"redis{'s' if self.identity else ''}://carillon:{self.password}@127.0.0.1:{self.port}"
 
     def start(self) -> "RedisServer":
         """Starts it; the same port again after it was killed."""
+        rules = self.directory / "users.acl"
+        rules.write_text(f"user default on nopass ~* &* +@all\n{user(self.password, self.prefixes)}\n")
         command = [
-            "redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.directory),
-            "--save", "", "--appendonly", "no", "--daemonize", "no",
+            "redis-server", "--bind", "127.0.0.1", "--dir", str(self.directory), "--aclfile", str(rules),
+            "--save", "", "--appendonly", "no", "--daemonize", "no", "--port", "0" if self.identity else str(self.port),
         ]  # fmt: skip
-        if self.password:
-            command += ["--requirepass", self.password]
+        if self.identity:
+            certificate, key = self.identity
+            command += ["--tls-port", str(self.port), "--tls-cert-file", str(certificate), "--tls-key-file", str(key)]
+            command += ["--tls-ca-cert-file", str(self.clients.file if self.clients else certificate)]
+            command += ["--tls-auth-clients", "yes" if self.clients else "no"]
+            # The tests' own client, which has no certificate.
+            command += ["--unixsocket", str(self.directory / "redis.sock")]
         self.launch(command)
         self.wait_until(lambda: self.client().ping(), "answers PING")
         return self
 
     def client(self) -> redis.Redis:
-        return redis.Redis(port=self.port, password=self.password, socket_timeout=2)
+        """As the default user, who may do anything."""
+        if self.identity:
+            return redis.Redis(unix_socket_path=str(self.directory / "redis.sock"), socket_timeout=2)
+        return redis.Redis(port=self.port, socket_timeout=2)
+
+    def denied(self) -> list[dict]:
+        """What a user was not allowed to do."""
+        return self.client().acl_log()

@@ -102,6 +102,16 @@ private func problems(_ text: String?, _ environment: [String: String] = [:]) ->
         ("client: { origins: [ \"app.example.com\" ] }", "'app.example.com' is not an origin"),
         ("admin: { token: \"${NOT_SET}\" }", "the environment variable NOT_SET is not set"),
         ("admin: { token: \"${OPEN\" }", "'${' is not closed by '}'"),
+        ("backplane: { redis: { tls: { verify: ca } } }", "backplane.redis.tls has no effect"),
+        ("backplane: { redis: { url: \"rediss://h\", tls: { verify: all } } }", "right would be full, ca or none"),
+        (
+            "backplane: { redis: { url: \"rediss://h\", tls: { key: a.pem } } }",
+            "backplane.redis.tls.certificate and backplane.redis.tls.key belong together"
+        ),
+        (
+            "backplane: { redis: { url: \"rediss://h\", tls: { verify: none, server_name: a } } }",
+            "authorities and server_name have no effect"
+        ),
         ("admin: { token: short }", "a token has at least 8 visible ASCII characters"),
         ("admin: { listen: 0.0.0.0:8001 }", "admin.token is not set"),
         ("admin: { listen: \"unix:/a\" }", "only IP:PORT is possible here"),
@@ -123,7 +133,7 @@ private func problems(_ text: String?, _ environment: [String: String] = [:]) ->
     }
 
     @Test func neverRepeatsASecret() {
-        let all = problems("backplane: { redis: { url: \"rediss://u:hunter2@h\" } }\nadmin: { token: hunt }")
+        let all = problems("backplane: { redis: { url: \"rediss://u:hunter2\" } }\nadmin: { token: hunt }")
         #expect(!all.isEmpty && !all.contains { $0.contains("hunt") }, "\(all)")
         let shown = (try? read("admin: { token: hunter2hunter2 }"))?.effective.map { "\($0)" } ?? []
         #expect(!shown.isEmpty && !shown.contains { $0.contains("hunter2") })

@@ -1,0 +1,57 @@
+package import Backplane
+package import Reactor
+
+/// TLS to Redis, as it is configured: a `rediss://` URL turns it on.
+package struct RedisTLS: Equatable, Sendable {
+    package var isOn = false
+    package var verification = TLSClientConfiguration.Verification.full
+    package var authorities: String?
+    package var serverName: String?
+    package var certificate: String?
+    package var key: String?
+
+    package init() {}
+
+    var contradictions: [String] {
+        var found: [String] = []
+        if (certificate == nil) != (key == nil) {
+            found.append(
+                "backplane.redis.tls.certificate and backplane.redis.tls.key belong together: set both or none")
+        }
+        if !isOn, self != RedisTLS() {
+            found.append(
+                "backplane.redis.tls has no effect: backplane.redis.url would have to begin with rediss://")
+        }
+        if verification == .none, authorities != nil || serverName != nil {
+            found.append(
+                "backplane.redis.tls.verify is none, so authorities and server_name have no effect: set it to full or ca"
+            )
+        }
+        return found
+    }
+}
+
+extension Configuration {
+    /// Redis with its TLS, if it has any.
+    package var encryptedRedis: RedisConfiguration {
+        guard redisTLS.isOn else { return redis }
+        var encrypted = redis
+        encrypted.serverName = redisTLS.serverName
+        var identity: TLSClientConfiguration.Identity?
+        if let certificate = redisTLS.certificate, let key = redisTLS.key {
+            identity = .init(certificates: certificate, key: key)
+        }
+        encrypted.tls = TLSClientConfiguration(
+            verification: redisTLS.verification, authorities: redisTLS.authorities, identity: identity)
+        return encrypted
+    }
+
+    /// Reads every certificate and key the configuration names.
+    ///
+    /// - Throws: What is wrong with the first that cannot be used.
+    package func readCertificates() throws {
+        if let files = clientTLS.server { _ = try TLSContext(files) }
+        if backplane == .redis, let tls = encryptedRedis.tls { _ = try TLSContext(tls) }
+        if adminTLS.isOn { _ = try AdminServer.server(adminTLS) }
+    }
+}
