@@ -32,7 +32,9 @@ struct ServeCommand: AsyncParsableCommand {
         let configuration = try ConfigurationFile.load(config ?? environment["CARILLON_CONFIG"], environment)
         let level = Logger.Level(rawValue: configuration.logLevel.rawValue) ?? .info
         let format = configuration.logFormat
-        LoggingSystem.bootstrap { _ in LineLogHandler(format: format, level: level) }
+        LoggingSystem.bootstrap { label in
+            LineLogHandler(format: format, level: level, isLimited: label != LineLogHandler.auditLabel)
+        }
         let logger = Logger(label: "carillon")
 
         let node: RunningNode

@@ -38,6 +38,13 @@ class Report:
             if not {result["behavior"], result["behaviorClose"]} <= GOOD
         }
 
+    def drop_unrun(self, error: str) -> list[str]:
+        """Takes out, and names, the cases a runner could not run for an error of its own."""
+        unrun = [case for case, why in self.failures().items() if why.startswith("ERROR, ") and error in why]
+        for case in unrun:
+            del self.cases[case]
+        return unrun
+
     def _why(self, result: dict) -> str:
         verdict = f"{result['behavior']}, close {result['behaviorClose']} (code {result.get('remoteCloseCode')})"
         try:
@@ -92,6 +99,9 @@ class Kosoku(Runner):
     """`kosoku` from PyPI: the same cases, run by a program of today. The fast gate."""
 
     name = "kosoku"
+    #: What it says of itself, version 0.1.0, where a message of groups 12 and 13 happens to be text that wraps around or
+    #: an empty one: written for Python 2, the cases mix up text and bytes. The suite itself runs these.
+    own_error = "Strings must be encoded before hashing"
     missing = "kosoku is not installed: pip install -r Tests/Integration/requirements.txt"
 
     @cached_property

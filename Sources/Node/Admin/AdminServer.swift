@@ -33,15 +33,18 @@ package struct AdminServer: Service {
 
     package func run() async throws {
         let listen = node.configuration.adminListen
-        let router = Router(context: BasicRequestContext.self)
+        let router = Router(context: AdminContext.self)
+        router.add(middleware: AuditTrail(node: node))
         router.add(middleware: ErrorShape())
         router.add(middleware: TokenCheck(token: node.configuration.adminToken))
         Routes(node: node, inspector: inspector).add(to: router)
         let onListening = onListening
         let application = Application(
-            router: router, server: try Self.server(node.configuration.adminTLS),
+            router: router, server: try Self.server(node.configuration),
             configuration: .init(
-                address: .hostname(listen.ipText, port: Int(listen.port ?? 0)), serverName: "carillon"),
+                address: .hostname(listen.ipText, port: Int(listen.port ?? 0)), serverName: "carillon",
+                availableConnectionsDelegate: AdminConnections(
+                    limit: node.configuration.adminConnections, count: node.adminConnections)),
             onServerRunning: { channel in
                 await onListening(channel.localAddress.map { "\($0.ipAddress ?? ""):\($0.port ?? 0)" } ?? "\(listen)")
             },
@@ -55,16 +58,30 @@ package struct AdminServer: Service {
 }
 
 extension AdminServer {
+    /// Bytes of all header fields together, and of one, and how many there may be.
+    private static let headerBytes = 16 * 1024
+    private static let headerFields = 100
+
     /// HTTP/1.1, over TLS where it is configured.
-    static func server(_ files: TLSFiles) throws -> HTTPServerBuilder {
-        guard let certificate = files.certificate, let key = files.key else { return .http1() }
+    ///
+    /// - Throws: What is wrong with the certificate or its key.
+    static func server(_ configuration: Configuration) throws -> HTTPServerBuilder {
+        let plain = HTTPServerBuilder.http1(
+            configuration: .init(
+                idleTimeout: .nanoseconds(Int64(configuration.adminIdleTimeout.wholeNanoseconds)),
+                httpDecoderConfiguration: .init(
+                    maxHeaderFieldSize: headerBytes, maxHeaderListSize: headerBytes, maxHeaderFieldCount: headerFields))
+        )
+        guard let certificate = configuration.adminTLS.certificate, let key = configuration.adminTLS.key else {
+            return plain
+        }
         do {
             let chain = try NIOSSLCertificate.fromPEMFile(certificate).map { NIOSSLCertificateSource.certificate($0) }
-            var configuration = TLSConfiguration.makeServerConfiguration(
+            var tls = TLSConfiguration.makeServerConfiguration(
                 certificateChain: chain, privateKey: .privateKey(try NIOSSLPrivateKey(file: key, format: .pem)))
-            configuration.minimumTLSVersion = .tlsv12
-            configuration.applicationProtocols = ["http/1.1"]
-            return try .tls(.http1(), tlsConfiguration: configuration)
+            tls.minimumTLSVersion = .tlsv12
+            tls.applicationProtocols = ["http/1.1"]
+            return try .tls(plain, tlsConfiguration: tls)
         } catch {
             throw AdminTLSError(certificate: certificate, key: key, reason: "\(error)")
         }
@@ -78,73 +95,4 @@ private struct AdminTLSError: Error, CustomStringConvertible {
     let reason: String
 
     var description: String { "admin.tls with \(certificate) and \(key): \(reason)" }
-}
-
-/// Gives every refusal the API's shape, and says what is there when somebody asks for what is not.
-private struct ErrorShape: RouterMiddleware {
-    func handle(
-        _ request: Request, context: BasicRequestContext, next: (Request, BasicRequestContext) async throws -> Response
-    ) async throws -> Response {
-        do {
-            return try await next(request, context)
-        } catch let error as APIError {
-            return error.response(from: request, context: context)
-        } catch let error as Hummingbird.HTTPError where error.status == .notFound {
-            return unknownPath(request).response(from: request, context: context)
-        } catch let error as Hummingbird.HTTPError {
-            return refusal(error.status, error.body).response(from: request, context: context)
-        } catch let error as any HTTPResponseError {
-            return refusal(error.status, nil).response(from: request, context: context)
-        } catch {
-            context.logger.error("request failed: \(error)")
-            return APIError(status: .internalServerError, code: "internal", message: "the request failed; see the log")
-                .response(from: request, context: context)
-        }
-    }
-
-    private func refusal(_ status: HTTPResponse.Status, _ message: String?) -> APIError {
-        guard status == .contentTooLarge else {
-            return APIError(status: status, code: "bad_request", message: message ?? status.reasonPhrase)
-        }
-        return APIError(
-            status: status, code: "body_too_large", message: "the body is larger than any message may be, by far")
-    }
-
-    private func unknownPath(_ request: Request) -> APIError {
-        let allowed = Routes.methods(for: request.uri.path)
-        if !allowed.isEmpty {
-            return APIError(
-                status: .methodNotAllowed, code: "method_not_allowed",
-                message: "\(request.method) is not possible here; right would be \(allowed.joined(separator: ", "))",
-                headers: ["Allow": allowed.joined(separator: ", ")])
-        }
-        return APIError(
-            status: .notFound, code: "unknown_path",
-            message: "nothing is at this path; known are \(Routes.all.map(\.path).joined(separator: ", "))")
-    }
-}
-
-/// Asks for the token where one is set; health and metrics too, since they tell about the cluster.
-private struct TokenCheck: RouterMiddleware {
-    let token: String?
-
-    func handle(
-        _ request: Request, context: BasicRequestContext, next: (Request, BasicRequestContext) async throws -> Response
-    ) async throws -> Response {
-        guard let token, !request.uri.path.hasPrefix("/health/") else { return try await next(request, context) }
-        let given = request.headers[.authorization] ?? ""
-        guard Self.isEqual(Array(given.utf8), Array("Bearer \(token)".utf8)) else {
-            throw APIError(
-                status: .unauthorized, code: "unauthorized", message: "send the header Authorization: Bearer TOKEN",
-                headers: ["WWW-Authenticate": "Bearer realm=\"carillon\""])
-        }
-        return try await next(request, context)
-    }
-
-    /// In a time that depends on the lengths only.
-    private static func isEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
-        var difference = left.count ^ right.count
-        for index in right.indices { difference |= Int(right[index] ^ (index < left.count ? left[index] : 0xFF)) }
-        return difference == 0
-    }
 }

@@ -12,13 +12,15 @@ struct Routes {
     let node: RunningNode
     let inspector: ClusterInspector
 
+    static let publishPath = "/api/v1/publish"
+
     /// Every route; `{…}` stands for one segment.
     static let all: [(method: String, path: String)] = [
         ("GET", "/"), ("GET", "/health/live"), ("GET", "/health/ready"), ("GET", "/metrics"),
         ("GET", "/api/v1/cluster"), ("GET", "/api/v1/nodes/{id}"), ("GET", "/api/v1/channels"),
         ("GET", "/api/v1/channels/{name}"), ("GET", "/api/v1/connections"),
         ("POST", "/api/v1/connections/{id}/close"), ("POST", "/api/v1/users/{id}/close"),
-        ("POST", "/api/v1/publish"), ("GET", "/api/v1/config"),
+        ("POST", publishPath), ("GET", "/api/v1/config"),
     ]
 
     /// What is possible at a path.
@@ -31,7 +33,7 @@ struct Routes {
         }.map(\.method)
     }
 
-    func add(to router: Router<BasicRequestContext>) {
+    func add(to router: Router<AdminContext>) {
         router.get("/") { _, _ in
             var page = Response.text(AdminPage.html, type: "text/html; charset=utf-8")
             page.headers[.contentSecurityPolicy] = AdminPage.policy
@@ -50,13 +52,11 @@ struct Routes {
         api.get("connections") { request, _ in
             try await connections(Query(request, known: ["channel", "node", "user", "sort", "cursor", "limit"]))
         }
-        api.post("connections/:id/close") { request, context in
-            try await close(context.parameters.require("id"), request)
+        api.post("connections/:id/close") { _, context in try await close(context.parameters.require("id")) }
+        api.post("users/:id/close") { _, context in
+            try await closeUser(context.parameters.require("id"), context.audit)
         }
-        api.post("users/:id/close") { request, context in
-            try await closeUser(context.parameters.require("id"), request)
-        }
-        api.post("publish") { request, _ in try await publish(request) }
+        api.post("publish") { request, context in try await publish(request, context.audit) }
         api.get("config") { _, _ in configuration() }
     }
 
@@ -112,12 +112,11 @@ struct Routes {
                     cursor: try query.cursor(ConnectionCursor.self), limit: try query.limit())))
     }
 
-    private func close(_ text: String, _ request: Request) async throws -> Response {
+    private func close(_ text: String) async throws -> Response {
         guard let id = SessionID(text) else {
             throw APIError.badRequest("invalid_connection", "this is not the id of a connection")
         }
         let result = await inspector.close(id, code: 4000, reason: "closed by an operator")
-        node.log.notice("audit: close connection \(id), found: \(result.found)")
         guard result.nodes.answered == result.nodes.asked else {
             throw APIError(
                 status: .serviceUnavailable, code: "node_unreachable",
@@ -130,13 +129,14 @@ struct Routes {
         return Response.json(["closed": id.description])
     }
 
-    private func closeUser(_ encoded: String, _ request: Request) async throws -> Response {
+    private func closeUser(_ encoded: String, _ audit: AuditNote) async throws -> Response {
         let user = encoded.removingPercentEncoding ?? encoded
         guard ChannelName.user(user) != nil else {
             throw APIError.badRequest("invalid_user", "this is not the id of a user")
         }
         let result = await inspector.close(user: user, code: 4000, reason: "closed by an operator")
-        node.log.notice("audit: close user, sessions: \(result.sessions)", metadata: ["user": "\(user)"])
+        audit.add("user", user)
+        audit.add("sessions", "\(result.sessions)")
         return Response.json(UserClosed(closed: result.sessions, nodes: result.nodes))
     }
 
@@ -145,7 +145,7 @@ struct Routes {
         var nodes: NodeCount
     }
 
-    private func publish(_ request: Request) async throws -> Response {
+    private func publish(_ request: Request, _ audit: AuditNote) async throws -> Response {
         if let type = request.headers[.contentType], !type.lowercased().hasPrefix("application/json") {
             throw APIError(
                 status: .unsupportedMediaType, code: "media_type", message: "send application/json")
@@ -165,6 +165,9 @@ struct Routes {
         let extras =
             parsed.except.isEmpty && parsed.idempotencyKey == nil
             ? nil : Publication.Extras(idempotencyKey: parsed.idempotencyKey, except: parsed.except)
+        audit.add("channel", channels[0].description)
+        if channels.count > 1 { audit.add("channels", "\(channels.count)") }
+        audit.add("bytes", "\(parsed.payload.count)")
         for channel in channels {
             let outcome = await inspector.publish(
                 Publication(
@@ -175,7 +178,6 @@ struct Routes {
                     headers: ["Retry-After": "1"])
             }
         }
-        node.log.debug("audit: publish to \(channels.count) channel(s), \(parsed.payload.count) bytes")
         return Response.json(["published": channels.count])
     }
 

@@ -15,6 +15,14 @@ package struct Configuration: Equatable, Sendable {
         case json
     }
 
+    /// Which changing calls of the API are logged.
+    package enum AuditMode: String, CaseIterable, Sendable {
+        case all
+        /// All but publications.
+        case actions
+        case off
+    }
+
     package enum LogLevel: String, CaseIterable, Sendable {
         case debug, info, warning, error
     }
@@ -32,6 +40,8 @@ package struct Configuration: Equatable, Sendable {
 
     package var adminListen = SocketAddress.ipv4(0x7F00_0001, port: 8001)
     package var adminToken: String?
+    package var adminConnections = 256
+    package var adminIdleTimeout = Duration.seconds(30)
 
     package var backplane = BackplaneKind.memory
     package var redis = RedisConfiguration(endpoint: .tcp(host: "127.0.0.1", port: 6379))
@@ -77,6 +87,7 @@ package struct Configuration: Equatable, Sendable {
 
     package var logFormat = LogFormat.text
     package var logLevel = LogLevel.info
+    package var audit = AuditMode.all
 
     /// Scalar keys that somebody set, as they were written.
     package var given: [String: String] = [:]

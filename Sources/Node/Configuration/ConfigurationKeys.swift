@@ -90,6 +90,15 @@ extension ConfigurationKey {
             "admin.token", "text", default: "none", isSecret: true,
             "Bearer token of the API; required when admin.listen is not loopback."
         ) { (configuration, text) throws(ValueError) in configuration.adminToken = try Value.token(text) },
+        .init("admin.connections", "number", default: "256", "Connections of the admin listener at once; more wait.") {
+            (configuration, text) throws(ValueError) in
+            configuration.adminConnections = try Value.number(text, 1...10_000)
+        },
+        .init(
+            "admin.idle_timeout", "duration", default: "30s", "How long one of them may be silent before it is closed."
+        ) { (configuration, text) throws(ValueError) in
+            configuration.adminIdleTimeout = try Value.duration(text, .seconds(1)...(.seconds(3600)))
+        },
         .init(
             "admin.tls.certificate", "file", default: "none", "Certificates of the admin listener (PEM), its own first."
         ) {
@@ -297,6 +306,10 @@ extension ConfigurationKey {
         .init("log.format", "text | json", default: "text", "One line per event, for people or for programs.") {
             (configuration, text) throws(ValueError) in configuration.logFormat = try Value.choice(text)
         },
+        .init(
+            "log.audit", "all | actions | off", default: "all",
+            "Which changing calls of the API are logged: all, all but publications, none."
+        ) { (configuration, text) throws(ValueError) in configuration.audit = try Value.choice(text) },
         .init("log.level", "debug | info | warning | error", default: "info", "What is not logged.") {
             (configuration, text) throws(ValueError) in configuration.logLevel = try Value.choice(text)
         },

@@ -45,9 +45,9 @@ package enum ConfigurationText {
         return lines.joined(separator: "\n")
     }
 
-    /// Whether there is a default that could be written down.
+    /// Whether there is a default that could be written down, and not a description of one.
     private static func isShown(_ key: ConfigurationKey) -> Bool {
-        !["none", "the host's name"].contains(key.defaultText)
+        key.defaultText != "none" && !key.defaultText.contains(" ")
     }
 
     private static func indent(_ depth: Int) -> String { String(repeating: "  ", count: depth) }

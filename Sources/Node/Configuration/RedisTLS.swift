@@ -52,6 +52,6 @@ extension Configuration {
     package func readCertificates() throws {
         if let files = clientTLS.server { _ = try TLSContext(files) }
         if backplane == .redis, let tls = encryptedRedis.tls { _ = try TLSContext(tls) }
-        if adminTLS.isOn { _ = try AdminServer.server(adminTLS) }
+        if adminTLS.isOn { _ = try AdminServer.server(self) }
     }
 }

@@ -18,6 +18,7 @@ package final class RunningNode: Sendable {
     package let desk: Desk
     package let gatekeeper: Gatekeeper
     package let tls: TLSServer?
+    let adminConnections = AdminConnections.Count()
     package let clientAddress: SocketAddress
     private let listening: [Int32]
     nonisolated(unsafe) private var listeners: [Listener] = []

@@ -1,5 +1,6 @@
 import Backplane
 import Reactor
+import Synchronization
 
 /// The node's numbers in the Prometheus text format (version 0.0.4).
 struct Prometheus {
@@ -34,6 +35,15 @@ struct Prometheus {
             page.counter("\(name)_total", help, Double(total[keyPath: path]))
         }
         page.counter("listener_pauses_total", "Times the listener paused: no room or no descriptors.", Double(pauses))
+        page.gauge(
+            "admin_connections", "Connections of the admin listener.",
+            Double(node.adminConnections.open.load(ordering: .relaxed)))
+        page.counter(
+            "admin_connection_limit_hits_total", "Times the admin listener waited: admin.connections.",
+            Double(node.adminConnections.limitHits.load(ordering: .relaxed)))
+        page.counter(
+            "log_lines_left_out_total", "Log lines not written, because too many of their kind came.",
+            Double(LineLogHandler.leftOut))
         page.write(link)
         return page.lines.joined(separator: "\n") + "\n"
     }

@@ -103,7 +103,7 @@ private func problems(_ text: String?, _ environment: [String: String] = [:]) ->
         ("admin: { token: \"${NOT_SET}\" }", "the environment variable NOT_SET is not set"),
         ("admin: { token: \"${OPEN\" }", "'${' is not closed by '}'"),
         ("backplane: { redis: { tls: { verify: ca } } }", "backplane.redis.tls has no effect"),
-        ("backplane: { redis: { url: \"rediss://h\", tls: { verify: all } } }", "right would be full, ca or none"),
+        ("backplane: { redis: { url: \"rediss://h\", tls: { verify: all } } }", "right would be full or ca or none"),
         (
             "backplane: { redis: { url: \"rediss://h\", tls: { key: a.pem } } }",
             "backplane.redis.tls.certificate and backplane.redis.tls.key belong together"

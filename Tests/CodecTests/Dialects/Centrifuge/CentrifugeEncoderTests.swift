@@ -11,7 +11,9 @@ import Testing
         let publication = Publication(
             channel: channel, kind: kind, payload: Array(payload.utf8), origin: NodeID(1), position: position,
             extras: extras)
-        return Written.textFrame { PublicationEncoder.write(publication, as: .centrifugeJSON, packing: Packing(.init()), to: $0) }
+        return Written.textFrame {
+            PublicationEncoder.write(publication, as: .centrifugeJSON, packing: Packing(.init()), to: $0)
+        }
     }
 
     static let data: [(String, PayloadKind, String)] = [

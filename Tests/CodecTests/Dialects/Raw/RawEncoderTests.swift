@@ -14,7 +14,9 @@ import Testing
             let publication = Publication(
                 channel: .all, kind: kind, payload: payload, origin: NodeID(1), position: Position(epoch: 1, offset: 2),
                 extras: .init(event: [0x65]))
-            let written = Written.bytes { PublicationEncoder.write(publication, as: .raw, packing: Packing(.init()), to: $0) }
+            let written = Written.bytes {
+                PublicationEncoder.write(publication, as: .raw, packing: Packing(.init()), to: $0)
+            }
             #expect(written == [first] + length + payload)
         }
     }

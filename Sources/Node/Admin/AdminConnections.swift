@@ -1,0 +1,25 @@
+import HummingbirdCore
+import Synchronization
+
+/// How many connections the admin listener has at once; more wait until one ends.
+struct AdminConnections: AvailableConnectionsDelegate {
+    /// For the metrics.
+    final class Count: Sendable {
+        let open = Atomic(0)
+        /// Times the listener stopped accepting.
+        let limitHits = Atomic<UInt64>(0)
+    }
+
+    let limit: Int
+    let count: Count
+
+    func connectionOpened() { count.open.add(1, ordering: .relaxed) }
+
+    func connectionClosed() { count.open.subtract(1, ordering: .relaxed) }
+
+    func isAcceptingNewConnections() -> Bool {
+        if count.open.load(ordering: .relaxed) < limit { return true }
+        count.limitHits.add(1, ordering: .relaxed)
+        return false
+    }
+}

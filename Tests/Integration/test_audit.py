@@ -1,0 +1,128 @@
+"""The audit log of the admin listener, and what somebody without its token can do to it."""
+
+import json
+import socket
+import time
+from typing import Any
+
+import pytest
+import requests
+
+from rig.node import Node
+from rig.receivers import WebsocketsClient
+from rig.waiting import until
+from rig.wire import Wire
+
+TOKEN = "a-token-for-tests"
+
+
+def logged(node: Node) -> list[dict[str, str]]:
+    """Every line of a JSON log; one that is none is an error."""
+    return [json.loads(line) for line in node.output().splitlines()]
+
+
+def audited(node: Node) -> list[dict[str, str]]:
+    return [line for line in logged(node) if line["message"].startswith("audit: ")]
+
+
+def start(start_node: Any, **log: Any) -> Node:
+    return start_node(admin={"token": TOKEN}, log={"format": "json", **log})
+
+
+def test_every_changing_call_is_one_line(start_node: Any) -> None:
+    node = start(start_node)
+    receiver = WebsocketsClient(node.client, "news")
+    (session,) = node.api.connections()
+    node.api.publish("news", text="hello")
+    assert node.api.post_publication({"channels": ["a", "b"], "data": 1}).status_code == 200
+    assert node.api.post_publication({"channel": "bad name", "data": 1}).status_code == 400
+    assert node.api.request("POST", "/api/v1/users/al%0Aice/close").status_code in (200, 400)
+    assert node.api.request("POST", f"/api/v1/connections/{session['id']}/close").status_code == 200
+    assert node.api.request("POST", "/api/v1/connections/nonsense/close").status_code == 400
+    assert node.api.request("DELETE", "/api/v1/publish").status_code == 405
+    # What changes nothing is not there.
+    node.api.cluster()
+    until(lambda: receiver.closed, "it is closed")
+    lines = audited(node)
+    assert [(line["message"], line["status"]) for line in lines] == [
+        ("audit: POST /api/v1/publish", "200"), ("audit: POST /api/v1/publish", "200"),
+        ("audit: POST /api/v1/publish", "400"), ("audit: POST /api/v1/users/al%0Aice/close", lines[3]["status"]),
+        (f"audit: POST /api/v1/connections/{session['id']}/close", "200"),
+        ("audit: POST /api/v1/connections/nonsense/close", "400"), ("audit: DELETE /api/v1/publish", "405"),
+    ]  # fmt: skip
+    assert (lines[0]["channel"], lines[0]["bytes"]) == ("news", "5")
+    assert (lines[1]["channel"], lines[1]["channels"]) == ("a", "2")
+    assert all(line["caller"].startswith("127.0.0.1:") for line in lines)
+    # Neither payloads nor the token.
+    assert "hello" not in node.output() and TOKEN not in node.output()
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("actions", ["users"]), ("off", [])])
+def test_less_may_be_logged(start_node: Any, mode: str, expected: list[str]) -> None:
+    # Also when hardly anything else is.
+    node = start(start_node, audit=mode, level="error")
+    node.api.publish("news", text="hello")
+    assert node.api.request("POST", "/api/v1/users/alice/close").status_code == 200
+    assert [line["message"].split("/")[3] for line in audited(node)] == expected
+
+
+def test_nobody_fills_the_log_without_the_token(start_node: Any) -> None:
+    node = start(start_node)
+    with requests.Session() as session:
+        for number in range(2000):
+            answer = session.post(
+                f"http://{node.admin}/api/v1/users/{number}/close", headers={"Authorization": f"Bearer {number}"})
+            assert answer.status_code == 401
+    refused = [line for line in audited(node) if "wrong token" in line["message"]]
+    assert 1 <= len(refused) < 500, len(refused)
+    metrics = node.api.metrics()
+    (left_out,) = [line for line in metrics.splitlines() if line.startswith("carillon_log_lines_left_out_total ")]
+    assert int(float(left_out.split()[1])) + len(refused) == 2000
+    # Whoever has it is logged as before.
+    node.api.publish("news", text="x")
+    assert audited(node)[-1]["message"] == "audit: POST /api/v1/publish"
+
+
+@pytest.mark.parametrize("head", [
+    "X: " + "a" * 17_000, "\r\n".join(f"X-{n}: a" for n in range(101)), "\r\n".join(f"X-{n}: " + "a" * 1000 for n in range(17)),
+], ids=["one large field", "many fields", "many bytes"])  # fmt: skip
+def test_heads_are_bounded(node: Node, head: str) -> None:
+    with Wire(node.admin_port) as wire:
+        wire.send(f"GET /health/live HTTP/1.1\r\nHost: a\r\n{head}\r\n\r\n".encode())
+        assert wire.read_head().startswith(b"HTTP/1.1 4")
+    assert node.api.is_ready()
+
+
+def test_bodies_are_bounded(start_node: Any) -> None:
+    node = start_node(limits={"message_bytes": "64KiB"})
+    before = node.resident_bytes()
+    with socket.create_connection(("127.0.0.1", node.admin_port), timeout=10) as connection:
+        connection.sendall(
+            b"POST /api/v1/publish HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1000000000\r\n\r\n")
+        answer = b""
+        try:
+            for _ in range(1000):
+                connection.sendall(b" " * 1_000_000)
+        except OSError:
+            pass
+        try:
+            answer = connection.recv(4096)
+        except OSError:
+            pass
+    assert not answer or b" 413 " in answer.split(b"\r\n")[0]
+    assert node.resident_bytes() - before < 32 << 20
+    assert node.api.is_ready()
+
+
+def test_connections_are_bounded_and_idle_ones_end(start_node: Any) -> None:
+    node = start_node(admin={"connections": 4, "idle_timeout": "1s"})
+    idle = [socket.create_connection(("127.0.0.1", node.admin_port), timeout=10) for _ in range(8)]
+    started = time.monotonic()
+    # There is room again as soon as the first of them have been closed.
+    assert requests.get(f"http://{node.admin}/health/live", timeout=15).status_code == 200
+    assert time.monotonic() - started > 0.5
+    for connection in idle:
+        assert connection.recv(1) == b""
+        connection.close()
+    (hits,) = [line for line in node.api.metrics().splitlines() if line.startswith("carillon_admin_connection_limit_hits_total ")]
+    assert float(hits.split()[1]) > 0
