@@ -18,6 +18,7 @@ sys.path.insert(0, str(REPOSITORY / "Tests/Integration"))
 
 from rig.balancers import HAProxy  # noqa: E402 - it is found only now
 from rig.browser import Chromium, PageServer  # noqa: E402
+from rig.certificates import Authority, key_pin  # noqa: E402
 from rig.cluster import Cluster  # noqa: E402
 from rig.fleet import Check, Fleet  # noqa: E402
 from rig.node import CARILLON  # noqa: E402
@@ -32,7 +33,11 @@ class Demonstration:
 
     def __init__(self, directory: Path) -> None:
         self.page = PageServer()
-        self.cluster = Cluster(directory, balanced=True, client={"listen": "127.0.0.1:0", "origins": [self.page.origin]})
+        self.authority = Authority(directory / "certificates", "Carillon demo")
+        self.certificate, key = self.authority.issue("node")
+        secure = {"listen": "127.0.0.1:0", "certificate": str(self.certificate), "key": str(key)}
+        self.cluster = Cluster(
+            directory, balanced=True, client={"listen": "127.0.0.1:0", "origins": [self.page.origin], "tls": secure})
         self._since = time.monotonic()
 
     def progress(self, what: str) -> None:
@@ -59,6 +64,7 @@ class Demonstration:
         client = balancer.client
         say()
         say(f"  clients    {client}   (HAProxy; its own page: http://127.0.0.1:{balancer.statistics_port}/)")
+        say(f"  with TLS   {balancer.secure}   (signed by {self.authority.file})")
         for node in nodes:
             say(f"  {node.name}     {node.client}   behind HAProxy only   admin page http://{node.admin}/   process {node.pid}")
         say(f"  redis      {self.cluster.redis.url}")
@@ -75,18 +81,22 @@ Try, each in a terminal of its own, here in this directory:
   3  a page, in several windows:
        {self.page.origin}/?address={client}&channel=demo
 
-  4  publish, at the first node and at the last; everybody above gets it:
+  4  the same with TLS; a browser has to be told once to trust the certificate (open {balancer.secure.replace("wss", "https")}/health):
+       SSL_CERT_FILE={self.authority.file} .venv/bin/python -m websockets '{balancer.secure}/raw?channel=demo'
+       {self.page.origin}/?address={balancer.secure}&channel=demo
+
+  5  publish, at the first node and at the last; everybody above gets it:
        {program} publish demo 'good morning' --admin {first}
        curl -d '{{"channel":"demo","data":{{"n":1}}}}' -H 'Content-Type: application/json' {last}/api/v1/publish
 
-  5  look at the cluster, from any node:
+  6  look at the cluster, from any node:
        {program} cluster --admin {last}
        {program} connections --channel demo --admin {first}
 
-  6  kill a node and watch its clients move to the others:
+  7  kill a node and watch its clients move to the others:
        kill -9 {nodes[1].pid}; {program} cluster --admin {first}
 
-  7  stop Redis for a while; nobody is disconnected, and the admin page says what happened:
+  8  stop Redis for a while; nobody is disconnected, and the admin page says what happened:
        kill -STOP {self.cluster.redis.pid}; sleep 5; kill -CONT {self.cluster.redis.pid}
 
 Ctrl-C stops everything.""")
@@ -117,11 +127,14 @@ Ctrl-C stops everything.""")
             missing = [name for name in sorted(names) if name not in result.stdout]
             tell(Check(f"'carillon cluster' on {node.name} shows three nodes", f"not {missing}" if missing else None))
         self.progress("starting headless Chromium")
-        browser = Chromium(self.cluster.directory)
+        browser = Chromium(self.cluster.directory, trusted=key_pin(self.certificate))
         fleet = None
         try:
             browser.start(self.page.origin + "/")
-            fleet = Fleet(self.cluster.balancer.client, self.cluster.nodes, browser, channel="demo")
+            balancer = self.cluster.balancer
+            fleet = Fleet(
+                balancer.client, self.cluster.nodes, browser, "demo", secure=balancer.secure,
+                authorities=self.authority.file)
             fleet.run(tell)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is a failure to be counted and cleaned up after
             tell(Check("the check runs to its end", f"{type(error).__name__}: {error}"))

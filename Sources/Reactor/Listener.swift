@@ -16,7 +16,7 @@ package final class Listener: ReactorHandler {
     /// Whether one more connection is welcome now; asked before each accept.
     package var admit: () -> Bool = { true }
 
-    private let reactor: Reactor
+    package let reactor: Reactor
     private let descriptor: Int32
     private let budget: Int
     private let accepted: (Int32, SocketAddress) -> Void

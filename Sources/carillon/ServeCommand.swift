@@ -48,7 +48,7 @@ struct ServeCommand: AsyncParsableCommand {
         let file = announce
         let announcement = Announcement { client, admin in
             logger.info(
-                "node \(node.name) (\(node.id)) serves clients on \(client), the API on \(admin), backplane \(configuration.backplane.rawValue)"
+                "node \(node.name) (\(node.id)) serves clients on \(client)\(node.secureAddress.map { " and, with TLS, on \($0)" } ?? ""), the API on \(admin), backplane \(configuration.backplane.rawValue)"
             )
             if let file { Self.write(node, client, admin, to: file, logger) }
         }
@@ -77,10 +77,11 @@ struct ServeCommand: AsyncParsableCommand {
 
     private static func write(_ node: RunningNode, _ client: String, _ admin: String, to file: String, _ logger: Logger)
     {
-        let content: [String: String] = [
+        var content: [String: String] = [
             "client": client, "admin": admin, "node": node.id.description, "name": node.name,
             "pid": "\(ProcessInfo.processInfo.processIdentifier)",
         ]
+        content["client_tls"] = node.secureAddress.map { "\($0)" }
         do {
             try JSONEncoder().encode(content).write(to: URL(fileURLWithPath: file), options: .atomic)
         } catch {

@@ -13,6 +13,7 @@ os.environ["PATH"] += ":/usr/sbin:/sbin"
 sys.path.insert(0, str(Path(__file__).parent))
 
 from rig.browser import Chromium, PageServer  # noqa: E402 - it is found only now
+from rig.certificates import Authority, key_pin  # noqa: E402
 from rig.cluster import Cluster  # noqa: E402
 from rig.node import CARILLON, Node  # noqa: E402
 from rig.redis_server import RedisServer  # noqa: E402
@@ -90,7 +91,16 @@ def page() -> Iterator[PageServer]:
 
 
 @pytest.fixture(scope="session")
-def browser(page: PageServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    started = Chromium(tmp_path_factory.mktemp("browser")).start(page.origin + "/")
+def believed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Authority, Path, Path]:
+    """An authority, and a certificate of it with its key, which the browser takes."""
+    authority = Authority(tmp_path_factory.mktemp("believed"))
+    return authority, *authority.issue("believed")
+
+
+@pytest.fixture(scope="session")
+def browser(
+    page: PageServer, believed: tuple[Authority, Path, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Chromium]:
+    started = Chromium(tmp_path_factory.mktemp("browser"), trusted=key_pin(believed[1])).start(page.origin + "/")
     yield started
     started.stop()

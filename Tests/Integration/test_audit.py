@@ -98,7 +98,7 @@ def test_bodies_are_bounded(start_node: Any) -> None:
     before = node.resident_bytes()
     with socket.create_connection(("127.0.0.1", node.admin_port), timeout=10) as connection:
         connection.sendall(
-            b"POST /api/v1/publish HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1000000000\r\n\r\n")
+            b"POST /api/v1/publish HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000000000\r\n\r\n")
         answer = b""
         try:
             for _ in range(1000):
@@ -126,3 +126,40 @@ def test_connections_are_bounded_and_idle_ones_end(start_node: Any) -> None:
         connection.close()
     (hits,) = [line for line in node.api.metrics().splitlines() if line.startswith("carillon_admin_connection_limit_hits_total ")]
     assert float(hits.split()[1]) > 0
+
+
+HOSTILE = {
+    "a page from elsewhere": {"Origin": "http://evil.example"},
+    "a page from another port": {"Origin": "http://127.0.0.1:1"},
+    "a page without an origin": {"Origin": "null"},
+    "what a browser calls cross-site": {"Sec-Fetch-Site": "cross-site"},
+    "what a browser calls same-site": {"Sec-Fetch-Site": "same-site"},
+    "a name that leads here": {"Host": "evil.example:8001"},
+    "a name that looks like an address": {"Host": "127.0.0.1.evil.example"},
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_pages_from_elsewhere_change_nothing(node: Node, what: str) -> None:
+    for path, body in (("publish", {"channel": "a", "data": 1}), ("users/alice/close", None)):
+        answer = requests.post(f"http://{node.admin}/api/v1/{path}", json=body, headers=HOSTILE[what], timeout=5)
+        assert answer.status_code == 403 and answer.json()["error"]["code"] in ("foreign_page", "foreign_host"), answer.text
+    if "Host" in HOSTILE[what]:
+        assert requests.get(f"http://{node.admin}/api/v1/config", headers=HOSTILE[what], timeout=5).status_code == 403
+    for good in ({}, {"Origin": f"http://{node.admin}"}, {"Host": "localhost:1"}, {"Host": "[::1]:1"}, {"Sec-Fetch-Site": "same-origin"}):
+        answer = requests.post(f"http://{node.admin}/api/v1/publish", json={"channel": "a", "data": 1}, headers=good, timeout=5)
+        assert answer.status_code == 200, (good, answer.text)
+
+
+def test_a_browser_cannot_be_used_against_the_api(node: Node, browser: Any) -> None:
+    """What a page can send without being asked for leave: POST with a body whose type is not said."""
+    script = f"""
+        fetch('http://{node.admin}/api/v1/publish', {{method: 'POST', mode: 'no-cors',
+            body: new Blob([JSON.stringify({{channel: 'news', text: 'from a page'}})])}}).then(() => 'sent', error => 'failed ' + error)
+    """
+    receiver = WebsocketsClient(node.client, "news")
+    assert browser.evaluate(script) == "sent"
+    node.api.publish("news", text="the end")
+    until(lambda: receiver.received, "the end")
+    assert receiver.received == ["the end"]
+    receiver.close()

@@ -31,9 +31,9 @@ def check_configuration(text: str, tmp_path: Path, environment: dict[str, str]) 
     assert result.returncode == 0, result.stderr
 
 
-def test_haproxy_accepts_its_file() -> None:
+def test_haproxy_accepts_its_files() -> None:
     result = subprocess.run(
-        ["haproxy", "-c", "-f", str(DEPLOY / "haproxy/haproxy.cfg")], capture_output=True, text=True, check=False)
+        ["haproxy", "-c", "-f", str(DEPLOY / "haproxy/haproxy.cfg"), "-f", str(DEPLOY / "haproxy/wss.cfg")], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert "WARNING" not in result.stderr, result.stderr
 

@@ -45,8 +45,12 @@ def trusting(authority: Authority, *, version: ssl.TLSVersion | None = None) -> 
 
 
 def connect(node: Node, context: ssl.SSLContext, path: str = "/raw?channel=a") -> websockets.sync.client.ClientConnection:
+    return connect_to(f"wss://localhost:{node.client_port}", context, path)
+
+
+def connect_to(address: str, context: ssl.SSLContext, path: str = "/raw?channel=a") -> websockets.sync.client.ClientConnection:
     return websockets.sync.client.connect(
-        f"wss://localhost:{node.client_port}{path}", ssl=context, compression=None, max_size=None, legacy=True)
+        f"{address}{path}", ssl=context, compression=None, max_size=None, legacy=True)
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
@@ -229,3 +233,27 @@ def test_the_admin_listener_over_tls(start_node: Any, authority: Authority, iden
     assert requests.get(f"{url}/api/v1/cluster", verify=str(authority.file), timeout=5).status_code == 401
     with pytest.raises(requests.exceptions.SSLError):
         requests.get(f"{url}/health/live", timeout=5)
+
+
+def test_a_port_of_its_own_for_tls(start_node: Any, authority: Authority, identity: tuple[Path, Path]) -> None:
+    node = start(start_node, identity, listen="127.0.0.1:0")
+    assert node.secure and node.secure != node.client
+    assert f"and, with TLS, on {node.secure}" in node.output()
+    with connect_to(f"wss://localhost:{node.secure.rsplit(':', 1)[1]}", trusting(authority)) as secure:
+        with websockets.sync.client.connect(f"ws://{node.client}/raw?channel=a", legacy=True) as plain:
+            plain.send("to both")
+            assert secure.recv(timeout=5) == "to both" and plain.recv(timeout=5) == "to both"
+            secure.send("back")
+            assert plain.recv(timeout=5) == "back"
+    # TLS to the plain port is a bad request, and HTTP to the other one is told what is expected.
+    with pytest.raises((OSError, EOFError)):
+        connect_to(f"wss://localhost:{node.client_port}", trusting(authority))
+    answer = requests.get(f"http://{node.secure}/health", timeout=5)
+    assert answer.status_code == 400 and "https://" in answer.text
+
+
+def test_the_port_for_tls_needs_a_certificate(tmp_path: Path) -> None:
+    file = tmp_path / "node.yaml"
+    file.write_text("client: { tls: { listen: '127.0.0.1:0' } }\n")
+    done = carillon("check", str(file))
+    assert done.returncode != 0 and "client.tls.listen needs client.tls.certificate" in done.stderr

@@ -36,6 +36,7 @@ package struct AdminServer: Service {
         let router = Router(context: AdminContext.self)
         router.add(middleware: AuditTrail(node: node))
         router.add(middleware: ErrorShape())
+        router.add(middleware: PageGuard(namesOwnHost: node.configuration.adminToken == nil))
         router.add(middleware: TokenCheck(token: node.configuration.adminToken))
         Routes(node: node, inspector: inspector).add(to: router)
         let onListening = onListening

@@ -74,12 +74,19 @@ package final class ConnectHook: Sendable {
 
     private let settings: Settings
     private let log: Logger
+    private let client: HTTPClient
     private let state = Mutex(Counters())
 
     package init(_ settings: Settings, log: Logger) {
         self.settings = settings
         self.log = log
+        var configuration = HTTPClient.Configuration()
+        // The question holds what the client showed: it is for the place that was configured, and for no other.
+        configuration.redirectConfiguration = .disallow
+        client = HTTPClient(configuration: configuration)
     }
+
+    deinit { client.shutdown { _ in } }
 
     package var counters: Counters { state.withLock { $0 } }
 
@@ -99,7 +106,7 @@ package final class ConnectHook: Sendable {
             call.method = .POST
             call.headers.add(name: "content-type", value: "application/json")
             call.body = .bytes(ByteBuffer(bytes: Self.body(of: request)))
-            let answer = try await HTTPClient.shared.execute(
+            let answer = try await client.execute(
                 call, timeout: .nanoseconds(Int64(clamping: settings.timeout.wholeNanoseconds)))
             let body = Array(try await answer.body.collect(upTo: Self.answerBytes).readableBytesView)
             switch answer.status.code {

@@ -21,18 +21,21 @@ package final class Gatekeeper: Sendable {
     package let cookie: String?
     /// How long a client that can bring a new token may stay without one.
     package let grace: Duration
+    /// How far the clocks of those who sign tokens may be off, in seconds: a token is good for so much longer.
+    package let leeway: Int64
     private let clock: @Sendable () -> Int64
 
     /// - Parameter clock: Seconds since 1970.
     package init(
         authenticator: Authenticator?, hook: ConnectHook?, isRequired: Bool, cookie: String?,
-        grace: Duration = .seconds(25), clock: @escaping @Sendable () -> Int64
+        grace: Duration = .seconds(25), leeway: Int64 = 0, clock: @escaping @Sendable () -> Int64
     ) {
         self.authenticator = authenticator
         self.hook = hook
         self.isRequired = isRequired
         self.cookie = cookie
         self.grace = grace
+        self.leeway = leeway
         self.clock = clock
     }
 
@@ -57,6 +60,7 @@ package final class Gatekeeper: Sendable {
         self.init(
             authenticator: authenticator, hook: hook, isRequired: configuration.authRequired,
             cookie: configuration.authCookie, grace: configuration.authGrace,
+            leeway: configuration.authKeys.isEmpty ? 0 : configuration.authLeeway.components.seconds,
             clock: { Int64(WallClock.milliseconds / 1000) })
     }
 

@@ -36,6 +36,8 @@ package struct Configuration: Equatable, Sendable {
     package var proxy = ProxyRule()
     package var compression = Packing.Settings()
     package var clientTLS = TLSFiles()
+    /// Nil: `clientListen` is for TLS, if there is any.
+    package var clientTLSListen: SocketAddress?
     package var adminTLS = TLSFiles()
 
     package var adminListen = SocketAddress.ipv4(0x7F00_0001, port: 8001)
@@ -119,6 +121,14 @@ package struct Configuration: Equatable, Sendable {
             found.append("limits.message_bytes has to be at most limits.outbound_bytes_node")
         }
         found += clientTLS.contradictions(in: "client.tls")
+        if let secure = clientTLSListen {
+            if !clientTLS.isOn { found.append("client.tls.listen needs client.tls.certificate and client.tls.key") }
+            if secure == clientListen, secure.port != 0 {
+                found.append(
+                    "client.listen and client.tls.listen are the same address: without client.tls.listen, client.listen speaks TLS"
+                )
+            }
+        }
         found += adminTLS.contradictions(in: "admin.tls")
         found += redisTLS.contradictions
         if proxy.isRequired, proxy.trusted.isEmpty {

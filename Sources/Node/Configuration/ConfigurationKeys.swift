@@ -80,6 +80,10 @@ extension ConfigurationKey {
             (configuration, text) throws(ValueError) in
             configuration.clientTLS.clientCertificates = try Value.choice(text)
         },
+        .init(
+            "client.tls.listen", "address", default: "none",
+            "A port of its own for TLS, beside client.listen without; else client.listen speaks TLS."
+        ) { (configuration, text) throws(ValueError) in configuration.clientTLSListen = try Value.address(text) },
         .init("client.tls.authorities", "file", default: "none", "Who signs the clients' certificates (PEM).") {
             (configuration, text) throws(ValueError) in configuration.clientTLS.authorities = text
         },

@@ -20,7 +20,9 @@ package final class RunningNode: Sendable {
     package let tls: TLSServer?
     let adminConnections = AdminConnections.Count()
     package let clientAddress: SocketAddress
-    private let listening: [Int32]
+    /// A port of its own for TLS, if it has one.
+    package let secureAddress: SocketAddress?
+    private let ports: [ClientPort]
     nonisolated(unsafe) private var listeners: [Listener] = []
 
     package static let version = "0.1.0"
@@ -50,17 +52,15 @@ package final class RunningNode: Sendable {
         }
         self.tls = tls
 
-        // All reactors listen on the port the first one got, which matters when it was chosen by the system.
-        var listening: [Int32] = []
-        let isShared: Bool
-        if case .unix = configuration.clientListen { isShared = false } else { isShared = count > 1 }
-        listening.append(try Socket.listen(on: configuration.clientListen, reusePort: isShared))
-        let address = Socket.localAddress(of: listening[0]) ?? configuration.clientListen
-        clientAddress = address
-        if isShared {
-            for _ in 1..<count { listening.append(try Socket.listen(on: address, reusePort: true, isShared: true)) }
+        let port = try ClientPort(
+            configuration.clientListen, reactors: count,
+            isSecure: tls != nil && configuration.clientTLSListen == nil)
+        let securePort = try configuration.clientTLSListen.map {
+            try ClientPort($0, reactors: count, isSecure: true)
         }
-        self.listening = listening
+        clientAddress = port.address
+        secureAddress = securePort?.address
+        ports = [port, securePort].compactMap { $0 }
 
         var reactors: [Reactor] = []
         for index in 0..<count { reactors.append(try Reactor(index: index, name: "reactor-\(index)")) }
@@ -110,10 +110,11 @@ package final class RunningNode: Sendable {
             exchange.home.add(turnWork: exchange)
             first.start()
         }
-        for (index, descriptor) in listening.enumerated() {
-            let shard = shards[index]
+        for (shard, descriptor, isSecure) in ports.flatMap({ port in
+            zip(shards, port.descriptors).map { ($0, $1, port.isSecure) }
+        }) {
             let listener = Listener(reactor: shard.reactor, descriptor: descriptor) { client, peer in
-                shard.accepted(client, from: peer)
+                shard.accepted(client, from: peer, isSecure: isSecure)
             }
             listener.admit = { shard.hasRoom }
             nonisolated(unsafe) let starting = listener
@@ -132,9 +133,9 @@ package final class RunningNode: Sendable {
 
     /// No new clients; those who are there are told to come back elsewhere; the others hear our farewell.
     package func stop() async {
-        for (index, listener) in listeners.enumerated() {
+        for listener in listeners {
             nonisolated(unsafe) let stopping = listener
-            await shards[index].reactor.perform { stopping.stop() }
+            await listener.reactor.perform { stopping.stop() }
         }
         for shard in shards {
             await shard.reactor.perform {
@@ -147,7 +148,7 @@ package final class RunningNode: Sendable {
             home.post { backplane.stop { continuation.resume() } }
         }
         for reactor in reactors { reactor.stop() }
-        if case .unix(let path) = clientAddress { Socket.removeFile(path) }
+        for port in ports { port.removeFile() }
     }
 
     /// Reads the certificates again, for new connections; what is wrong with them is logged and changes nothing.
@@ -177,9 +178,9 @@ package final class RunningNode: Sendable {
     /// How often the listeners had to pause.
     package func listenerStatistics() async -> [Listener.Statistics] {
         var all: [Listener.Statistics] = []
-        for (index, listener) in listeners.enumerated() {
+        for listener in listeners {
             nonisolated(unsafe) let asked = listener
-            all.append(await shards[index].reactor.perform { asked.statistics })
+            all.append(await listener.reactor.perform { asked.statistics })
         }
         return all
     }

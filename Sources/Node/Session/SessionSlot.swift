@@ -47,6 +47,8 @@ package struct SessionSlot {
         package static let parked = Flags(rawValue: 512)
         /// It is not read from until what it published too fast is paid for.
         package static let indebted = Flags(rawValue: 1024)
+        /// It came in at a port for TLS.
+        package static let secure = Flags(rawValue: 16)
         /// The admission counts it, with its address.
         package static let counted = Flags(rawValue: 2048)
         /// The admission counts it as open.

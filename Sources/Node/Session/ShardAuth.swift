@@ -61,9 +61,9 @@ extension Shard {
         arm(.expiry, slot, after: .seconds(min(left, Self.longest)))
     }
 
-    /// Only a dialect in which a new token can be brought has time for it.
+    /// How long a session may stay after its token: only a dialect in which a new one can be brought has time for it.
     private func graceSeconds(_ dialect: Dialect) -> Int64 {
-        dialect == .centrifuge ? gatekeeper.grace.components.seconds : 0
+        gatekeeper.leeway + (dialect == .centrifuge ? gatekeeper.grace.components.seconds : 0)
     }
 
     func checkExpiry(_ slot: UInt32) {

@@ -4,7 +4,9 @@ package import Reactor
 /// A session's first bytes: from the accepted socket over the request head to the reply that opens it.
 extension Shard {
     /// A client has connected.
-    package func accepted(_ descriptor: Int32, from peer: SocketAddress) {
+    ///
+    /// - Parameter isSecure: Whether it begins with TLS, behind a PROXY header if there is one.
+    package func accepted(_ descriptor: Int32, from peer: SocketAddress, isSecure: Bool) {
         counters.accepted += 1
         let stream = Stream(descriptor: descriptor)
         if settings.proxy.isRequired, !settings.proxy.trusts(peer) {
@@ -21,6 +23,7 @@ extension Shard {
         let session = session(slot)
         session.pointee.stream = stream
         session.pointee.peer = PeerAddress(peer)
+        if isSecure { session.pointee.flags.insert(.secure) }
         session.pointee.phase = settings.proxy.isRequired ? .proxy : .head
         session.pointee.secret = .random(using: &random)
         if case .unix = peer {} else { Socket.setNoDelay(descriptor) }

@@ -3,9 +3,9 @@ import Reactor
 
 /// The TLS handshake of a client, between its connection and its request.
 extension Shard {
-    /// It is known where the connection comes from: TLS if the node has it, and then the request.
+    /// It is known where the connection comes from: TLS if its port is for that, and then the request.
     func beginRequest(_ slot: UInt32, _ session: UnsafeMutablePointer<SessionSlot>) {
-        guard let tls else {
+        guard let tls, session.pointee.flags.contains(.secure) else {
             session.pointee.phase = .head
             return
         }

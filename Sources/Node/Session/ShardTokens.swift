@@ -52,14 +52,14 @@ extension Shard {
 
     private func armSubscriptionExpiry(_ slot: UInt32, _ expiresAt: Int64) {
         guard expiresAt != .max else { return }
-        let left = max(0, expiresAt - gatekeeper.now) + gatekeeper.grace.components.seconds
+        let left = max(0, expiresAt - gatekeeper.now) + gatekeeper.leeway + gatekeeper.grace.components.seconds
         arm(.subscriptionExpiry, slot, after: .seconds(min(left, 30 * 86_400)))
     }
 
     /// Ends the subscriptions whose tokens have expired; the client may come back with new ones.
     func checkSubscriptionExpiry(_ slot: UInt32) {
         guard let known = expiries[slot] else { return }
-        let limit = gatekeeper.now - gatekeeper.grace.components.seconds
+        let limit = gatekeeper.now - gatekeeper.leeway - gatekeeper.grace.components.seconds
         for (index, expiresAt) in known {
             if expiresAt > limit {
                 if expiresAt != .max { armSubscriptionExpiry(slot, expiresAt) }

@@ -3,7 +3,7 @@ internal import COpenSSL
 import Glibc
 
 /// What people want to know of a certificate.
-package struct TLSCertificate: Equatable, Sendable {
+package struct TLSCertificate: Equatable, Sendable, CustomStringConvertible {
     /// `CN=example.org, O=Example`
     package let subject: String
     package let issuer: String
@@ -17,6 +17,11 @@ package struct TLSCertificate: Equatable, Sendable {
         issuer = Self.text(of: X509_get_issuer_name(certificate))
         validFrom = Self.seconds(X509_get0_notBefore(certificate))
         validUntil = Self.seconds(X509_get0_notAfter(certificate))
+    }
+
+    /// `of CN=example.org, signed by CN=Example CA, good until 2026-01-31 12:00:00 UTC`
+    package var description: String {
+        "of \(subject), signed by \(issuer), good until \(Self.text(of: validUntil))"
     }
 
     private static func text(of name: OpaquePointer?) -> String {

@@ -25,16 +25,29 @@ class Balancer(Process):
 
 
 class HAProxy(Balancer):
-    def __init__(self, directory: Path, nodes: list[str]) -> None:
+    def __init__(self, directory: Path, nodes: list[str], secure: list[str] | None = None) -> None:
+        """`secure`: the nodes' ports for TLS, if they have them."""
         super().__init__("haproxy", directory, nodes)
         self.statistics_port = free_port()
+        self._secure_nodes = secure or []
+        self._secure_port = free_port() if secure else None
+
+    @property
+    def secure(self) -> str | None:
+        """Where clients connect with TLS."""
+        return f"wss://127.0.0.1:{self._secure_port}" if self._secure_port else None
 
     def start(self, ready: int = 3) -> "HAProxy":
         environment = {f"CARILLON_NODE_{index}": address for index, address in enumerate(self.nodes, 1)}
         environment["CARILLON_BIND"] = self.client
         environment["CARILLON_STATS"] = f"127.0.0.1:{self.statistics_port}"
+        files = [REPOSITORY / "deploy/haproxy/haproxy.cfg"]
+        if self._secure_port:
+            files.append(REPOSITORY / "deploy/haproxy/wss.cfg")
+            environment["CARILLON_BIND_TLS"] = f"127.0.0.1:{self._secure_port}"
+            environment |= {f"CARILLON_NODE_{index}_TLS": address for index, address in enumerate(self._secure_nodes, 1)}
         # -db: in the foreground, so that the process we know is the one that serves.
-        self.launch(["haproxy", "-db", "-f", str(REPOSITORY / "deploy/haproxy/haproxy.cfg")], environment)
+        self.launch(["haproxy", "-db", *(part for file in files for part in ("-f", str(file)))], environment)
         self.wait_until(lambda: self.healthy() == ready, f"finds {ready} nodes ready", 30)
         return self
 

@@ -44,8 +44,10 @@ class PageServer:
 class Chromium(Process):
     """One browser with one page."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, trusted: str | None = None) -> None:
+        """`trusted`: whose key it takes in a certificate although nobody it knows signed it (`rig.certificates.key_pin`)."""
         super().__init__("chromium", directory)
+        self._trusted = trusted
         self._commands = 0
         self._lock = threading.Lock()
 
@@ -55,6 +57,8 @@ class Chromium(Process):
         command = ["chromium", "--headless=new", "--remote-debugging-port=0", f"--user-data-dir={profile}",
                    "--disable-gpu", "--disable-dev-shm-usage", "--disable-extensions", "--disable-sync",
                    "--disable-background-networking", "--no-first-run", "--no-proxy-server"]  # fmt: skip
+        if self._trusted:
+            command.append(f"--ignore-certificate-errors-spki-list={self._trusted}")
         if os.getuid() == 0:
             # Its sandbox refuses to work for root; the page is our own.
             command.append("--no-sandbox")
@@ -96,6 +100,8 @@ class BrowserReceiver:
     def __init__(self, browser: Chromium, address: str, channel: str, dialect: str) -> None:
         self.kind = f"chromium {'WebSocket' if dialect == 'raw' else 'EventSource'}"
         self.dialect = dialect
+        if address.startswith("wss://"):
+            self.kind += ", TLS"
         self._browser = browser
         self._number = browser.evaluate(f"openReceiver({dialect!r}, {address!r}, {channel!r})")
 

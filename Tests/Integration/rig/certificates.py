@@ -1,5 +1,7 @@
 """Certificates for a test, made with the openssl command."""
 
+import base64
+import hashlib
 import subprocess
 from pathlib import Path
 
@@ -46,3 +48,11 @@ class Authority:
                 "-startdate", "20200101000000Z", "-enddate", "20200102000000Z", "-in", str(request),
                 "-out", str(certificate))  # fmt: skip
         return certificate, key
+
+
+def key_pin(certificate: Path) -> str:
+    """The base64 SHA-256 of a certificate's public key (RFC 7469 2.4), by which Chromium can be told to trust it."""
+    key = subprocess.run(
+        ["openssl", "x509", "-in", str(certificate), "-noout", "-pubkey"], check=True, capture_output=True).stdout
+    der = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "der"], input=key, check=True, capture_output=True).stdout
+    return base64.b64encode(hashlib.sha256(der).digest()).decode()

@@ -50,7 +50,9 @@ class Cluster:
         assert not denied, f"deploy/redis/carillon.acl does not allow all a node does: {denied}"
 
     def balance(self, kind: type[HAProxy] | type[Nginx]) -> Balancer:
-        self.balancer = kind(self.directory, [node.client for node in self.nodes])
+        secure = [node.secure for node in self.nodes if node.secure]
+        nodes = [node.client for node in self.nodes]
+        self.balancer = HAProxy(self.directory, nodes, secure) if kind is HAProxy else kind(self.directory, nodes)
         return self.balancer.start()
 
     def stop(self, progress=lambda text: None) -> None:

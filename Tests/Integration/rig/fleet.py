@@ -1,8 +1,10 @@
 """Every kind of client on every node, every way of publishing, and the proof that each got each once and in order."""
 
 import json
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from .browser import BrowserReceiver, Chromium
@@ -33,8 +35,14 @@ def shortened(value: Any) -> str:
 class Fleet:
     """Clients at one address, which is a balancer's, and the nodes behind it."""
 
-    def __init__(self, address: str, nodes: list[Node], browser: Chromium, channel: str = "fleet") -> None:
+    def __init__(
+        self, address: str, nodes: list[Node], browser: Chromium, channel: str = "fleet", *, secure: str | None = None,
+        authorities: Path | None = None,
+    ) -> None:  # fmt: skip
+        """`secure`: the same for TLS, `wss://HOST:PORT`; `authorities`: who signed its certificate."""
         self.address = address
+        self.secure = secure
+        self.authorities = authorities
         self.nodes = nodes
         self.browser = browser
         self.channel = channel
@@ -52,7 +60,7 @@ class Fleet:
             if round_number >= FEWEST_ROUNDS and len(held) == len(self.nodes):
                 break
         counts = ", ".join(str(count) for count in sorted(held.values()))
-        name = f"{len(self.receivers)} clients of 7 kinds through the balancer, by node: {counts}"
+        name = f"{len(self.receivers)} clients of {len({receiver.kind for receiver in self.receivers})} kinds through the balancer, by node: {counts}"
         missing = len(self.nodes) - len(held)
         return Check(name, f"{missing} of {len(self.nodes)} nodes hold none" if missing else None)
 
@@ -61,6 +69,11 @@ class Fleet:
             self.receivers.append(kind(self.address, self.channel))
         for dialect in ("raw", "sse"):
             self.receivers.append(BrowserReceiver(self.browser, self.address, self.channel, dialect))
+        if self.secure:
+            context = ssl.create_default_context(cafile=str(self.authorities))
+            self.receivers.append(WebsocketsClient(self.secure, self.channel, ssl=context))
+            for dialect in ("raw", "sse"):
+                self.receivers.append(BrowserReceiver(self.browser, self.secure, self.channel, dialect))
 
     def of_kind(self, kind: type) -> Any:
         return next(receiver for receiver in self.receivers if isinstance(receiver, kind))

@@ -58,6 +58,8 @@ class Node(Process):
         self.file = directory / f"{name}.yaml"
         self.announcement = directory / f"{name}.json"
         self.client = ""
+        #: The port for TLS, if it has one of its own.
+        self.secure = ""
         self.admin = ""
         self.id = ""
 
@@ -90,6 +92,7 @@ class Node(Process):
         self.launch_node(**environment)
         announced = self.wait_until(lambda: json.loads(self.announcement.read_text()), "announces its addresses", 30)
         self.client, self.admin, self.id = announced["client"], announced["admin"], announced["node"]
+        self.secure = announced.get("client_tls", "")
         if ready:
             self.wait_until(self.api.is_ready, "is ready", 30)
         return self

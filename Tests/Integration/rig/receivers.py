@@ -78,15 +78,18 @@ class _Threaded:
 
 
 class WebsocketsClient(_Threaded):
-    """PyPI websockets, raw dialect."""
+    """PyPI websockets, raw dialect; with an address of `wss://…` and `ssl=`, over TLS."""
 
     kind = "websockets"
     dialect = "raw"
 
     def __init__(self, address: str, channel: str, **options: Any) -> None:
         super().__init__()
+        if "ssl" in options:
+            self.kind = "websockets, TLS"
+        target = address if "://" in address else f"ws://{address}"
         self.socket = websockets.sync.client.connect(
-            f"ws://{address}/raw?channel={channel}", max_size=LARGEST, legacy=True, **options)
+            f"{target}/raw?channel={channel}", max_size=LARGEST, legacy=True, **options)
         self._thread.start()
 
     def read(self) -> None:
