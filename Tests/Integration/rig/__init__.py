@@ -10,5 +10,9 @@ wire           bytes on a socket, for what no well-behaved client sends
 api            the admin listener over HTTP
 receivers      clients in Python that record what they get
 browser        headless Chromium, driven over its DevTools protocol
+control        a well-behaved client beside an abuse: does it notice?
+crowd          thousands of connections that do what no well-behaved client does
+footprint      what a node takes from its machine
+gateways       HAProxy and nginx that understand HTTP
 fleet          every kind of client on every node, and every way of publishing to them
 """

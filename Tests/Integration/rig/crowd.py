@@ -1,6 +1,7 @@
 """Thousands of connections on one thread that do what no well-behaved client does."""
 
 import errno
+import resource
 import select
 import socket
 import struct
@@ -46,6 +47,9 @@ class Crowd:
     """Connections without threads: each sends its request and notes what comes back."""
 
     def __init__(self) -> None:
+        # As many files as this process may open, which is often more than it is given.
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         self.members: list[Member] = []
         self._epoll = select.epoll()
         self._by_descriptor: dict[int, Member] = {}
