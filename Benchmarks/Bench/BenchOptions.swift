@@ -17,6 +17,9 @@ package struct BenchOptions: Sendable {
     package var publishers = 8
     package var dialect = SwarmDialect.raw
     package var channel = "bench"
+    package var payload = SequencedPayload.Kind.text
+    /// Whether sessions offer permessage-deflate, which the server then has to agree to.
+    package var offersCompression = false
     /// Whose CPU and memory are read.
     package var processes: [Int32] = []
     /// Files of Benchmarks/floor/allocations.c in those processes.
@@ -49,8 +52,12 @@ package struct BenchOptions: Sendable {
         guard (1...Self.maximumWindow).contains(window) else {
             throw BenchError("--window has to be 1 to \(Self.maximumWindow)")
         }
-        guard (SequencedPayload.headBytes...Self.maximumBytes).contains(bytes) else {
-            throw BenchError("--bytes has to be \(SequencedPayload.headBytes) to \(Self.maximumBytes)")
+        guard (payload.leastBytes...Self.maximumBytes).contains(bytes) else {
+            throw BenchError(
+                "--bytes has to be \(payload.leastBytes) to \(Self.maximumBytes) for --payload \(payload.rawValue)")
+        }
+        guard !offersCompression || dialect == .raw else {
+            throw BenchError("--permessage-deflate is measured with --dialect raw only")
         }
         guard seconds > 0, seconds <= Self.maximumSeconds, warmUpSeconds >= 0, warmUpSeconds <= Self.maximumSeconds
         else { throw BenchError("--seconds and --warm-up have to be at most \(Int(Self.maximumSeconds))") }
@@ -97,6 +104,29 @@ package struct BenchError: Error, Sendable, Equatable, CustomStringConvertible {
 }
 
 extension BenchOptions {
+    /// A swarm of these options' sessions. Certificates are not checked: what is measured is known, and nothing that is
+    /// sent is secret.
+    func swarm(_ targets: [Target], members: Int) throws(BenchError) -> ClientSwarm.Configuration {
+        var configuration = ClientSwarm.Configuration(targets: targets, members: members)
+        configuration.dialect = dialect
+        configuration.channel = channel
+        configuration.offersCompression = offersCompression
+        guard targets.contains(where: \.isEncrypted) else { return configuration }
+        do {
+            configuration.tls = try TLSContext(TLSClientConfiguration(verification: .none))
+        } catch {
+            throw BenchError(error.description)
+        }
+        return configuration
+    }
+
+    /// - Returns: Whether there is a payload of that name.
+    package mutating func use(payload name: String) -> Bool {
+        guard let kind = SequencedPayload.Kind(rawValue: name) else { return false }
+        payload = kind
+        return true
+    }
+
     /// - Returns: Whether there is a dialect of that name.
     package mutating func use(dialect name: String) -> Bool {
         guard let dialect = SwarmDialect(rawValue: name) else { return false }

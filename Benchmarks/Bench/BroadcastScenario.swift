@@ -19,11 +19,9 @@ package enum BroadcastScenario {
             throw BenchError("--sessions has to be more than the publishers")
         }
         _ = Descriptors.raiseLimit()
-        let payload = SequencedPayload(bytes: options.bytes)
+        let payload = SequencedPayload(bytes: options.bytes, kind: options.payload)
 
-        var configuration = ClientSwarm.Configuration(targets: publishing, members: publishing.count)
-        configuration.dialect = options.dialect
-        configuration.channel = options.channel
+        let configuration = try options.swarm(publishing, members: publishing.count)
         let publishers = try SwarmSession("publisher", configuration)
         _ = try await publishers.connect { _ in }
         let workers = try start(options, sessions: options.sessions - publishing.count, run: payload.run)
@@ -59,6 +57,8 @@ package enum BroadcastScenario {
             var task = WorkerTask(urls: turned, sessions: share, bytes: options.bytes, run: run)
             task.dialect = options.dialect.rawValue
             task.channel = options.channel
+            task.payload = options.payload.rawValue
+            task.offersCompression = options.offersCompression
             task.ownsTarget = options.ownsTarget
             workers.append(try Worker(arguments: options.workerArguments, task))
         }

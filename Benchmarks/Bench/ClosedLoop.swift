@@ -11,6 +11,7 @@ final class ClosedLoop: @unchecked Sendable {
     struct Settings: Sendable {
         var window = 1
         var bytes = 128
+        var payload = SequencedPayload.Kind.text
         var warmUp = 1.0
         var seconds = 5.0
         /// Between a completion and the next publication.
@@ -27,6 +28,11 @@ final class ClosedLoop: @unchecked Sendable {
         var publications: UInt64 = 0
         var deliveries: UInt64 = 0
         var seconds = 0.0
+        /// What was read in the measured time, decrypted and not inflated, with the frames around it.
+        var bytesReceived: UInt64 = 0
+        /// Over the whole run: messages that came compressed, and of them those that had to be inflated to be checked.
+        var compressed: UInt64 = 0
+        var inflated: UInt64 = 0
         var usage = ServerUsage()
         var ownUsage = ServerUsage()
         /// From publishing to the last delivery that completes a publication.
@@ -52,6 +58,7 @@ final class ClosedLoop: @unchecked Sendable {
     private var usageBefore = ServerUsage()
     private var ownBefore = ServerUsage()
     private var deliveriesBefore: UInt64 = 0
+    private var bytesBefore: UInt64 = 0
     private var deliveriesSeen: UInt64 = 0
     private var lastDelivery = MonotonicTime.now()
 
@@ -80,7 +87,7 @@ final class ClosedLoop: @unchecked Sendable {
     }
 
     private func start() {
-        let payload = SequencedPayload(bytes: settings.bytes)
+        let payload = SequencedPayload(bytes: settings.bytes, kind: settings.payload)
         swarm.observer = settings.observer ?? -1
         swarm.begin(payload, goal: settings.observer == nil ? swarm.status.open : 1)
         swarm.completed = { [unowned self] in self.completed($0) }
@@ -154,6 +161,7 @@ final class ClosedLoop: @unchecked Sendable {
         usageBefore = .read(settings.processes, allocations: settings.allocationFiles)
         ownBefore = .ofThisProcess()
         deliveriesBefore = swarm.ledger.counts.deliveries
+        bytesBefore = swarm.status.bytesReceived
     }
 
     private func endMeasuring() {
@@ -161,6 +169,7 @@ final class ClosedLoop: @unchecked Sendable {
         result.usage = .read(settings.processes, allocations: settings.allocationFiles) - usageBefore
         result.ownUsage = .ofThisProcess() - ownBefore
         result.deliveries = swarm.ledger.counts.deliveries - deliveriesBefore
+        result.bytesReceived = swarm.status.bytesReceived - bytesBefore
         result.seconds = (now - phaseBegan).seconds
         phase = .draining
         phaseBegan = now
@@ -170,6 +179,8 @@ final class ClosedLoop: @unchecked Sendable {
         phase = .finished
         result.counts = swarm.ledger.counts
         result.sessionsLost = swarm.status.lost
+        result.compressed = swarm.status.compressed
+        result.inflated = swarm.status.inflated
         if outstanding > 0 {
             result.problems.append(
                 "\(outstanding) of \(next) publications did not arrive everywhere")
@@ -177,6 +188,9 @@ final class ClosedLoop: @unchecked Sendable {
         if result.counts.missing > 0 { result.problems.append("\(result.counts.missing) deliveries are missing") }
         if result.counts.duplicates > 0 { result.problems.append("\(result.counts.duplicates) deliveries came twice") }
         if result.counts.reordered > 0 { result.problems.append("\(result.counts.reordered) came out of order") }
+        if result.counts.foreign > 0 {
+            result.problems.append("\(result.counts.foreign) messages are not what was published")
+        }
         if result.sessionsLost > 0 {
             result.problems.append(
                 "\(result.sessionsLost) sessions were lost; first: \(swarm.status.firstError ?? "unknown")")

@@ -7,9 +7,7 @@ package enum ConnectScenario {
         -> BenchResult
     {
         let targets = try options.targetsWithinFileLimit()
-        var configuration = ClientSwarm.Configuration(targets: targets, members: options.sessions)
-        configuration.dialect = options.dialect
-        configuration.channel = options.channel
+        let configuration = try options.swarm(targets, members: options.sessions)
         let session = try SwarmSession("bench", configuration)
         let before = ServerUsage.read(options.processes)
         let ownBefore = ServerUsage.ofThisProcess()
@@ -67,10 +65,7 @@ package enum IdleScenario {
     private static func connect(
         _ sessions: Int, _ targets: [Target], _ options: BenchOptions, _ progress: @escaping ProgressHandler
     ) async throws(BenchError) -> SwarmSession {
-        var configuration = ClientSwarm.Configuration(targets: targets, members: sessions)
-        configuration.dialect = options.dialect
-        configuration.channel = options.channel
-        let session = try SwarmSession("idle", configuration)
+        let session = try SwarmSession("idle", try options.swarm(targets, members: sessions))
         _ = try await session.connect(progress: progress)
         return session
     }

@@ -6,9 +6,7 @@ package enum FanoutScenario {
         -> BenchResult
     {
         let targets = try options.targetsWithinFileLimit()
-        var configuration = ClientSwarm.Configuration(targets: targets, members: options.sessions)
-        configuration.dialect = options.dialect
-        configuration.channel = options.channel
+        let configuration = try options.swarm(targets, members: options.sessions)
         let session = try SwarmSession("bench", configuration)
         let connecting = try await session.connect(progress: progress)
         let loop = ClosedLoop(session, ClosedLoop.Settings(options), progress: progress)
@@ -53,9 +51,7 @@ package enum LatencyScenario {
         _ options: BenchOptions, window: Int, _ progress: @escaping ProgressHandler
     ) async throws(BenchError) -> ClosedLoop.Result {
         let targets = try options.targets()
-        var configuration = ClientSwarm.Configuration(targets: [targets[0], targets[targets.count - 1]], members: 2)
-        configuration.dialect = options.dialect
-        configuration.channel = options.channel
+        let configuration = try options.swarm([targets[0], targets[targets.count - 1]], members: 2)
         let session = try SwarmSession("bench", configuration)
         _ = try await session.connect(progress: progress)
         var settings = ClosedLoop.Settings(options)
@@ -71,6 +67,7 @@ extension ClosedLoop.Settings {
     init(_ options: BenchOptions) {
         window = options.window
         bytes = options.bytes
+        payload = options.payload
         warmUp = options.warmUpSeconds
         seconds = options.seconds
         processes = options.processes
@@ -88,6 +85,7 @@ extension BenchResult {
         if isFanout {
             add("deliveries", Double(measured.deliveries))
             add("deliveries_per_second", Double(measured.deliveries) / measured.seconds, .perSecond)
+            add("bytes_per_delivery", Double(measured.bytesReceived) / deliveries, .bytes)
         }
         if measured.usage.nanoseconds > 0 {
             add("server_cpu_per_delivery", Double(measured.usage.nanoseconds) / 1000 / deliveries, .microseconds)
@@ -102,6 +100,10 @@ extension BenchResult {
         }
         add("bench_busy", Double(measured.ownUsage.nanoseconds) / 1e9 / measured.seconds)
         add(isFanout ? "to_last" : "latency", measured.toLast)
+        if measured.compressed > 0 {
+            add("compressed", Double(measured.compressed))
+            add("inflated", Double(measured.inflated))
+        }
         add("missing", Double(measured.counts.missing))
         add("duplicates", Double(measured.counts.duplicates))
         add("reordered", Double(measured.counts.reordered))

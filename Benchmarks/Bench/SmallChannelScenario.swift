@@ -12,11 +12,8 @@ package enum SmallChannelScenario {
         guard targets.count == 2 else {
             throw BenchError("small-channel needs two URLs: the large channel's and the small channel's")
         }
-        var large = ClientSwarm.Configuration(targets: [targets[0]], members: options.sessions)
-        large.dialect = options.dialect
-        large.channel = options.channel
-        var small = ClientSwarm.Configuration(targets: [targets[1]], members: 2)
-        small.dialect = options.dialect
+        let large = try options.swarm([targets[0]], members: options.sessions)
+        var small = try options.swarm([targets[1]], members: 2)
         small.channel = options.channel + "-small"
         let largeSession = try SwarmSession("large", large)
         let smallSession = try SwarmSession("small", small)

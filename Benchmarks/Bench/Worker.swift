@@ -11,6 +11,8 @@ package struct WorkerTask: Codable, Sendable {
     var run: UInt32
     var dialect = SwarmDialect.raw.rawValue
     var channel = "bench"
+    var payload = SequencedPayload.Kind.text.rawValue
+    var offersCompression = false
     var ownsTarget = false
 
     init(urls: [String], sessions: Int, bytes: Int, run: UInt32) {

@@ -22,16 +22,17 @@ package enum WorkerProcess {
         options.sessions = task.sessions
         options.bytes = task.bytes
         options.channel = task.channel
+        options.offersCompression = task.offersCompression
+        guard options.use(dialect: task.dialect), options.use(payload: task.payload) else {
+            throw BenchError("a worker was told of a dialect or a payload that it does not know")
+        }
         options.ownsTarget = task.ownsTarget
-        var configuration = ClientSwarm.Configuration(
-            targets: try options.targetsWithinFileLimit(), members: task.sessions)
-        configuration.dialect = SwarmDialect(rawValue: task.dialect) ?? .raw
-        configuration.channel = task.channel
+        var configuration = try options.swarm(try options.targetsWithinFileLimit(), members: task.sessions)
         // Several processes connect at the same time: together they stay below a listener's backlog.
         configuration.inFlight = 64
         let session = try SwarmSession("worker", configuration)
         let swarm = session.swarm
-        let payload = SequencedPayload(bytes: task.bytes, run: task.run)
+        let payload = SequencedPayload(bytes: task.bytes, kind: options.payload, run: task.run)
         await session.reactor.perform {
             swarm.begin(payload, goal: task.sessions)
             swarm.completed = { say("done \($0) \(MonotonicTime.now().nanoseconds)") }

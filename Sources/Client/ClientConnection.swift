@@ -19,8 +19,11 @@ package final class ClientConnection: ConnectionDelegate, @unchecked Sendable {
     private let protocols: [String]
     private let limits: FrameLimits
     private let received: (ClientEvent) -> Void
-    private let key: String
+    private let handshake: ClientHandshake
+    private let tls: TLSContext?
     private var reader = FrameReader(role: .client)
+    /// There when messages may come compressed.
+    private var inflater: Inflater?
     private var head: [UInt8] = []
     private var phase = Phase.idle
     private let writer = ByteWriter()
@@ -37,8 +40,13 @@ package final class ClientConnection: ConnectionDelegate, @unchecked Sendable {
 
     private let reactor: Reactor
 
+    /// - Parameters:
+    ///   - tls: For `wss://`; nil trusts those the system trusts.
+    ///   - offersCompression: Whether permessage-deflate is offered (RFC 7692); a server may decline it. What is sent is
+    ///     never compressed, which the extension allows.
     package init(
-        reactor: Reactor, target: Target, protocols: [String] = [],
+        reactor: Reactor, target: Target, protocols: [String] = [], tls: TLSContext? = nil,
+        offersCompression: Bool = false,
         limits: FrameLimits = FrameLimits(messageBytes: 16 * 1024 * 1024),
         received: @escaping (ClientEvent) -> Void
     ) {
@@ -48,7 +56,10 @@ package final class ClientConnection: ConnectionDelegate, @unchecked Sendable {
         self.limits = limits
         self.received = received
         var generator = SystemRandomNumberGenerator()
-        key = Base64.encode((0..<16).map { _ in UInt8.random(in: 0...255, using: &generator) })
+        self.tls = tls
+        handshake = ClientHandshake(
+            key: Base64.encode((0..<16).map { _ in UInt8.random(in: 0...255, using: &generator) }),
+            offersCompression: offersCompression)
         connection = Connection(reactor: reactor, outboundLimit: Self.outboundLimit)
         connection.delegate = self
     }
@@ -56,12 +67,24 @@ package final class ClientConnection: ConnectionDelegate, @unchecked Sendable {
     deinit { reader.reset() }
 
     package var isOpen: Bool { phase == .open }
+    /// Whether the server agreed to compress; known when the connection is open.
+    package var isCompressed: Bool { inflater != nil }
 
     /// Connects; once in a connection's life.
     package func open() {
         guard phase == .idle else { return }
         phase = .shaking
-        connection.connect(to: target.addresses, deadline: Self.connectDeadline)
+        do {
+            let encryption = try target.isEncrypted ? encryption() : nil
+            connection.connect(to: target.addresses, deadline: Self.connectDeadline, encryption: encryption)
+        } catch {
+            finish(.abnormal, error.description)
+        }
+    }
+
+    private func encryption() throws(TLSError) -> ConnectionEncryption {
+        let context = if let tls { tls } else { try TLSContext(TLSClientConfiguration()) }
+        return ConnectionEncryption(context: context, serverName: target.host)
     }
 
     package func send(_ opcode: Opcode, _ payload: UnsafeRawBufferPointer) {
@@ -113,8 +136,7 @@ package final class ClientConnection: ConnectionDelegate, @unchecked Sendable {
     // MARK: ConnectionDelegate
 
     package func connected(_ connection: Connection) {
-        Handshake.writeRequest(
-            host: target.authority, target: target.path, key: key, protocols: protocols, to: writer)
+        handshake.writeRequest(to: target, protocols: protocols, in: writer)
         connection.write(writer.bytes)
         writer.removeAll()
     }
@@ -122,12 +144,16 @@ package final class ClientConnection: ConnectionDelegate, @unchecked Sendable {
     package func received(_ connection: Connection, bytes: UnsafeMutableRawBufferPointer) {
         guard phase == .shaking else { return receive(bytes) }
         head.append(contentsOf: bytes)
-        switch head.withUnsafeBytes({ Handshake.checkReply($0, key: key) }) {
+        switch head.withUnsafeBytes({ handshake.check($0) }) {
         case .incomplete: break
         case .refused(let reason): finish(.abnormal, "refused: \(reason)")
-        case .opened(let consumed):
+        case .opened(let consumed, let isCompressed):
             var rest = Array(head[consumed...])
             head = []
+            if isCompressed {
+                inflater = Inflater()
+                reader = FrameReader(role: .client, allowsCompression: true)
+            }
             phase = .open
             received(.opened)
             rest.withUnsafeMutableBytes { receive($0) }
@@ -147,18 +173,34 @@ package final class ClientConnection: ConnectionDelegate, @unchecked Sendable {
         reader.receive(bytes, limits: limits) { event in
             switch event {
             case .message(let opcode, let payload): received(.message(opcode, Array(payload)))
-            // Nothing was agreed upon, so the reader refuses it.
-            case .compressed: break
+            case .compressed(let opcode, let payload):
+                if let error = inflate(opcode, payload) { broken(error) }
             case .ping(let payload): send(.pong, payload)
             case .pong: received(.pong)
             case .close(let code, let reason): closeReceived(code, String(decoding: reason, as: UTF8.self))
-            case .failure(let error):
-                sendClose(error.closeCode, error.reason)
-                connection.flush()
-                finish(error.closeCode, "the server broke the protocol: \(error.reason)")
+            case .failure(let error): broken(error)
             }
             return phase == .open || phase == .closing
         }
+    }
+
+    /// - Returns: What was wrong with the message.
+    private func inflate(_ opcode: Opcode, _ payload: UnsafeRawBufferPointer) -> FrameError? {
+        // Without an agreement the reader refuses compressed frames.
+        switch inflater?.inflate(payload, limit: limits.messageBytes) {
+        case .message(let message):
+            if opcode == .text, !UTF8Validator.isValid(message) { return .notUTF8 }
+            received(.message(opcode, Array(message)))
+            return nil
+        case .tooLarge: return .messageTooBig
+        case .malformed, nil: return .notDeflate
+        }
+    }
+
+    private func broken(_ error: FrameError) {
+        sendClose(error.closeCode, error.reason)
+        connection.flush()
+        finish(error.closeCode, "the server broke the protocol: \(error.reason)")
     }
 
     private func closeReceived(_ code: CloseCode?, _ reason: String) {

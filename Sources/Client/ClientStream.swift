@@ -9,10 +9,18 @@ package final class ClientStream: Sendable {
     private let connection: ClientConnection
 
     /// Begins to connect; `.opened` or `.closed` is the first event.
-    package init(target: Target, protocols: [String] = []) throws(SystemError) {
+    ///
+    /// - Parameters:
+    ///   - tls: For `wss://`; nil trusts those the system trusts.
+    ///   - offersCompression: Whether permessage-deflate is offered; a server may decline it.
+    package init(
+        target: Target, protocols: [String] = [], tls: TLSContext? = nil, offersCompression: Bool = false
+    ) throws(SystemError) {
         let (events, continuation) = AsyncStream.makeStream(of: ClientEvent.self)
         let reactor = try Reactor(index: 0, name: "client")
-        let connection = ClientConnection(reactor: reactor, target: target, protocols: protocols) { event in
+        let connection = ClientConnection(
+            reactor: reactor, target: target, protocols: protocols, tls: tls, offersCompression: offersCompression
+        ) { event in
             continuation.yield(event)
             if case .closed = event { continuation.finish() }
         }

@@ -15,6 +15,10 @@ package final class ClientSwarm: ReactorHandler, TurnWork, @unchecked Sendable {
         package var channel = "bench"
         /// Connects and handshakes under way at the same time; below a listener's backlog.
         package var inFlight = 256
+        /// For targets with `wss://`, which cannot be reached without it.
+        package var tls: TLSContext?
+        /// Permessage-deflate is offered, and a server that does not agree to it is a failure. The raw dialect only.
+        package var offersCompression = false
 
         package init(targets: [Target], members: Int) {
             self.targets = targets
@@ -30,6 +34,9 @@ package final class ClientSwarm: ReactorHandler, TurnWork, @unchecked Sendable {
         package var lost = 0
         package var bytesReceived: UInt64 = 0
         package var reads: UInt64 = 0
+        /// Messages that came compressed, and how many of them had to be inflated to know what they are.
+        package var compressed: UInt64 = 0
+        package var inflated: UInt64 = 0
         /// What went wrong first.
         package var firstError: String?
     }
@@ -47,26 +54,23 @@ package final class ClientSwarm: ReactorHandler, TurnWork, @unchecked Sendable {
     let reactor: Reactor
     let members: UnsafeMutablePointer<SwarmMember>
     private(set) var payload = SequencedPayload(bytes: 0)
-    private var handler: HandlerID!
-    private var started = 0
-    private var underWay = 0
-    private var isSettled = false
-    private var isClosing = false
-    private let sources = SourceAddresses()
-    private let requests: [[UInt8]]
+    var handler: HandlerID!
+    var started = 0
+    var underWay = 0
+    var isSettled = false
+    private(set) var isClosing = false
+    let sources = SourceAddresses()
+    let handshake: ClientHandshake
+    let requests: [[UInt8]]
     let greeting: [UInt8]?
     /// What proves that a server understood the key.
     let expectedAccept: [UInt8]
-    private var outbound: [Outbound] = []
+    /// There when messages may come compressed.
+    let blocks: KnownBlocks?
+    /// What members that publish have still to send.
+    var outbound: [Outbound] = []
     /// Where reads go: what a member kept is put before what comes.
     var buffer: UnsafeMutableRawBufferPointer
-
-    private struct Outbound {
-        let member: Int
-        let bytes = ByteWriter()
-        var sent = 0
-        var isBlocked = false
-    }
 
     /// The largest frame that is taken, in bytes.
     static let frameBytes = 16 * 1024 * 1024 + 14
@@ -76,17 +80,21 @@ package final class ClientSwarm: ReactorHandler, TurnWork, @unchecked Sendable {
 
     package init(reactor: Reactor, configuration: Configuration) {
         precondition(!configuration.targets.isEmpty && configuration.members > 0)
+        precondition(!configuration.offersCompression || configuration.dialect == .raw)
         self.reactor = reactor
         self.configuration = configuration
         members = .allocate(capacity: configuration.members)
         members.initialize(
-            repeating: SwarmMember(descriptor: -1, phase: .closed), count: configuration.members)
+            repeating: SwarmMember(stream: Stream(descriptor: -1), phase: .closed), count: configuration.members)
         buffer = .allocate(byteCount: 2 * Self.readBytes, alignment: 64)
+        let handshake = ClientHandshake(key: Self.key, offersCompression: configuration.offersCompression)
+        self.handshake = handshake
         requests = configuration.targets.map { target in
             let writer = ByteWriter()
-            Handshake.writeRequest(host: target.authority, target: target.path, key: Self.key, to: writer)
+            handshake.writeRequest(to: target, in: writer)
             return Array(writer.bytes)
         }
+        blocks = configuration.offersCompression ? KnownBlocks() : nil
         greeting = configuration.dialect.greeting(channel: configuration.channel).map { text in
             let writer = ByteWriter()
             text.withUnsafeBytes { FrameWriter.writeMasked(.binary, $0, key: Self.maskingKey, to: writer) }
@@ -104,85 +112,12 @@ package final class ClientSwarm: ReactorHandler, TurnWork, @unchecked Sendable {
 
     static let maskingKey: UInt32 = 0x5A3C_96E1
 
-    // MARK: Connecting
-
-    /// Begins to connect everybody; `settled` is called once.
-    package func connect() { pump() }
-
-    private func pump() {
-        while !isClosing, underWay < configuration.inFlight, started < configuration.members {
-            let index = started
-            started += 1
-            underWay += 1
-            begin(index)
-        }
-        if started == configuration.members, underWay == 0, !isSettled {
-            isSettled = true
-            settled?()
-        }
-    }
-
-    private func begin(_ index: Int) {
-        let target = configuration.targets[index % configuration.targets.count]
-        do {
-            guard let address = target.addresses.first else {
-                throw SystemError(call: "connect to \(target.authority)", code: EADDRNOTAVAIL)
-            }
-            let descriptor = try Socket.connect(
-                to: address,
-                from: sources.source(of: index / configuration.targets.count, to: address))
-            members[index] = SwarmMember(descriptor: descriptor, phase: .connecting)
-            // On loopback the connection stands already: then waiting for writability would only cost.
-            let isSent = try sendRequest(index)
-            try reactor.register(
-                descriptor, for: isSent ? .readable : .writable, handler: handler, slot: UInt32(index), generation: 0)
-        } catch {
-            fail(index, "\(error)")
-        }
-    }
-
-    /// - Returns: False when the connection does not stand yet.
-    private func sendRequest(_ index: Int) throws(SystemError) -> Bool {
-        let result = requests[index % requests.count].withUnsafeBytes { Socket.send(members[index].descriptor, $0) }
-        switch result {
-        case .bytes:
-            members[index].phase = .shaking
-            return true
-        case .wouldBlock: return false
-        case .failed(let code):
-            throw SystemError(call: "connect to \(authority(index))", code: code)
-        }
-    }
-
-    private func authority(_ index: Int) -> String {
-        configuration.targets[index % configuration.targets.count].authority
-    }
-
-    private func connected(_ index: Int) {
-        do {
-            let error = Socket.pendingError(members[index].descriptor)
-            guard error == 0 else { throw SystemError(call: "connect to \(authority(index))", code: error) }
-            guard try sendRequest(index) else { return }
-            reactor.change(
-                members[index].descriptor, to: .readable, handler: handler, slot: UInt32(index), generation: 0)
-        } catch {
-            fail(index, "\(error)")
-        }
-    }
-
-    func opened(_ index: Int) {
-        members[index].phase = .open
-        status.open += 1
-        underWay -= 1
-        pump()
-    }
-
     /// Ends a member, whatever it was doing.
     func fail(_ index: Int, _ reason: String) {
         let phase = members[index].phase
-        if members[index].descriptor >= 0 { Socket.close(members[index].descriptor) }
+        if members[index].descriptor >= 0 { members[index].stream.close() }
         members[index].release()
-        members[index].descriptor = -1
+        members[index].stream = Stream(descriptor: -1)
         members[index].phase = .closed
         if isClosing { return }
         if status.firstError == nil { status.firstError = "member \(index): \(reason)" }
@@ -216,52 +151,9 @@ package final class ClientSwarm: ReactorHandler, TurnWork, @unchecked Sendable {
     /// - Parameter goal: Arrivals that make a publication complete.
     package func begin(_ payload: SequencedPayload, goal: Int) {
         self.payload = payload
+        blocks?.removeAll()
         ledger = DeliveryLedger(goal: UInt32(goal))
         for index in 0..<configuration.members { members[index].expected = 0 }
-    }
-
-    /// Publishes from a member; sent at the end of the turn.
-    package func publish(_ sequence: UInt32, from member: Int = 0) {
-        let place =
-            outbound.firstIndex { $0.member == member }
-            ?? {
-                outbound.append(Outbound(member: member))
-                Socket.setNoDelay(members[member].descriptor)
-                return outbound.count - 1
-            }()
-        let message = ByteWriter(capacity: payload.bytes + 64)
-        configuration.dialect.write(sequence, of: payload, channel: configuration.channel, to: message)
-        FrameWriter.writeMasked(
-            configuration.dialect.opcode, message.bytes, key: Self.maskingKey, to: outbound[place].bytes)
-    }
-
-    package func turn() -> Bool {
-        for place in outbound.indices where outbound[place].bytes.count > 0 && !outbound[place].isBlocked {
-            flush(place)
-        }
-        return false
-    }
-
-    private func flush(_ place: Int) {
-        let member = outbound[place].member
-        let descriptor = members[member].descriptor
-        guard descriptor >= 0 else { return }
-        let bytes = outbound[place].bytes
-        while outbound[place].sent < bytes.count {
-            switch Socket.send(descriptor, UnsafeRawBufferPointer(rebasing: bytes.bytes[outbound[place].sent...])) {
-            case .bytes(let count):
-                outbound[place].sent += count
-            case .wouldBlock:
-                outbound[place].isBlocked = true
-                reactor.change(
-                    descriptor, to: [.readable, .writable], handler: handler, slot: UInt32(member), generation: 0)
-                return
-            case .failed(let code):
-                return fail(member, SystemError(call: "send", code: code).description)
-            }
-        }
-        bytes.removeAll()
-        outbound[place].sent = 0
     }
 
     // MARK: Events
@@ -269,20 +161,23 @@ package final class ClientSwarm: ReactorHandler, TurnWork, @unchecked Sendable {
     package func ready(slot: UInt32, generation: UInt32, readiness: Readiness) {
         let index = Int(slot)
         guard members[index].descriptor >= 0 else { return }
-        if readiness.contains(.writable) {
-            if members[index].phase == .connecting { return connected(index) }
-            unblock(index)
+        switch members[index].phase {
+        case .connecting: return readiness.contains(.writable) ? connected(index) : read(index)
+        case .securing: return secure(index)
+        case .shaking, .greeting, .open, .closed: break
         }
-        if !readiness.isDisjoint(with: [.readable, .hangup, .error]) { read(index) }
+        if readiness.contains(.writable) { unblock(index) }
+        guard members[index].descriptor >= 0 else { return }
+        if !readiness.isDisjoint(with: [.readable, .hangup, .error]) {
+            read(index)
+            if members[index].stream.isEncrypted { unblock(index) }
+        }
     }
 
     package func timerFired(slot: UInt32, generation: UInt32, tag: UInt8) {}
 
-    private func unblock(_ index: Int) {
-        guard let place = outbound.firstIndex(where: { $0.member == index }) else { return }
-        outbound[place].isBlocked = false
+    func watch(_ index: Int, for readiness: Readiness) {
         reactor.change(
-            members[index].descriptor, to: .readable, handler: handler, slot: UInt32(index), generation: 0)
-        flush(place)
+            members[index].descriptor, to: readiness, handler: handler, slot: UInt32(index), generation: 0)
     }
 }

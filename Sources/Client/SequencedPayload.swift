@@ -1,31 +1,71 @@
 package import Codec
+import Glibc
 
 /// The payload of a measured publication: printable text that says which run it belongs to and which one it is.
 ///
-/// 8 hexadecimal digits of the run and 8 of the sequence number, then filling. Text, so that it passes through
-/// everything that only knows text.
+/// It contains 8 hexadecimal digits of the run and 8 of the sequence number, and follows from them to the last byte. Text,
+/// so that it passes through everything that only knows text.
 package struct SequencedPayload: Sendable {
-    /// The smallest payload.
+    package enum Kind: String, Sendable, CaseIterable {
+        /// The digits, then a sentence over and over: cheap to make, and smaller when compressed than anything real.
+        case text
+        /// A JSON object with the digits as its `id` and a list of prices that differ from one payload to the next: what
+        /// there is to compress in it is what there is to compress in an application's messages.
+        case json
+
+        /// The smallest payload.
+        package var leastBytes: Int {
+            switch self {
+            case .text: SequencedPayload.headBytes
+            case .json: QuotesText.minimumBytes
+            }
+        }
+
+        /// What precedes the digits.
+        var lead: StaticString {
+            switch self {
+            case .text: ""
+            case .json: QuotesText.lead
+            }
+        }
+    }
+
+    /// The digits.
     package static let headBytes = 16
 
+    package let kind: Kind
     package let bytes: Int
     package let run: UInt32
     /// The run's digits as they lie in memory.
     package let marker: UInt64
+    /// Where they lie.
+    private let place: Int
 
-    package init(bytes: Int, run: UInt32 = .random(in: 1...UInt32.max)) {
-        self.bytes = max(bytes, Self.headBytes)
+    package init(bytes: Int, kind: Kind = .text, run: UInt32 = .random(in: 1...UInt32.max)) {
+        self.bytes = max(bytes, kind.leastBytes)
+        self.kind = kind
         self.run = run
         marker = Self.digits(of: run)
+        place = kind.lead.utf8CodeUnitCount
     }
 
     package func write(_ sequence: UInt32, to writer: ByteWriter) {
+        writer.append(kind.lead)
         append(marker, to: writer)
         append(Self.digits(of: sequence), to: writer)
-        var left = bytes - Self.headBytes
+        let left = bytes - place - Self.headBytes
+        switch kind {
+        case .text: Self.fill(left, writer)
+        case .json: QuotesText.write(left, seed: UInt64(run) << 32 | UInt64(sequence), to: writer)
+        }
+    }
+
+    /// Exactly `count` bytes of a sentence.
+    static func fill(_ count: Int, _ writer: ByteWriter) {
+        var left = count
         while left > 0 {
-            let piece = min(left, Self.filling.utf8CodeUnitCount)
-            writer.append(UnsafeRawBufferPointer(start: Self.filling.utf8Start, count: piece))
+            let piece = min(left, filling.utf8CodeUnitCount)
+            writer.append(UnsafeRawBufferPointer(start: filling.utf8Start, count: piece))
             left -= piece
         }
     }
@@ -37,11 +77,23 @@ package struct SequencedPayload: Sendable {
         withUnsafeBytes(of: word) { writer.append($0) }
     }
 
-    /// The sequence number of a payload of this run, nil for anything else.
+    /// The sequence number of a payload of this run, nil for anything else; looks at the digits only.
     @inline(__always)
     package func sequence(of payload: UnsafeRawPointer, bytes: Int) -> UInt32? {
-        guard bytes >= Self.headBytes, payload.loadUnaligned(as: UInt64.self) == marker else { return nil }
-        return Self.value(of: payload.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+        guard bytes >= place + Self.headBytes,
+            payload.loadUnaligned(fromByteOffset: place, as: UInt64.self) == marker
+        else { return nil }
+        return Self.value(of: payload.loadUnaligned(fromByteOffset: place + 8, as: UInt64.self))
+    }
+
+    /// The sequence number of a payload that is to the last byte what was published, nil for anything else.
+    package func verifiedSequence(of payload: UnsafeRawBufferPointer, scratch: ByteWriter) -> UInt32? {
+        guard payload.count == bytes, let start = payload.baseAddress,
+            let sequence = sequence(of: start, bytes: payload.count)
+        else { return nil }
+        scratch.removeAll()
+        write(sequence, to: scratch)
+        return memcmp(scratch.base, start, bytes) == 0 ? sequence : nil
     }
 
     /// Eight digits at once: a nibble is the low half of its character, plus 9 for letters.

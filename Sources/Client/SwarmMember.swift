@@ -1,11 +1,14 @@
 import Codec
 import Glibc
+import Reactor
 
-/// One connection of a swarm: 32 bytes.
+/// One connection of a swarm: 48 bytes, and what TLS needs.
 struct SwarmMember {
     enum Phase: UInt8 {
         /// The request is to be sent as soon as the socket is connected.
         case connecting
+        /// TLS is being agreed on.
+        case securing
         /// The request is sent.
         case shaking
         /// The WebSocket is open, the dialect's own greeting unanswered.
@@ -14,17 +17,20 @@ struct SwarmMember {
         case closed
     }
 
-    var descriptor: Int32
+    var stream: Stream
     var phase: Phase
     /// Bytes in `kept`.
     var keptBytes: UInt32 = 0
     /// The sequence number that comes next.
     var expected: UInt32 = 0
+    /// Bytes in `carried`.
+    var carriedBytes: UInt32 = 0
     /// What came of an incomplete frame or reply.
     var kept: UnsafeMutableRawPointer?
     /// What came of an incomplete protocol item that spans frames; dialects of that kind only.
     var carried: UnsafeMutableRawPointer?
-    var carriedBytes: UInt32 = 0
+
+    var descriptor: Int32 { stream.descriptor }
 
     mutating func keep(_ bytes: UnsafeRawBufferPointer) {
         free(kept)

@@ -4,26 +4,27 @@ import Reactor
 
 /// What comes in: frames are read in place, whole ones without a copy or an object.
 extension ClientSwarm {
-    private static let statusLine = Array("HTTP/1.1 101".utf8)
-    private static let blankLine = Array("\r\n\r\n".utf8)
-
     func read(_ index: Int) {
-        let kept = Int(members[index].keptBytes)
-        if kept > 0 {
-            if buffer.count < kept + Self.readBytes { growBuffer(kept) }
-            guard let start = members[index].kept else { return }
-            buffer.baseAddress!.copyMemory(from: start, byteCount: kept)
-        }
-        let space = UnsafeMutableRawBufferPointer(rebasing: buffer[kept..<(kept + Self.readBytes)])
-        switch Socket.read(members[index].descriptor, into: space) {
-        case .bytes(let count):
-            status.reads &+= 1
-            status.bytesReceived &+= UInt64(count)
-            take(index, kept + count)
-        case .wouldBlock: return
-        case .end: fail(index, "the server closed the connection")
-        case .failed(let code): fail(index, SystemError(call: "read", code: code).description)
-        }
+        repeat {
+            let stream = members[index].stream
+            let kept = Int(members[index].keptBytes)
+            if kept > 0 {
+                if buffer.count < kept + Self.readBytes { growBuffer(kept) }
+                guard let start = members[index].kept else { return }
+                buffer.baseAddress!.copyMemory(from: start, byteCount: kept)
+            }
+            let space = UnsafeMutableRawBufferPointer(rebasing: buffer[kept..<(kept + Self.readBytes)])
+            switch stream.read(into: space) {
+            case .bytes(let count):
+                status.reads &+= 1
+                status.bytesReceived &+= UInt64(count)
+                take(index, kept + count)
+            case .wouldBlock: return
+            case .end: return fail(index, "the server closed the connection")
+            case .failed(let code): return fail(index, failure(of: stream, "read", code))
+            }
+            // TLS may hold an end or a failure that makes no socket readable.
+        } while members[index].descriptor >= 0 && members[index].stream.hasPending
     }
 
     private func growBuffer(_ kept: Int) {
@@ -36,45 +37,14 @@ extension ClientSwarm {
     private func take(_ index: Int, _ count: Int) {
         var used = 0
         if members[index].phase == .shaking {
-            switch shake(UnsafeRawBufferPointer(rebasing: buffer[..<count])) {
-            case .incomplete: return members[index].keep(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-            case .refused(let reason): return fail(index, reason)
-            case .opened(let consumed):
-                used = consumed
-                if let greeting {
-                    members[index].phase = .greeting
-                    guard case .bytes = greeting.withUnsafeBytes({ Socket.send(members[index].descriptor, $0) }) else {
-                        return fail(index, "the greeting could not be sent")
-                    }
-                } else {
-                    opened(index)
-                }
-            }
+            guard let consumed = shake(index, UnsafeRawBufferPointer(rebasing: buffer[..<count])) else { return }
+            used = consumed
         }
         used += frames(index, UnsafeRawBufferPointer(rebasing: buffer[used..<count]))
         guard members[index].descriptor >= 0 else { return }
         if used < count || members[index].keptBytes > 0 {
             members[index].keep(UnsafeRawBufferPointer(rebasing: buffer[used..<count]))
         }
-    }
-
-    private func shake(_ bytes: UnsafeRawBufferPointer) -> Handshake.Reply {
-        // The quick way for a reply that came alone and whole; otherwise the thorough one.
-        let isQuick =
-            bytes.starts(with: Self.statusLine) && bytes.suffix(4).elementsEqual(Self.blankLine)
-            && contains(bytes, expectedAccept)
-        return isQuick ? .opened(consumed: bytes.count) : Handshake.checkReply(bytes, key: Self.key)
-    }
-
-    private func contains(_ bytes: UnsafeRawBufferPointer, _ text: [UInt8]) -> Bool {
-        var at = 0
-        while bytes.count - at >= text.count {
-            guard let found = memchr(bytes.baseAddress! + at, Int32(text[0]), bytes.count - at - text.count + 1)
-            else { return false }
-            if memcmp(found, text, text.count) == 0 { return true }
-            at = UnsafeRawPointer(found) - bytes.baseAddress! + 1
-        }
-        return false
     }
 
     /// - Returns: How many bytes were whole frames.
@@ -96,6 +66,8 @@ extension ClientSwarm {
             guard bytes.count - at >= header + payload else { break }
             if first == 0x81 || first == 0x82 {
                 message(index, base + at + header, payload)
+            } else if let blocks, first == 0xC1 || first == 0xC2 {
+                compressed(index, UnsafeRawBufferPointer(start: base + at + header, count: payload), blocks)
             } else {
                 control(index, first, UnsafeRawBufferPointer(start: base + at + header, count: payload))
             }
@@ -126,9 +98,24 @@ extension ClientSwarm {
     }
 
     @inline(__always)
-    private func arrived(_ index: Int, _ bytes: UnsafeRawPointer, _ count: Int) {
+    private func arrived(_ index: Int, _ bytes: UnsafeRawPointer, _ size: Int) {
         if observer >= 0, observer != index { return }
-        guard let sequence = payload.sequence(of: bytes, bytes: count) else { return ledger.foreignArrived() }
+        guard let sequence = payload.sequence(of: bytes, bytes: size) else { return ledger.foreignArrived() }
+        count(index, sequence)
+    }
+
+    @inline(__always)
+    private func compressed(_ index: Int, _ packed: UnsafeRawBufferPointer, _ blocks: KnownBlocks) {
+        if observer >= 0, observer != index { return }
+        status.compressed &+= 1
+        let sequence = blocks.sequence(of: packed, expected: members[index].expected, in: payload)
+        status.inflated = blocks.inflated
+        guard let sequence else { return ledger.foreignArrived() }
+        count(index, sequence)
+    }
+
+    @inline(__always)
+    private func count(_ index: Int, _ sequence: UInt32) {
         if ledger.arrived(sequence, member: UInt32(index), expected: &members[index].expected) { completed?(sequence) }
     }
 
@@ -160,19 +147,12 @@ extension ClientSwarm {
     }
 
     private func pong(_ index: Int) {
-        let writer = ByteWriter()
-        Array("PONG\r\n".utf8).withUnsafeBytes {
-            FrameWriter.writeMasked(.binary, $0, key: Self.maskingKey, to: writer)
-        }
-        _ = Socket.send(members[index].descriptor, writer.bytes)
+        Array("PONG\r\n".utf8).withUnsafeBytes { answer(index, .binary, $0) }
     }
 
     private func control(_ index: Int, _ first: UInt8, _ payload: UnsafeRawBufferPointer) {
         switch first {
-        case 0x89:
-            let writer = ByteWriter()
-            FrameWriter.writeMasked(.pong, payload, key: Self.maskingKey, to: writer)
-            _ = Socket.send(members[index].descriptor, writer.bytes)
+        case 0x89: answer(index, .pong, payload)
         case 0x8A: break
         case 0x88:
             let code = payload.count >= 2 ? UInt16(payload[0]) << 8 | UInt16(payload[1]) : 1005

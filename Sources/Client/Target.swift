@@ -1,7 +1,7 @@
 import Glibc
 package import Reactor
 
-/// Where a client connects to: a `ws://` URL and the addresses behind its name.
+/// Where a client connects to: a `ws://` or `wss://` URL and the addresses behind its name.
 package struct Target: Sendable, Equatable {
     /// What the Host field says.
     package let authority: String
@@ -10,21 +10,29 @@ package struct Target: Sendable, Equatable {
     /// Path and query, as sent in the request line.
     package let path: String
     package let addresses: [SocketAddress]
+    /// `wss://`.
+    package let isEncrypted: Bool
 
     package struct ParseError: Error, Equatable, Sendable, CustomStringConvertible {
         package let description: String
     }
 
-    /// Reads `ws://host:port/path?query` and looks the host up, which may block: not on a reactor.
+    private static let schemes: [(name: String, port: UInt16, isEncrypted: Bool)] = [
+        ("ws://", 80, false), ("wss://", 443, true),
+    ]
+
+    /// Reads `ws://host:port/path?query`, or the same with `wss`, and looks the host up, which may block: not on a
+    /// reactor.
     package init(parsing url: String) throws(ParseError) {
-        let scheme = "ws://"
-        guard url.lowercased().hasPrefix(scheme) else {
+        let lower = url.lowercased()
+        let known = Self.schemes.first { lower.hasPrefix($0.name) }
+        guard let scheme = known else {
             throw ParseError(
-                description: url.lowercased().hasPrefix("wss://")
-                    ? "'\(url)': TLS is not spoken here; right would be ws://host:port/path"
-                    : "'\(url)' is not a WebSocket URL; right would be ws://host:port/path")
+                description:
+                    "'\(url)' is not a WebSocket URL; right would be ws://host:port/path or wss://host:port/path"
+            )
         }
-        let rest = url.dropFirst(scheme.count)
+        let rest = url.dropFirst(scheme.name.count)
         let end = rest.firstIndex { $0 == "/" || $0 == "?" } ?? rest.endIndex
         let authority = String(rest[..<end])
         let tail = String(rest[end...].prefix { $0 != "#" })
@@ -34,7 +42,8 @@ package struct Target: Sendable, Equatable {
         guard authority.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "@") }) else {
             throw ParseError(description: "'\(authority)' is not a host and a port")
         }
-        let (host, port) = try Self.split(authority, url)
+        let (host, port) = try Self.split(authority, url, defaultPort: scheme.port)
+        isEncrypted = scheme.isEncrypted
         self.authority = authority
         self.host = host
         self.port = port
@@ -42,7 +51,9 @@ package struct Target: Sendable, Equatable {
         addresses = try Self.lookUp(host, port)
     }
 
-    private static func split(_ authority: String, _ url: String) throws(ParseError) -> (String, UInt16) {
+    private static func split(
+        _ authority: String, _ url: String, defaultPort: UInt16
+    ) throws(ParseError) -> (String, UInt16) {
         let afterHost: Substring
         let host: Substring
         if authority.hasPrefix("["), let bracket = authority.firstIndex(of: "]") {
@@ -53,7 +64,7 @@ package struct Target: Sendable, Equatable {
             afterHost = authority[host.endIndex...]
         }
         guard !host.isEmpty else { throw ParseError(description: "'\(url)' names no host") }
-        guard !afterHost.isEmpty else { return (String(host), 80) }
+        guard !afterHost.isEmpty else { return (String(host), defaultPort) }
         guard afterHost.hasPrefix(":"), let port = UInt16(afterHost.dropFirst()), port > 0 else {
             throw ParseError(description: "'\(authority)': the port has to be 1 to 65535")
         }

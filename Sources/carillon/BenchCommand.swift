@@ -18,6 +18,7 @@ struct BenchCommand: AsyncParsableCommand {
             Examples:
               carillon bench fanout --url 'ws://127.0.0.1:8000/raw?channel=bench' --sessions 10000 --server-pid 4711
               carillon bench fanout --url 'ws://127.0.0.1:8000/raw?channel=bench' --sessions 10000 --window 64 --json
+              carillon bench fanout --url 'wss://127.0.0.1:8000/raw?channel=bench' --payload json --bytes 768 --permessage-deflate
               carillon bench latency --url 'ws://127.0.0.1:8000/raw?channel=bench' --url 'ws://127.0.0.1:8010/raw?channel=bench'
               carillon bench broadcast --sessions 100000 --url … --url … --url … --url … --url … --url …
             """,
@@ -27,13 +28,18 @@ struct BenchCommand: AsyncParsableCommand {
         ])
 
     struct Common: ParsableArguments {
-        @Option(name: .long, help: "Where to connect; several for several servers, sessions are spread over them.")
+        @Option(
+            name: .long,
+            help: """
+                Where to connect, ws:// or wss://; several for several servers, sessions are spread over them. \
+                Certificates are not checked.
+                """)
         var url: [String] = []
         @Option(help: "Sessions to open.")
         var sessions = 10_000
         @Option(help: "Publications outstanding at the same time, 1 to 2048.")
         var window = 1
-        @Option(help: "Bytes of a payload, at least 16.")
+        @Option(help: "Bytes of a payload, at least 16; of JSON at least 47.")
         var bytes = 128
         @Option(help: "Measured seconds, at most 600.")
         var seconds = 5.0
@@ -43,6 +49,12 @@ struct BenchCommand: AsyncParsableCommand {
         var dialect = "raw"
         @Option(help: "The channel, where the URL does not name it.")
         var channel = "bench"
+        @Option(help: "What a payload is: text, or json (prices that differ from one to the next).")
+        var payload = "text"
+        @Flag(
+            name: .customLong("permessage-deflate"),
+            help: "Offer permessage-deflate (RFC 7692), which the server has to accept. Raw dialect only.")
+        var permessageDeflate = false
         @Option(name: .customLong("server-pid"), help: "A process of the server, whose CPU and memory are read.")
         var serverPid: [Int32] = []
         @Option(
@@ -71,6 +83,10 @@ struct BenchCommand: AsyncParsableCommand {
             guard options.use(dialect: dialect) else {
                 throw ValidationError("'\(dialect)' is not a dialect of the bench; right would be raw or nats")
             }
+            guard options.use(payload: payload) else {
+                throw ValidationError("'\(payload)' is not a payload of the bench; right would be text or json")
+            }
+            options.offersCompression = permessageDeflate
             return options
         }
 

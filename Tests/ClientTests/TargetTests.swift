@@ -10,6 +10,8 @@ struct TargetTests {
             ("ws://127.0.0.1", "127.0.0.1", 80, "/"),
             ("ws://127.0.0.1?channel=a", "127.0.0.1", 80, "/?channel=a"),
             ("ws://[::1]:8000/x#fragment", "::1", 8000, "/x"),
+            ("wss://127.0.0.1/x", "127.0.0.1", 443, "/x"),
+            ("WSS://[::1]:8443", "::1", 8443, "/"),
         ] as [(String, String, UInt16, String)])
     func aURLIsUnderstood(url: String, host: String, port: UInt16, path: String) throws {
         let target = try Target(parsing: url)
@@ -17,6 +19,7 @@ struct TargetTests {
         #expect(target.port == port)
         #expect(target.path == path)
         #expect(target.isLoopback)
+        #expect(target.isEncrypted == url.lowercased().hasPrefix("wss"))
     }
 
     @Test func whatIsNotLoopbackIsKnown() throws {
@@ -24,7 +27,7 @@ struct TargetTests {
     }
 
     @Test(arguments: [
-        "", "http://127.0.0.1", "wss://127.0.0.1", "ws://", "ws://:80", "ws://127.0.0.1:", "ws://127.0.0.1:0",
+        "", "http://127.0.0.1", "wss:/127.0.0.1", "ws://", "wss://", "ws://:80", "ws://127.0.0.1:", "ws://127.0.0.1:0",
         "ws://127.0.0.1:65536", "ws://127.0.0.1:80x", "ws://127.0.0.1/a b", "ws://127.0.0.1/a\r\nX: y", "ws://[::1",
         "ws://user@127.0.0.1/", "ws://127.0.0.1:80:80/",
     ])
