@@ -27,7 +27,7 @@ demo: install build ## redis, three nodes and HAProxy, with things to try; CHECK
 test: install ## everything that is tested, in under half an hour; ends with a count
 	@$(PYTHON) scripts/test.py
 
-test-all: install ## also what takes long: 10 minutes of random bytes, 100,000 sessions
+test-all: install ## also what takes long: fuzzing, ThreadSanitizer, 100,000 sessions, the whole Autobahn suite
 	@$(PYTHON) scripts/test.py --all
 
 bench: build ## the budgets, measured on this machine (BENCH=--quick tries it)

@@ -50,7 +50,7 @@ def connect(node: Node, context: ssl.SSLContext, path: str = "/raw?channel=a") -
 
 def connect_to(address: str, context: ssl.SSLContext, path: str = "/raw?channel=a") -> websockets.sync.client.ClientConnection:
     return websockets.sync.client.connect(
-        f"{address}{path}", ssl=context, compression=None, max_size=None, legacy=True)
+        f"{address}{path}", ssl=context, compression=None, max_size=None, legacy=True, ping_interval=None)
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
