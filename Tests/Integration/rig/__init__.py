@@ -14,5 +14,7 @@ control        a well-behaved client beside an abuse: does it notice?
 crowd          thousands of connections that do what no well-behaved client does
 footprint      what a node takes from its machine
 gateways       HAProxy and nginx that understand HTTP
+subscribers    many subscribers as a process that can be stopped
+monitor        what Redis is told, command by command
 fleet          every kind of client on every node, and every way of publishing to them
 """
