@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures Carillon beside the C floor and its peers and prints the budget table.
 
-    Benchmarks/run.py                   everything, about 25 minutes on two cores
+    Benchmarks/run.py                   everything, about half an hour on two cores
     Benchmarks/run.py --quick           the same, small and short: does it all work?
     Benchmarks/run.py --rows cpu,batch  some rows only
     Benchmarks/run.py --without nats    without a peer
@@ -25,7 +25,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from harness import chart, installing, machine, report  # noqa: E402
+from harness import chart, installing, machine, report, variants  # noqa: E402
 from harness.budgets import ROWS  # noqa: E402
 from harness.client import Client, Progress, binary_client  # noqa: E402
 from harness.processes import raise_file_limit  # noqa: E402
@@ -142,7 +142,8 @@ def steps(names: list[str], plan: Plan, subjects: dict) -> int:
         "cpu": everyone + 1, "batch": everyone, "connects": everyone, "full-node": 1,
         "memory": min(3, plan.rounds) + others * min(3, plan.peer_rounds),
         "redis": plan.rounds * 7 + plan.peer_rounds, "broadcast": 2 * plan.broadcast_rounds,
-        "small-channel": min(3, plan.rounds)}
+        "small-channel": min(3, plan.rounds),
+        **variants.steps(plan.rounds, plan.peer_rounds, sum(key in subjects for key in ("bun", "nchan")))}
     return sum(size[name] for name in names)
 
 

