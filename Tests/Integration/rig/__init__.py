@@ -15,6 +15,7 @@ crowd          thousands of connections that do what no well-behaved client does
 footprint      what a node takes from its machine
 gateways       HAProxy and nginx that understand HTTP
 subscribers    many subscribers as a process that can be stopped
+liar           a server that says it is Redis
 monitor        what Redis is told, command by command
 fleet          every kind of client on every node, and every way of publishing to them
 """
