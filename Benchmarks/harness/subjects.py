@@ -185,7 +185,9 @@ class Nchan(Subject):
             home = directory / f"nchan-{index}"
             home.mkdir(exist_ok=True)
             home.chmod(0o777)
-            tls = "ssl_certificate {}; ssl_certificate_key {};".format(*certificate(home)) if encrypted else ""
+            # Older nginx has TLS 1.3 off by default.
+            tls = "ssl_protocols TLSv1.2 TLSv1.3; ssl_certificate {}; ssl_certificate_key {};".format(
+                *certificate(home)) if encrypted else ""
             configuration = fill(
                 HERE / "peers/nchan.conf.in", home / "nginx.conf", port=port, directory=home, workers=1,
                 files=self.files, connections=self.files - 100, modules=self.modules,
