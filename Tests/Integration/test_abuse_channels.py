@@ -109,11 +109,14 @@ def stopped_subscribers(node: Node, budget: int, stopped: int, healthy: int, siz
         ends = bad.report()
         # What was on its way came whole and in order; then the reason.
         assert all(one["is_whole"] and one["first"] == 0 and one["count"] < publisher.count for one in ends)
-        allowed = budget / (size * rate) + 5
+        # What the kernel holds for a connection is none of the node's budget, and is filled at the same rate.
+        kernel = int(Path("/proc/sys/net/ipv4/tcp_wmem").read_text().split()[2])
+        allowed = (budget + kernel) / (size * rate) + 5
         print(f"V11: {stopped} stopped of {stopped + healthy}, {rate} msg/s of {size >> 10} KiB: closed with "
               f"{ {one['code'] for one in ends} } after {taken:.1f} s (allowed {allowed:.1f} s); memory +{peak >> 20} MiB "
               f"(allowed {stopped * budget * 11 // 10 >> 20} MiB); {healthy} healthy ones lost 0 of {publisher.count}")  # fmt: skip
-        assert {one["code"] for one in ends} == {1013}
+        # Whoever is stopped for longer than the node lingers (5 s) finds a reset instead of the close frame.
+        assert {one["code"] for one in ends} <= {1013, None} and (taken > 4 or {one["code"] for one in ends} == {1013})
         assert taken <= allowed
         assert peak <= stopped * budget * 1.1 + NOISE
         # Whoever comes again is a subscriber as before.
@@ -405,7 +408,7 @@ def test_v25_a_raw_flood_is_slowed_down(limited: Node) -> None:
         footprint, started = Footprint(limited), time.monotonic()
         rest = b""
         offered = 0
-        while time.monotonic() - started < 5:
+        while time.monotonic() - started < 3:
             rest = rest or data
             try:
                 sent = wire.socket.send(rest)
