@@ -13,7 +13,10 @@ package import Reactor
 ///   not, or that nobody knows, and says which. Without history a publication is delivered at most once.
 /// - **Bounded waiting.** Each publish is answered, at the latest when the waiting time of an isolated node is over.
 ///
-/// History, recovery and presence are to be further methods of this protocol: they belong to the medium too.
+/// - **One position, one payload.** With history, a position (epoch, offset) names one publication, on every node and for
+///   ever; what follows a position is read without a hole, or it is said that it cannot be.
+///
+/// Presence is to be further methods of this protocol: it belongs to the medium too.
 package protocol Backplane: AnyObject, Sendable {
     var home: Reactor { get }
     /// `memory` or `redis`.
@@ -31,7 +34,12 @@ package protocol Backplane: AnyObject, Sendable {
 
     /// Publishes; answered through `published` with the same ticket. A `$connection:` channel goes to the node its
     /// session is on, `$all` to every node.
-    func publish(_ publication: Publication, ticket: PublishTicket)
+    ///
+    /// - Parameter history: What is kept of the channel; nil keeps nothing.
+    func publish(_ publication: Publication, history: HistorySettings?, ticket: PublishTicket)
+
+    /// Reads a part of a channel's history; `completion` is called once, on the home reactor.
+    func read(_ query: HistoryQuery, completion: @escaping (Result<HistoryPage, PublishRefusal>) -> Void)
 
     /// This node wants what is published on a channel; answered by `held`, once.
     func hold(_ channel: ChannelName)

@@ -11,8 +11,13 @@ package final class MemoryBackplane: Backplane, @unchecked Sendable {
     private var registry: NodeRegistry
     private weak var receiver: (any BackplaneReceiver)?
     private var held: Set<ChannelName> = [.all]
+    private var history = MemoryHistory()
+    private var random = SystemRandomNumberGenerator()
+    private var nextSweep: MonotonicTime?
     private let startedAt: UInt64
 
+    /// How often histories are looked through for what is over.
+    private static let sweepInterval: Duration = .seconds(30)
     /// How often the node asks itself for its summary.
     private static let beatInterval: Duration = .seconds(1)
 
@@ -38,6 +43,11 @@ package final class MemoryBackplane: Backplane, @unchecked Sendable {
         registry.update(summary: receiver.summary(), now: home.now)
         link.lastBeat = home.now
         link.roundTrip = 0
+        if (nextSweep ?? home.now) <= home.now {
+            nextSweep = home.now + Self.sweepInterval
+            let held = held
+            history.sweep(now: home.now) { held.contains($0) }
+        }
         home.schedule(after: Self.beatInterval) { [weak self] in self?.beat() }
     }
 
@@ -46,14 +56,27 @@ package final class MemoryBackplane: Backplane, @unchecked Sendable {
         completion()
     }
 
-    package func publish(_ publication: Publication, ticket: PublishTicket) {
+    package func publish(_ publication: Publication, history settings: HistorySettings?, ticket: PublishTicket) {
         guard let receiver else { return }
+        let key = publication.extras?.idempotencyKey
+        if let key, let earlier = history.position(of: key, in: publication.channel, now: home.now) {
+            return receiver.published(ticket, .accepted(earlier))
+        }
         link.published &+= 1
+        var publication = publication
+        if let settings {
+            publication = history.append(publication, settings, now: home.now, epoch: random.next())
+        }
+        if let key { history.remember(key, in: publication.channel, as: publication.position, now: home.now) }
         if publication.channel.isReserved || held.contains(publication.channel) {
             link.received &+= 1
             receiver.delivered(publication)
         }
-        receiver.published(ticket, .accepted(nil))
+        receiver.published(ticket, .accepted(publication.position))
+    }
+
+    package func read(_ query: HistoryQuery, completion: @escaping (Result<HistoryPage, PublishRefusal>) -> Void) {
+        completion(.success(history.page(query, now: home.now, epoch: random.next())))
     }
 
     package func hold(_ channel: ChannelName) {

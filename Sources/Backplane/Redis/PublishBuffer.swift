@@ -5,9 +5,21 @@ package import Reactor
 package struct PublishBuffer {
     package struct Waiting {
         package let publication: Publication
+        package let history: HistorySettings?
         package let ticket: PublishTicket
         let until: MonotonicTime
         let bytes: Int
+
+        init(
+            publication: Publication, history: HistorySettings?, ticket: PublishTicket,
+            until: MonotonicTime = MonotonicTime(nanoseconds: 0), bytes: Int = 0
+        ) {
+            self.publication = publication
+            self.history = history
+            self.ticket = ticket
+            self.until = until
+            self.bytes = bytes
+        }
     }
 
     private let wait: Duration
@@ -27,11 +39,15 @@ package struct PublishBuffer {
     package var count: Int { waiting.count - start }
 
     /// - Returns: False when it is full.
-    package mutating func append(_ publication: Publication, _ ticket: PublishTicket, now: MonotonicTime) -> Bool {
+    package mutating func append(
+        _ publication: Publication, history: HistorySettings? = nil, _ ticket: PublishTicket, now: MonotonicTime
+    ) -> Bool {
         let size = publication.payload.count + Self.overhead
         guard bytes + size <= maximumBytes else { return false }
         bytes += size
-        waiting.append(Waiting(publication: publication, ticket: ticket, until: now + wait, bytes: size))
+        waiting.append(
+            Waiting(
+                publication: publication, history: history, ticket: ticket, until: now + wait, bytes: size))
         return true
     }
 

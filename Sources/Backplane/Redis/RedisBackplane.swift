@@ -28,6 +28,12 @@ package final class RedisBackplane: Backplane, @unchecked Sendable {
     var registry: NodeRegistry
     var commands: RedisConnection!
     var subscriber: RedisConnection!
+    /// Which server this is: another one, or the same started anew, begins new epochs.
+    var identity: [UInt8]?
+    var scripts: [RedisScript: [UInt8]] = [:]
+    /// Why there is no history, if there is none.
+    var historyObjection: String?
+    let tail = ByteWriter(capacity: 64 * 1024)
     let envelope = ByteWriter(capacity: 64 * 1024)
     let output = ByteWriter(capacity: 64 * 1024)
     var random = SystemRandomNumberGenerator()
@@ -171,6 +177,9 @@ struct RedisNames {
     let channel: [UInt8]
     let beat: [UInt8]
     let lease: [UInt8]
+    let meta: [UInt8]
+    let stream: [UInt8]
+    let key: [UInt8]
     /// What is meant for this node alone.
     let own: [UInt8]
 
@@ -180,6 +189,9 @@ struct RedisNames {
         channel = start + Array("c:".utf8)
         beat = start + Array("beat".utf8)
         lease = start + Array("lease:\(node)".utf8)
+        meta = start + Array("m:".utf8)
+        stream = start + Array("h:".utf8)
+        key = start + Array("i:".utf8)
         own = start + Array("node:\(node)".utf8)
     }
 

@@ -32,6 +32,7 @@ extension RedisBackplane {
         RESPWriter.command("CLIENT", "SETNAME", "carillon-\(clientName)-\(connection.role.rawValue)", to: writer)
         if connection === commands {
             replies.append(.named)
+            prepareHistory(writer)
             RESPWriter.command("ROLE", to: writer)
             replies.append(.role)
             connection.write(writer.bytes)
@@ -50,9 +51,11 @@ extension RedisBackplane {
         case (.publish(let ticket), .integer):
             link.published &+= 1
             receiver?.published(ticket, .accepted(nil))
-        case (.publish(let ticket), .error(let text)):
-            link.refused &+= 1
-            receiver?.published(ticket, .refused(.medium(text)))
+        case (.publish(let ticket), .error(let text)): refuse(ticket, .medium(text))
+        case (.keep(let waiting), _): kept(waiting, value)
+        case (.read(let query, let completion), _): completion(page(query, value))
+        case (.script(let script), _): loaded(script, value)
+        case (.identity, _): identified(value)
         case (.authenticated, .error(let text)):
             commands.fail("Redis at \(configuration.endpoint) refused the password: \(text)")
         case (.selected, .error(let text)):
@@ -83,19 +86,26 @@ extension RedisBackplane {
 
     // MARK: Publishing
 
-    package func publish(_ publication: Publication, ticket: PublishTicket) {
+    package func publish(_ publication: Publication, history: HistorySettings?, ticket: PublishTicket) {
         if link.phase == .linked {
-            publishNow(publication, ticket)
-        } else if buffer.append(publication, ticket, now: home.now) {
+            publishNow(publication, history, ticket)
+        } else if buffer.append(publication, history: history, ticket, now: home.now) {
             link.waiting = buffer.count
         } else {
-            link.refused &+= 1
-            receiver?.published(ticket, .refused(.bufferFull))
+            refuse(ticket, .bufferFull)
         }
     }
 
+    func refuse(_ ticket: PublishTicket, _ refusal: PublishRefusal) {
+        link.refused &+= 1
+        receiver?.published(ticket, .refused(refusal))
+    }
+
     @inline(__always)
-    func publishNow(_ publication: Publication, _ ticket: PublishTicket) {
+    func publishNow(_ publication: Publication, _ history: HistorySettings?, _ ticket: PublishTicket) {
+        if history != nil || publication.extras?.idempotencyKey != nil {
+            return keep(.init(publication: publication, history: history, ticket: ticket))
+        }
         envelope.removeAll()
         EnvelopeCodec.write(publication, to: envelope)
         output.removeAll()

@@ -23,10 +23,7 @@ extension RedisBackplane {
             connection.fail(
                 "Redis at \(configuration.endpoint) has not answered for \(Self.silence.components.seconds) s")
         }
-        for waiting in buffer.expired(now: now) {
-            link.refused &+= 1
-            receiver?.published(waiting.ticket, .refused(.isolated))
-        }
+        for waiting in buffer.expired(now: now) { refuse(waiting.ticket, .isolated) }
         link.waiting = buffer.count
         if link.phase == .linked {
             for record in registry.expire(now: now) {
@@ -96,7 +93,7 @@ extension RedisBackplane {
                 : "linked to Redis at \(configuration.endpoint)")
         resubscribing = 0
         receiver?.linkChanged(link)
-        for entry in waiting { publishNow(entry.publication, entry.ticket) }
+        for entry in waiting { publishNow(entry.publication, entry.history, entry.ticket) }
     }
 
     func isolate(_ reason: String) {
@@ -129,9 +126,11 @@ extension RedisBackplane {
             beatsSent = [:]
             for expected in replies.takeAll() {
                 // Nobody knows whether these were carried out, and publishing again could double them.
-                if case .publish(let ticket) = expected {
-                    link.refused &+= 1
-                    receiver?.published(ticket, .refused(.unknown))
+                switch expected {
+                case .publish(let ticket): refuse(ticket, .unknown)
+                case .keep(let waiting): refuse(waiting.ticket, .unknown)
+                case .read(_, let completion): completion(.failure(.isolated))
+                default: break
                 }
             }
         } else {

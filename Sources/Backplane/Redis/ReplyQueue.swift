@@ -1,7 +1,14 @@
+package import Codec
+
 /// What the replies of the command connection will be about, in order: Redis answers in the order it was asked.
 package struct ReplyQueue {
-    package enum Expected: Equatable {
+    package enum Expected {
         case publish(PublishTicket)
+        /// A publication that is kept, with all that is needed to send it again.
+        case keep(PublishBuffer.Waiting)
+        case read(HistoryQuery, (Result<HistoryPage, PublishRefusal>) -> Void)
+        case script(RedisScript)
+        case identity
         case authenticated
         case selected
         case named

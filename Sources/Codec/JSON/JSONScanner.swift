@@ -98,6 +98,14 @@ package struct JSONScanner {
         return number
     }
 
+    /// The next value, if it is a whole number from -2^31 to 2^31 - 1.
+    package mutating func integer() -> Int64? {
+        guard let raw = value(), let text = String(validating: raw, as: UTF8.self), let number = Int32(text),
+            text.first != "+"
+        else { return nil }
+        return Int64(number)
+    }
+
     package mutating func boolean() -> Bool? {
         guard let raw = value() else { return nil }
         if raw.isEqual(to: "true") { return true }

@@ -18,7 +18,7 @@ struct Routes {
     static let all: [(method: String, path: String)] = [
         ("GET", "/"), ("GET", "/health/live"), ("GET", "/health/ready"), ("GET", "/metrics"),
         ("GET", "/api/v1/cluster"), ("GET", "/api/v1/nodes/{id}"), ("GET", "/api/v1/channels"),
-        ("GET", "/api/v1/channels/{name}"), ("GET", "/api/v1/connections"),
+        ("GET", "/api/v1/channels/{name}"), ("GET", "/api/v1/channels/{name}/history"), ("GET", "/api/v1/connections"),
         ("POST", "/api/v1/connections/{id}/close"), ("POST", "/api/v1/users/{id}/close"),
         ("POST", publishPath), ("GET", "/api/v1/config"),
     ]
@@ -49,6 +49,10 @@ struct Routes {
         api.get("nodes/:id") { _, context in try await oneNode(context.parameters.require("id")) }
         api.get("channels") { request, _ in try await channels(Query(request, known: ["prefix", "cursor", "limit"])) }
         api.get("channels/:name") { _, context in try await channel(context.parameters.require("name")) }
+        api.get("channels/:name/history") { request, context in
+            try await history(
+                context.parameters.require("name"), Query(request, known: ["since", "limit", "reverse"]))
+        }
         api.get("connections") { request, _ in
             try await connections(Query(request, known: ["channel", "node", "user", "sort", "cursor", "limit"]))
         }
@@ -92,6 +96,38 @@ struct Routes {
             throw APIError.badRequest("invalid_channel", "\(objection)")
         }
         return Response.json(await inspector.channel(name))
+    }
+
+    private func history(_ encoded: String, _ query: Query) async throws -> Response {
+        let name = encoded.removingPercentEncoding ?? encoded
+        let channel: ChannelName
+        do {
+            channel = try ChannelName(validating: Array(name.utf8))
+        } catch {
+            throw APIError.badRequest("invalid_channel", "\(error)")
+        }
+        var since: Position?
+        if let text = query["since"] {
+            guard let position = Position(text) else {
+                throw APIError.badRequest(
+                    "invalid_parameter", "'since' has to be a position, as publish and history give it")
+            }
+            since = position
+        }
+        guard ["true", "false", nil].contains(query["reverse"]) else {
+            throw APIError.badRequest("invalid_parameter", "'reverse' has to be true or false")
+        }
+        let isReverse = query["reverse"] == "true"
+        switch await inspector.history(of: channel, since: since, limit: try query.limit(), isReverse: isReverse) {
+        case nil:
+            throw APIError(
+                status: .notFound, code: "no_history",
+                message: "nothing is kept of '\(channel)': its rule would have to have history: { size: …, ttl: … }")
+        case .failure(let refusal):
+            throw APIError(
+                status: .serviceUnavailable, code: "unavailable", message: "\(refusal)", headers: ["Retry-After": "1"])
+        case .success(let page): return Response.json(HistoryReport(page))
+        }
     }
 
     private func connections(_ query: Query) async throws -> Response {
@@ -168,17 +204,29 @@ struct Routes {
         audit.add("channel", channels[0].description)
         if channels.count > 1 { audit.add("channels", "\(channels.count)") }
         audit.add("bytes", "\(parsed.payload.count)")
+        var published = Published(published: channels.count)
         for channel in channels {
             let outcome = await inspector.publish(
                 Publication(
                     channel: channel, kind: parsed.kind, payload: parsed.payload, origin: node.id, extras: extras))
-            if case .refused(let refusal) = outcome {
+            switch outcome {
+            case .accepted(let position?):
+                if published.positions == nil { published.positions = [:] }
+                published.positions?[channel.description] = position.description
+            case .accepted(nil): break
+            case .refused(let refusal):
                 throw APIError(
                     status: .serviceUnavailable, code: "not_published", message: "'\(channel)': \(refusal)",
                     headers: ["Retry-After": "1"])
             }
         }
-        return Response.json(["published": channels.count])
+        return Response.json(published)
+    }
+
+    private struct Published: Encodable {
+        var published: Int
+        /// By channel, where history is kept.
+        var positions: [String: String]?
     }
 
     private func configuration() -> Response {

@@ -96,6 +96,23 @@ package final class ClusterInspector: Sendable {
         }
     }
 
+    /// Reads a channel's history; nil when nothing is kept of it.
+    package func history(
+        of channel: ChannelName, since: Position?, limit: Int, isReverse: Bool
+    ) async -> Result<HistoryPage, PublishRefusal>? {
+        let node = node
+        return await withCheckedContinuation { continuation in
+            node.home.post {
+                guard let settings = node.exchange.historySettings(of: channel) else {
+                    return continuation.resume(returning: nil)
+                }
+                let query = HistoryQuery(
+                    channel: channel, settings: settings, since: since, limit: limit, isReverse: isReverse)
+                node.backplane.read(query) { continuation.resume(returning: $0) }
+            }
+        }
+    }
+
     package var isLinked: Bool {
         get async { await linkState.phase == .linked }
     }

@@ -32,14 +32,18 @@ package struct ChannelRule: Equatable, Sendable {
     package var subscribe: Subscribe
     package var publish: Publish
     package var slow: Slow
+    /// What is kept of these channels; nil for nothing.
+    package var history: HistorySettings?
 
     package init(
-        match: ChannelPattern, subscribe: Subscribe = .anyone, publish: Publish = .server, slow: Slow = .disconnect
+        match: ChannelPattern, subscribe: Subscribe = .anyone, publish: Publish = .server, slow: Slow = .disconnect,
+        history: HistorySettings? = nil
     ) {
         self.match = match
         self.subscribe = subscribe
         self.publish = publish
         self.slow = slow
+        self.history = history
     }
 
     /// Whether a client may subscribe by who it is. Where a token for the subscription would do, that is not counted.

@@ -339,11 +339,12 @@ extension ConfigurationKey {
 
     /// Keys of later versions, so that whoever tries them is told so and not only that they are unknown.
     static let later: Set<String> = [
-        "channels.history", "channels.presence",
+        "channels.presence"
     ]
 
     /// The keys of a rule in `channels`.
-    package static let ruleKeys = ["match", "subscribe", "publish", "slow"]
+    package static let ruleKeys = ["match", "subscribe", "publish", "slow", "history"]
+    package static let historyKeys = ["size", "ttl"]
 
     /// Every path that has keys below it.
     static let sections: Set<String> = {

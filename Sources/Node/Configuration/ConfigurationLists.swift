@@ -1,5 +1,6 @@
 import Authentication
 import Codec
+import Reactor
 import Yams
 
 /// The keys that hold lists.
@@ -145,6 +146,10 @@ extension ConfigurationReader {
                 reportUnknownRuleKey(key, at: keyNode.mark)
                 continue
             }
+            if key == "history" {
+                rule.history = readHistory(value)
+                continue
+            }
             guard let text = scalar(value, "'\(key)'", "text") else { continue }
             do throws(ValueError) {
                 switch key {
@@ -161,6 +166,39 @@ extension ConfigurationReader {
         }
         if !hasMatch { report("the rule does not say which channels it is for: add match: \"…\"", at: node.mark) }
         configuration.channels.append(rule)
+    }
+
+    private mutating func readHistory(_ node: Node) -> HistorySettings? {
+        guard case .mapping(let mapping) = node else {
+            report(
+                "'history' has to be a mapping, as in { size: 100, ttl: 10m }, not \(Self.kind(of: node))",
+                at: node.mark)
+            return nil
+        }
+        var size: Int?
+        var timeToLive: Duration?
+        for (keyNode, value) in mapping {
+            let key = keyNode.string ?? ""
+            guard ConfigurationKey.historyKeys.contains(key) else {
+                report(unknown("key", key, nearest: ConfigurationKey.historyKeys), at: keyNode.mark)
+                continue
+            }
+            guard let text = scalar(value, "'\(key)'", "text") else { continue }
+            do throws(ValueError) {
+                if key == "size" {
+                    size = try Value.number(text, 1...100_000)
+                } else {
+                    timeToLive = try Value.duration(text, .seconds(1)...(.seconds(30 * 86_400)))
+                }
+            } catch {
+                report("'\(key)': \(error.message)", at: value.mark)
+            }
+        }
+        guard let size, let timeToLive else {
+            report("'history' needs size and ttl, as in { size: 100, ttl: 10m }", at: node.mark)
+            return nil
+        }
+        return HistorySettings(size: size, timeToLive: Int64(timeToLive.wholeNanoseconds / 1_000_000))
     }
 
     mutating func reportUnknownRuleKey(_ key: String, at mark: Mark?) {

@@ -89,7 +89,8 @@ extension Configuration {
 
 extension ChannelRule {
     fileprivate var text: String {
-        "{match: \(match), subscribe: \(subscribe.rawValue), publish: \(publish.rawValue), slow: \(slow.rawValue)}"
+        "{match: \(match), subscribe: \(subscribe.rawValue), publish: \(publish.rawValue), slow: \(slow.rawValue)"
+            + (history.map { ", history: {size: \($0.size), ttl: \($0.timeToLive)ms}" } ?? "") + "}"
     }
 }
 

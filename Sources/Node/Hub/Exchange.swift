@@ -14,6 +14,9 @@ package final class Exchange: TurnWork, @unchecked Sendable {
         case join(ChannelName)
         case leave(ChannelName)
         case publish(Publication, PublishTicket)
+        /// Where a history channel stands, for somebody who joins it.
+        case place(ChannelName, PlaceRequest)
+        case read(HistoryQuery, PlaceRequest)
     }
 
     /// What a reactor is told.
@@ -23,11 +26,17 @@ package final class Exchange: TurnWork, @unchecked Sendable {
         case held(ChannelName, leaves: UInt64)
         case published(PublishTicket, PublishOutcome)
         case link(isUp: Bool, isCongested: Bool)
+        case placed(ChannelName, PlaceRequest, Placement)
+        case read(PlaceRequest, Result<HistoryPage, PublishRefusal>)
+        /// Publications of a history channel are gone for good: its subscribers have to be told.
+        case lost(ChannelName, Position)
     }
 
     /// A channel that some reactor of this node has subscribers of.
-    private final class Interest {
+    final class Interest {
         let name: ChannelName
+        /// For channels whose publications are kept.
+        var history: ChannelKeeper?
         var isHeld = false
         /// A bit for each reactor.
         var reactors: UInt64 = 0
@@ -36,12 +45,18 @@ package final class Exchange: TurnWork, @unchecked Sendable {
     }
 
     package let home: Reactor
-    private let backplane: any Backplane
+    let backplane: any Backplane
+    private let rules: ChannelRules
     private var shards: [Shard] = []
     private var outboxes: [[Notice]] = []
     /// How many `leave`s were heard from each reactor: the clock by which a `held` is dated.
     private var leaves: [UInt64] = []
-    private var interests: [ChannelName: Interest] = [:]
+    private(set) var interests: [ChannelName: Interest] = [:]
+    /// Publications of one read, so that a page stays small whatever they are.
+    let pageSize: Int
+    /// Reads of history, gaps found, and publications that could not be had any more.
+    var historyCounters = HistoryCounters()
+    var isChecking = false
     /// The channel of the last publication: bursts mostly stay on one channel, and a comparison is cheaper than a hash.
     private var last: Interest?
     private var waiters: [UInt64: @Sendable (PublishOutcome) -> Void] = [:]
@@ -54,9 +69,16 @@ package final class Exchange: TurnWork, @unchecked Sendable {
     /// The most reactors a node can have: a bit each.
     package static let maximumReactors = 64
 
-    package init(home: Reactor, backplane: any Backplane) {
+    /// - Parameter messageBytes: The largest message.
+    package init(home: Reactor, backplane: any Backplane, rules: ChannelRules, messageBytes: Int) {
         self.home = home
         self.backplane = backplane
+        self.rules = rules
+        pageSize = max(1, min(RecentWindow.maximumPublications, (4 << 20) / max(1, messageBytes)))
+    }
+
+    func historySettings(of name: ChannelName) -> HistorySettings? {
+        name.isReserved ? nil : interests[name]?.history?.settings ?? rules.rule(for: name).history
     }
 
     package func attach(_ shards: [Shard]) {
@@ -79,7 +101,11 @@ package final class Exchange: TurnWork, @unchecked Sendable {
         switch request {
         case .join(let name): join(name, from: reactor)
         case .leave(let name): leave(name, from: reactor)
-        case .publish(let publication, let ticket): backplane.publish(publication, ticket: ticket)
+        case .publish(let publication, let ticket):
+            backplane.publish(publication, history: historySettings(of: publication.channel), ticket: ticket)
+        case .place(let name, let request): place(name, request)
+        case .read(let query, let request):
+            backplane.read(query) { [weak self] result in self?.tell(request.reactor, .read(request, result)) }
         }
     }
 
@@ -89,6 +115,9 @@ package final class Exchange: TurnWork, @unchecked Sendable {
             interest = known
         } else {
             interest = Interest(name)
+            if !name.isReserved, let settings = rules.rule(for: name).history {
+                interest.history = ChannelKeeper(name, settings, now: home.now)
+            }
             interests[name] = interest
         }
         let isFirst = interest.reactors == 0
@@ -115,12 +144,13 @@ package final class Exchange: TurnWork, @unchecked Sendable {
         let waiter = nextWaiter
         nextWaiter += 1
         waiters[waiter] = completion
-        backplane.publish(publication, ticket: .waiter(waiter))
+        backplane.publish(
+            publication, history: historySettings(of: publication.channel), ticket: .waiter(waiter))
     }
 
     // MARK: To the reactors
 
-    private func tell(_ reactor: Int, _ notice: Notice) {
+    func tell(_ reactor: Int, _ notice: Notice) {
         if shards[reactor].reactor === home {
             shards[reactor].received(notice)
         } else {
@@ -164,6 +194,12 @@ extension Exchange {
             interest = known
             last = known
         }
+        if let history = interest.history { return arrived(publication, interest, history) }
+        deliver(publication, to: interest)
+    }
+
+    @inline(__always)
+    func deliver(_ publication: Publication, to interest: Interest) {
         var left = interest.reactors
         while left != 0 {
             let reactor = left.trailingZeroBitCount
@@ -188,6 +224,7 @@ extension Exchange {
     package func held(_ channel: ChannelName) {
         guard let interest = interests[channel], !interest.isHeld else { return }
         interest.isHeld = true
+        if let history = interest.history { begin(interest, history) }
         var left = interest.reactors
         while left != 0 {
             let reactor = left.trailingZeroBitCount
@@ -208,5 +245,6 @@ extension Exchange {
         guard isUp != isLinked else { return }
         isLinked = isUp
         tellLink()
+        if isUp { doubtEverything() }
     }
 }

@@ -57,6 +57,10 @@ package final class Shard: ReactorHandler, TurnWork, @unchecked Sendable {
     var expiries: [UInt32: SubscriptionExpiries] = [:]
     /// The same of the subscription that is just being made.
     var pendingExpiry: (channel: ChannelName, expiresAt: Int64)?
+    /// What the client of the subscription that is just being made knows of the channel.
+    var pendingPast: Past?
+    /// The same of those that wait to be told where they begin.
+    var pasts: [PastKey: Past] = [:]
     /// What opening sessions will be answered.
     var replies: [UInt32: OpeningReply] = [:]
     /// Replies to one session that are not in its outbound yet, and whose they are; `.max` for nobody's.
@@ -150,6 +154,9 @@ package final class Shard: ReactorHandler, TurnWork, @unchecked Sendable {
         case .delivered(let publication): delivered(publication)
         case .held(let name, let leaves): held(name, leaves: leaves)
         case .published(let ticket, let outcome): published(ticket, outcome)
+        case .placed(let name, let request, let placement): placed(name, request, placement)
+        case .read(let request, let result): historyRead(request, result)
+        case .lost(let name, _): lost(name)
         case .link(let isUp, let isCongested):
             isLinked = isUp
             self.isCongested = isCongested

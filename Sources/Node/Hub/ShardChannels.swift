@@ -52,6 +52,7 @@ extension Shard {
         subscribed.subscribers += 1
         session.pointee.subscriptions.append(.init(channel: subscribed.index, place: Self.unplaced))
         noteExpiry(slot, subscribed)
+        if let pendingPast { pasts[PastKey(slot: slot, channel: subscribed.index)] = pendingPast }
         if subscribed.interest == .held {
             confirmed(slot, subscribed, command: command)
         } else {
@@ -110,6 +111,7 @@ extension Shard {
         let place = session.pointee.subscriptions[index].place
         session.pointee.subscriptions.remove(at: index)
         if !expiries.isEmpty { expiries[slot]?[channel.index] = nil }
+        if !pasts.isEmpty { pasts[PastKey(slot: slot, channel: channel.index)] = nil }
         leave(channel, variant: session.pointee.variant, place: place)
         return true
     }
@@ -119,6 +121,7 @@ extension Shard {
         for index in 0..<session.pointee.subscriptions.count {
             let subscription = session.pointee.subscriptions[index]
             guard let channel = channelsByIndex[Int(subscription.channel)] else { continue }
+            if !pasts.isEmpty { pasts[PastKey(slot: slot, channel: channel.index)] = nil }
             leave(channel, variant: session.pointee.variant, place: subscription.place)
         }
         session.pointee.subscriptions.removeAll()

@@ -53,6 +53,12 @@ package struct ShardCounters: Sendable {
     package var undecided: UInt64 = 0
     /// Sessions and subscriptions ended because their tokens expired.
     package var expired: UInt64 = 0
+    /// Subscribers that came back and got what they had missed.
+    package var recovered: UInt64 = 0
+    /// Such that could not, and were told.
+    package var unrecovered: UInt64 = 0
+    /// Subscribers told that publications are lost.
+    package var lostAnnouncements: UInt64 = 0
 
     package init() {}
 }

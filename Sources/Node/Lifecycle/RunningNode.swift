@@ -73,7 +73,9 @@ package final class RunningNode: Sendable {
                 home: reactors[0], node: id, name: name, configuration: configuration.encryptedRedis,
                 wallClock: { WallClock.milliseconds })
         }
-        exchange = Exchange(home: reactors[0], backplane: backplane)
+        exchange = Exchange(
+            home: reactors[0], backplane: backplane, rules: ChannelRules(configuration.channels),
+            messageBytes: configuration.messageBytes)
         let settings = ShardSettings(configuration, reactors: count, version: Self.version)
         var shards: [Shard] = []
         for reactor in reactors {

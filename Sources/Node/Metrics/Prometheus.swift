@@ -19,8 +19,11 @@ struct Prometheus {
             busy.append(snapshot.reactor.busy)
             backlog += snapshot.outboundBytes
         }
-        let (link, channels, nodes) = await node.home.perform {
-            (node.backplane.link, node.exchange.channelCount - 1, node.backplane.nodes.count)
+        let (link, channels, nodes, history) = await node.home.perform {
+            (
+                node.backplane.link, node.exchange.channelCount - 1, node.backplane.nodes.count,
+                node.exchange.historyCounters
+            )
         }
         let pauses = await node.listenerStatistics().reduce(0) { $0 + $1.pauses }
 
@@ -45,6 +48,7 @@ struct Prometheus {
             "log_lines_left_out_total", "Log lines not written, because too many of their kind came.",
             Double(LineLogHandler.leftOut))
         page.write(link)
+        page.write(history)
         return page.lines.joined(separator: "\n") + "\n"
     }
 
@@ -68,6 +72,13 @@ struct Prometheus {
         counter("link_bad_messages_total", "What came from it and was no envelope.", Double(link.badMessages))
         counter("link_received_bytes_total", "Bytes from it.", Double(link.bytesIn))
         counter("link_sent_bytes_total", "Bytes to it.", Double(link.bytesOut))
+    }
+
+    private mutating func write(_ history: HistoryCounters) {
+        counter("history_reads_total", "Reads of history at the backplane.", Double(history.reads))
+        counter("history_gaps_total", "Holes in a channel that were noticed.", Double(history.gaps))
+        counter("history_healed_total", "Publications read again and delivered in their place.", Double(history.healed))
+        counter("history_lost_total", "Times publications could not be had any more.", Double(history.lost))
     }
 
     private mutating func head(_ name: String, _ help: String, _ type: String) {
@@ -161,6 +172,9 @@ extension ShardCounters {
             ("unauthorized", "Requests and commands refused for a missing or bad token.", \.unauthorized),
             ("asked", "Decisions about clients for which keys or the application were asked.", \.asked),
             ("undecided", "Clients refused because nobody could say in time who they are.", \.undecided),
+            ("recovered", "Subscribers that came back and got what they had missed.", \.recovered),
+            ("unrecovered", "Subscribers that came back and could not get it, and were told.", \.unrecovered),
+            ("lost_announcements", "Subscribers told that publications are lost.", \.lostAnnouncements),
             ("expired", "Sessions and subscriptions ended because their tokens expired.", \.expired),
             ("incomplete_limit_hits", "Sessions ended by limits.incomplete_bytes_node.", \.incompleteLimitHits),
         ]

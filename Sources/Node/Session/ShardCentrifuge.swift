@@ -38,6 +38,8 @@ extension Shard {
             sendWritten(slot)
         case .publish(let id, let channel, let data):
             publishCentrifuge(slot, id, channel, data)
+        case .history(let history):
+            readHistory(slot, history)
         case .refresh(let id, let token):
             refresh(slot, id, token)
         case .subRefresh(let id, let channel, let token):
@@ -59,11 +61,13 @@ extension Shard {
         sendWritten(slot)
     }
 
-    func confirmedCentrifuge(_ slot: UInt32, _ channel: ShardChannel, command: UInt32) {
+    func confirmedCentrifuge(
+        _ slot: UInt32, _ channel: ShardChannel, command: UInt32, place: CentrifugeEncoder.Place? = nil
+    ) {
         writer.removeAll()
         let expiresAt = expiries.isEmpty ? nil : expiries[slot]?[channel.index]
         CentrifugeEncoder.writeSubscribed(
-            command, ttl: timeToLive(expiresAt == .max ? nil : expiresAt), to: writer)
+            command, ttl: timeToLive(expiresAt == .max ? nil : expiresAt), place: place, to: writer)
         sendWritten(slot)
     }
 

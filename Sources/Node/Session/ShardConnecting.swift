@@ -17,6 +17,7 @@ enum QueuedCommand {
     case publish(UInt32, ChannelName, [UInt8])
     case refresh(UInt32, [UInt8])
     case subRefresh(UInt32, ChannelName, [UInt8])
+    case history(CentrifugeIntent.History)
     case refuse(UInt32, CentrifugeError)
 
     init?(_ intent: CentrifugeIntent) {
@@ -26,6 +27,7 @@ enum QueuedCommand {
         case .publish(let id, let channel, let data): self = .publish(id, channel, Array(data))
         case .refresh(let id, let token): self = .refresh(id, token)
         case .subRefresh(let id, let channel, let token): self = .subRefresh(id, channel, token)
+        case .history(let history): self = .history(history)
         case .refuse(let id, let error): self = .refuse(id, error)
         case .connect, .pong, .send, .disconnect: return nil
         }
@@ -40,6 +42,7 @@ enum QueuedCommand {
             data.withUnsafeBytes { body(.publish(id: id, channel, data: $0)) }
         case .refresh(let id, let token): body(.refresh(id: id, token: token))
         case .subRefresh(let id, let channel, let token): body(.subRefresh(id: id, channel, token: token))
+        case .history(let history): body(.history(history))
         case .refuse(let id, let error): body(.refuse(id: id, error))
         }
     }

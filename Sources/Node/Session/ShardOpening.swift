@@ -247,7 +247,10 @@ extension Shard {
         session.pointee.unconfirmed = UInt16(clamping: names.count)
         let generation = session.pointee.generation
         replies[slot] = reply
+        let known = session.pointee.dialect == .sse ? pasts(of: head, names) : [:]
         for name in names {
+            pendingPast = known[name]
+            defer { pendingPast = nil }
             do {
                 try subscribe(slot, to: name, command: 0, isGranted: granted.contains(name))
             } catch {
@@ -280,6 +283,10 @@ extension Shard {
             guard let index = session.pointee.subscriptions.index(of: channel.index),
                 session.pointee.subscriptions[index].place == Self.unplaced
             else { return }
+            // One that asked for it by itself is told where it stands, and begins there.
+            if channel.rule.history != nil, command != 0, !channel.name.isReserved {
+                return askPlace(slot, channel, command: command)
+            }
             join(slot, channel)
             guard session.pointee.dialect == .centrifuge else { break }
             // Channels that a token gives are not answered one by one.
@@ -314,7 +321,11 @@ extension Shard {
         for index in 0..<session.pointee.subscriptions.count {
             let subscription = session.pointee.subscriptions[index]
             if subscription.place == Self.unplaced, let channel = channelsByIndex[Int(subscription.channel)] {
-                join(slot, channel)
+                if !pasts.isEmpty, pasts[PastKey(slot: slot, channel: channel.index)] != nil {
+                    askPlace(slot, channel, command: 0)
+                } else {
+                    join(slot, channel)
+                }
             }
         }
         // A centrifuge client is told nothing before it has said `connect`.

@@ -34,7 +34,11 @@ extension Shard {
         _ slot: UInt32, _ request: CentrifugeIntent.Subscribe, isGranted: Bool, expiresAt: Int64?
     ) {
         if let expiresAt { pendingExpiry = (request.channel, expiresAt) }
-        defer { pendingExpiry = nil }
+        if request.isRecovering { pendingPast = Past(request) }
+        defer {
+            pendingExpiry = nil
+            pendingPast = nil
+        }
         do {
             try subscribe(slot, to: request.channel, command: request.id, isGranted: isGranted)
             armSubscribeTimeout(slot, request.channel, command: request.id)
@@ -72,7 +76,7 @@ extension Shard {
     }
 
     /// Ends a subscription from our side. From 2500 on the client subscribes again by itself.
-    private func end(_ slot: UInt32, _ name: ChannelName, code: UInt32, reason: String) {
+    func end(_ slot: UInt32, _ name: ChannelName, code: UInt32, reason: String) {
         guard unsubscribe(slot, from: name) else { return }
         writer.removeAll()
         CentrifugeEncoder.writeUnsubscribePush(name, code: code, reason: reason, to: writer)

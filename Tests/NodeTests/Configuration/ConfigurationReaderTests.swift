@@ -96,7 +96,8 @@ private func problems(_ text: String?, _ environment: [String: String] = [:]) ->
             "channels: [ { match: a, publish: all } ]",
             "'all' is not possible here; right would be client or user or granted or server"
         ),
-        ("channels: [ { match: a, history: { size: 1 } } ]", "'history' is not possible in this version yet"),
+        ("channels: [ { match: a, history: { size: 1 } } ]", "'history' needs size and ttl"),
+        ("channels: [ { match: a, presence: true } ]", "'presence' is not possible in this version yet"),
         ("channels: [ { match: a, presence: true } ]", "'presence' is not possible in this version yet"),
         ("client: { tls: { key: a } }", "client.tls.certificate and client.tls.key belong together"),
         ("client: { origins: [ \"app.example.com\" ] }", "'app.example.com' is not an origin"),

@@ -79,6 +79,12 @@ struct CentrifugeRequest {
     var name: UnsafeRawBufferPointer?
     var version: UnsafeRawBufferPointer?
     var isRecovering = false
+    var epoch: UnsafeRawBufferPointer?
+    var offset: UInt64 = 0
+    /// Of `history`: how many, from where, and which way.
+    var limit: Int64 = 0
+    var hasSince = false
+    var isReverse = false
 
     /// Takes an object.
     ///
@@ -95,13 +101,27 @@ struct CentrifugeRequest {
             if key.isEqual(to: "token") { return Self.set(&read.token, scanner.string()) }
             if key.isEqual(to: "name") { return Self.set(&read.name, scanner.string()) }
             if key.isEqual(to: "version") { return Self.set(&read.version, scanner.string()) }
-            guard key.isEqual(to: "recover") else { return scanner.skipValue() }
-            guard let value = scanner.boolean() else { return false }
-            read.isRecovering = value
-            return true
+            if key.isEqual(to: "recover") { return Self.set(&read.isRecovering, scanner.boolean()) }
+            if key.isEqual(to: "reverse") { return Self.set(&read.isReverse, scanner.boolean()) }
+            if key.isEqual(to: "epoch") { return Self.set(&read.epoch, scanner.string()) }
+            if key.isEqual(to: "offset") { return Self.set(&read.offset, scanner.unsigned()) }
+            if key.isEqual(to: "limit") { return Self.set(&read.limit, scanner.integer()) }
+            guard key.isEqual(to: "since"), scanner.next == UInt8(ascii: "{") else { return scanner.skipValue() }
+            read.hasSince = true
+            return scanner.members { key, scanner in
+                if key.isEqual(to: "epoch") { return Self.set(&read.epoch, scanner.string()) }
+                if key.isEqual(to: "offset") { return Self.set(&read.offset, scanner.unsigned()) }
+                return scanner.skipValue()
+            }
         }
         self = read
         return isWhole
+    }
+
+    private static func set<Value>(_ field: inout Value, _ value: Value?) -> Bool {
+        guard let value else { return false }
+        field = value
+        return true
     }
 
     private static func set(_ field: inout UnsafeRawBufferPointer?, _ value: UnsafeRawBufferPointer?) -> Bool {

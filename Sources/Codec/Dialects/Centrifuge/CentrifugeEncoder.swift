@@ -14,18 +14,49 @@ package enum CentrifugeEncoder {
             }
             writer.append(#"{"push":{"channel":"#)
             JSONWriter.writeString(publication.channel.bytes, to: writer)
-            writer.append(#","pub":{"data":"#)
-            writeData(publication, to: writer)
-            if let publisher = publication.extras?.publisher {
-                writer.append(#","info":{"client":""#)
-                writer.append(publisher)
-                writer.append("\"}")
-            }
-            if let position = publication.position {
-                writer.append(#","offset":"#)
-                writer.append(decimal: position.offset)
-            }
-            writer.append("}}}")
+            writer.append(#","pub":"#)
+            writeObject(publication, to: writer)
+            writer.append("}}")
+        }
+    }
+
+    /// A publication without its channel.
+    private static func writeObject(_ publication: Publication, to writer: ByteWriter) {
+        writer.append(#"{"data":"#)
+        writeData(publication, to: writer)
+        if let publisher = publication.extras?.publisher {
+            writer.append(#","info":{"client":""#)
+            writer.append(publisher)
+            writer.append("\"}")
+        }
+        if let position = publication.position {
+            writer.append(#","offset":"#)
+            writer.append(decimal: position.offset)
+        }
+        writer.append("}")
+    }
+
+    private static func writeObjects(_ publications: [Publication], to writer: ByteWriter) {
+        writer.append(#""publications":["#)
+        for (index, publication) in publications.enumerated() {
+            if index > 0 { writer.append(",") }
+            writeObject(publication, to: writer)
+        }
+        writer.append("]")
+    }
+
+    /// Where a subscription to a history channel begins.
+    package struct Place {
+        /// What the client is to take for its position.
+        package let position: Position
+        /// Nil for one that did not ask to recover.
+        package let isRecovered: Bool?
+        package let missed: [Publication]
+
+        package init(position: Position, isRecovered: Bool?, missed: [Publication]) {
+            self.position = position
+            self.isRecovered = isRecovered
+            self.missed = missed
         }
     }
 
@@ -86,12 +117,45 @@ package enum CentrifugeEncoder {
     }
 
     /// - Parameter ttl: Seconds until the subscription needs a new token; nil for never.
-    package static func writeSubscribed(_ id: UInt32, ttl: UInt32? = nil, to writer: ByteWriter) {
+    package static func writeSubscribed(_ id: UInt32, ttl: UInt32? = nil, place: Place? = nil, to writer: ByteWriter) {
         reply(id, writer) {
             writer.append(#""subscribe":{"#)
             writeExpiry(ttl, isFirst: true, to: writer)
+            if let place {
+                if ttl != nil { writer.append(",") }
+                writer.append(#""recoverable":true,"positioned":true,"epoch":""#)
+                writer.append(text: place.position.epochText)
+                writer.append("\"")
+                writeOffset(place.position.offset, to: writer)
+                if let isRecovered = place.isRecovered {
+                    writer.append(#","was_recovering":true"#)
+                    if isRecovered {
+                        writer.append(#","recovered":true,"#)
+                        writeObjects(place.missed, to: writer)
+                    }
+                }
+            }
             writer.append("}")
         }
+    }
+
+    package static func writeHistory(_ id: UInt32, _ page: HistoryPage, to writer: ByteWriter) {
+        reply(id, writer) {
+            writer.append(#""history":{"#)
+            writeObjects(page.publications, to: writer)
+            writer.append(#","epoch":""#)
+            writer.append(text: page.top.epochText)
+            writer.append("\"")
+            writeOffset(page.top.offset, to: writer)
+            writer.append("}")
+        }
+    }
+
+    /// Zero is left out, as everywhere in this protocol.
+    private static func writeOffset(_ offset: UInt64, to writer: ByteWriter) {
+        guard offset > 0 else { return }
+        writer.append(#","offset":"#)
+        writer.append(decimal: offset)
     }
 
     package static func writeRefreshed(

@@ -13,7 +13,19 @@ package enum CentrifugeIntent {
         package let id: UInt32
         package let channel: ChannelName
         package let isRecovering: Bool
+        /// The last position the client knows, when it recovers; an empty epoch is any.
+        package let epoch: [UInt8]
+        package let offset: UInt64
         package let token: [UInt8]?
+    }
+
+    package struct History {
+        package let id: UInt32
+        package let channel: ChannelName
+        package let since: (epoch: [UInt8], offset: UInt64)?
+        /// 0 asks for the position alone, less for as many as there are.
+        package let limit: Int64
+        package let isReverse: Bool
     }
 
     case connect(Connect)
@@ -21,6 +33,7 @@ package enum CentrifugeIntent {
     case unsubscribe(id: UInt32, ChannelName)
     /// The data is one JSON value, as it was written.
     case publish(id: UInt32, ChannelName, data: UnsafeRawBufferPointer)
+    case history(History)
     case pong
     case send(data: UnsafeRawBufferPointer)
     /// A new token for the connection.
@@ -144,9 +157,19 @@ package struct CentrifugeMachine: Equatable {
     ) -> CentrifugeIntent {
         switch method {
         case .subscribe:
-            guard let token = Self.text(request.token) else { return .disconnect(.badRequest) }
+            guard let token = Self.text(request.token), let epoch = Self.text(request.epoch) else {
+                return .disconnect(.badRequest)
+            }
             return .subscribe(
-                .init(id: id, channel: channel, isRecovering: request.isRecovering, token: token))
+                .init(
+                    id: id, channel: channel, isRecovering: request.isRecovering, epoch: epoch ?? [],
+                    offset: request.offset, token: token))
+        case .history:
+            guard let epoch = Self.text(request.epoch) else { return .disconnect(.badRequest) }
+            return .history(
+                .init(
+                    id: id, channel: channel, since: request.hasSince ? (epoch ?? [], request.offset) : nil,
+                    limit: request.limit, isReverse: request.isReverse))
         case .subRefresh:
             guard let token = Self.text(request.token), let token, !token.isEmpty else {
                 return .refuse(id: id, .badRequest)
@@ -156,7 +179,7 @@ package struct CentrifugeMachine: Equatable {
         case .publish:
             guard let data = request.data else { return .refuse(id: id, .badRequest) }
             return .publish(id: id, channel, data: data)
-        // History and presence are switched off for every channel.
+        // There is no presence yet.
         default: return .refuse(id: id, .notAvailable)
         }
     }

@@ -3,7 +3,24 @@
 /// A stream of lines cannot hold a line break inside a value, so each line of the payload is a `data:` line of its own,
 /// and the browser joins them with a line feed again: CR and CR LF come out as LF, as the standard has it. What is not
 /// text goes as base64.
-enum SSEEncoder {
+package enum SSEEncoder {
+    /// Publications of a channel are lost, as an event of its own.
+    package static func writeLost(_ channel: ChannelName, to writer: ByteWriter) {
+        writer.append("event: lost\ndata: {\"channel\":")
+        JSONWriter.writeString(channel.bytes, to: writer)
+        writer.append("}\n\n")
+    }
+
+    /// What an `id` of ours says, when it comes back as `Last-Event-ID`.
+    package static func position(in id: String) -> (channel: ChannelName, position: Position)? {
+        guard let dash = id.lastIndex(of: "-"), let dot = id[dash...].firstIndex(of: "."),
+            let channel = try? ChannelName(validating: Array(id[..<dash].utf8)),
+            let epoch = UInt64(id[id.index(after: dash)..<dot], radix: 16),
+            let offset = UInt64(id[id.index(after: dot)...])
+        else { return nil }
+        return (channel, Position(epoch: epoch, offset: offset))
+    }
+
     static func write(_ publication: Publication, to writer: ByteWriter) {
         if let position = publication.position {
             writer.append("id: ")

@@ -10,10 +10,15 @@ import Testing
             let parts = [connect.token, connect.name, connect.version, connect.data.map { Array($0) }]
             return "connect \(connect.id)" + parts.map { " " + ($0.map(text) ?? "-") }.joined()
         case .subscribe(let subscribe):
-            return "subscribe \(subscribe.id) \(subscribe.channel)" + (subscribe.isRecovering ? " recovering" : "")
+            return "subscribe \(subscribe.id) \(subscribe.channel)"
+                + (subscribe.isRecovering ? " recovering \(text(subscribe.epoch)):\(subscribe.offset)" : "")
                 + (subscribe.token.map { " by " + text($0) } ?? "")
         case .unsubscribe(let id, let channel): return "unsubscribe \(id) \(channel)"
         case .publish(let id, let channel, let data): return "publish \(id) \(channel) \(text(data))"
+        case .history(let history):
+            return "history \(history.id) \(history.channel) \(history.limit)"
+                + (history.since.map { " since \(text($0.epoch)):\($0.offset)" } ?? "")
+                + (history.isReverse ? " reverse" : "")
         case .refresh(let id, let token): return "refresh \(id) \(text(token))"
         case .subRefresh(let id, let channel, let token): return "subrefresh \(id) \(channel) \(text(token))"
         case .pong: return "pong"
@@ -85,7 +90,7 @@ import Testing
         ("{\"id\":2,\"subscribe\":{\"channel\":\"\(long)\"}}", ["subscribe 2 \(long)"]),
         (
             "{\"id\":2,\"subscribe\":{\"channel\":\"chat:1\",\"recover\":true,\"epoch\":\"xyz\",\"offset\":41}}",
-            ["subscribe 2 chat:1 recovering"]
+            ["subscribe 2 chat:1 recovering xyz:41"]
         ),
         ("{\"id\":4294967295,\"unsubscribe\":{\"channel\":\"a\"}}", ["unsubscribe 4294967295 a"]),
         (
@@ -125,7 +130,18 @@ import Testing
         ("{\"id\":2,\"publish\":{\"channel\":\"a\"}}", ["refuse 2 107"]),
         ("{\"id\":2,\"publish\":{\"channel\":\"a\",\"data\":null}}", ["refuse 2 107"]),
         // What is not there yet.
-        ("{\"id\":2,\"history\":{\"channel\":\"a\"}}", ["refuse 2 108"]),
+        ("{\"id\":2,\"history\":{\"channel\":\"a\"}}", ["history 2 a 0"]),
+        (
+            "{\"id\":2,\"history\":{\"channel\":\"a\",\"limit\":-1,\"since\":{\"epoch\":\"x\",\"offset\":7},\"reverse\":true}}",
+            ["history 2 a -1 since x:7 reverse"]
+        ),
+        ("{\"id\":2,\"history\":{\"channel\":\"a\",\"limit\":1.5}}", ["disconnect 3501"]),
+        ("{\"id\":2,\"history\":{\"channel\":\"a\",\"limit\":2147483648}}", ["disconnect 3501"]),
+        ("{\"id\":2,\"history\":{\"channel\":\"a\",\"since\":{\"offset\":-1}}}", ["disconnect 3501"]),
+        (
+            "{\"id\":2,\"subscribe\":{\"channel\":\"a\",\"recover\":true,\"epoch\":\"e\",\"offset\":18446744073709551615}}",
+            ["subscribe 2 a recovering e:18446744073709551615"]
+        ),
         ("{\"id\":2,\"presence\":{\"channel\":\"a\"}}", ["refuse 2 108"]),
         ("{\"id\":2,\"presence_stats\":{\"channel\":\"a\"}}", ["refuse 2 108"]),
         ("{\"id\":2,\"sub_refresh\":{\"channel\":\"a\",\"token\":\"t\"}}", ["subrefresh 2 a t"]),
@@ -207,7 +223,7 @@ import Testing
                 == ["connect 1 … js - -"])
         let subscribe =
             "{\"id\":2,\"subscribe\":{\"channel\":\"chat:1\",\"recover\":true,\"epoch\":\"xyz\",\"offset\":41}}"
-        #expect(Self.receive(subscribe, by: &machine) == ["subscribe 2 chat:1 recovering"])
+        #expect(Self.receive(subscribe, by: &machine) == ["subscribe 2 chat:1 recovering xyz:41"])
         machine.pinged()
         #expect(Self.receive("{}", by: &machine) == ["pong"])
     }

@@ -1,0 +1,163 @@
+package import Codec
+
+/// The newest end of one history channel, as this node has delivered it: notices what is missing before it would be
+/// missed, and remembers enough for those who come back.
+///
+/// A pure state machine: its owner reads history when told to, and delivers what it is given, in that order.
+package struct ChannelTail {
+    /// What to do with something that arrived.
+    package enum Arrival: Equatable {
+        /// It is the next one.
+        case deliver
+        /// It was delivered before.
+        case repeated
+        /// It is kept until history was read; if `read`, that is to begin now, from this position on (nil: only the end).
+        case held(read: Bool)
+    }
+
+    /// What a read of history brought.
+    package struct Healed {
+        /// To be delivered now, in this order.
+        package var publications: [Publication] = []
+        /// Something cannot be had any more: whoever relies on this channel has to be told.
+        package var isLost = false
+        /// What was held back could not all be kept: history has to be read again.
+        package var readsAgain = false
+    }
+
+    private enum State {
+        /// The end is not known yet.
+        case opening
+        case following
+        /// History is being read.
+        case healing
+    }
+
+    private var state = State.opening
+    /// The last publication delivered here; nil until the end is known.
+    package private(set) var top: Position?
+    private var window: RecentWindow
+    /// What came while history was being read.
+    private var heldBack: [Publication] = []
+    private var heldBytes = 0
+    private var hasOverflowed = false
+
+    /// Publications, and their bytes, that wait for a read at the most.
+    package static let heldPublications = 1024
+    package static let heldPayloadBytes = 1 << 20
+
+    /// - Parameter size: Publications that are kept of the channel.
+    package init(size: Int = RecentWindow.maximumPublications) { window = RecentWindow(size: size) }
+
+    package var isReading: Bool { state != .following }
+
+    /// A publication arrived over the link.
+    package mutating func arrived(_ publication: Publication) -> Arrival {
+        guard let position = publication.position else { return .deliver }
+        guard state == .following, let top else {
+            holdBack(publication)
+            return .held(read: false)
+        }
+        if position.epoch == top.epoch {
+            if position.offset == top.offset + 1 {
+                append(publication, position)
+                return .deliver
+            }
+            if position.offset <= top.offset { return .repeated }
+        }
+        // Something is missing, or another server keeps the history now and has to say how it goes on.
+        holdBack(publication)
+        state = .healing
+        return .held(read: true)
+    }
+
+    /// Deliveries may have been lost, or a check is due: history is to be read from `top` on.
+    ///
+    /// - Returns: Whether a read has to begin; it has already, otherwise.
+    package mutating func doubted() -> Bool {
+        guard state == .following else { return false }
+        state = .healing
+        return true
+    }
+
+    /// History was read from `top` on, or only its end when there was no top.
+    package mutating func read(_ page: HistoryPage) -> Healed {
+        var healed = Healed()
+        if let top {
+            if page.isContinuous {
+                for publication in page.publications {
+                    guard let position = publication.position, position.offset > (self.top?.offset ?? 0) else {
+                        continue
+                    }
+                    append(publication, position)
+                    healed.publications.append(publication)
+                }
+                // The end may have another epoch without a publication of it.
+                if let last = self.top, last.offset == page.top.offset { self.top = page.top }
+                // More than one page is missing.
+                if let last = self.top, last.offset < page.top.offset { healed.readsAgain = true }
+            } else {
+                healed.isLost = page.top != top
+                startAnew(at: page.top)
+            }
+        } else {
+            startAnew(at: page.top)
+        }
+        if healed.readsAgain || hasOverflowed {
+            // What was held back is in history too.
+            dropHeldBack()
+            healed.readsAgain = true
+            state = .healing
+            return healed
+        }
+        state = .following
+        let waiting = heldBack
+        dropHeldBack()
+        for (index, publication) in waiting.enumerated() {
+            switch arrived(publication) {
+            case .deliver: healed.publications.append(publication)
+            case .repeated: break
+            case .held:
+                for later in waiting[(index + 1)...] { holdBack(later) }
+                healed.readsAgain = true
+                return healed
+            }
+        }
+        return healed
+    }
+
+    /// What came after a position, if this node still has all of it.
+    package func recent(since position: Position) -> [Publication]? {
+        guard let top, state == .following else { return nil }
+        return window.since(position, top: top)
+    }
+
+    private mutating func append(_ publication: Publication, _ position: Position) {
+        top = position
+        window.append(publication)
+    }
+
+    private mutating func startAnew(at position: Position) {
+        top = position
+        window.removeAll()
+    }
+
+    private mutating func holdBack(_ publication: Publication) {
+        guard !hasOverflowed else { return }
+        guard heldBack.count < Self.heldPublications,
+            heldBytes + publication.payload.count <= Self.heldPayloadBytes
+        else {
+            dropHeldBack()
+            hasOverflowed = true
+            return
+        }
+        heldBack.append(publication)
+        heldBytes += publication.payload.count
+    }
+
+    private mutating func dropHeldBack() {
+        heldBack = []
+        heldBytes = 0
+        hasOverflowed = false
+    }
+}

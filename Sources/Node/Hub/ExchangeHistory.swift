@@ -1,0 +1,245 @@
+package import Backplane
+package import Codec
+import Reactor
+
+/// Who wants to know where a history channel stands, and since when they know it.
+package struct PlaceRequest: Sendable {
+    package let reactor: Int
+    package let slot: UInt32
+    package let generation: UInt32
+    package let command: UInt32
+    /// The last position the client knows; nil for one that begins now.
+    package let since: Position?
+    /// The client knows no epoch: any will do (Centrifuge protocol, recovery from an empty epoch).
+    package let isAnyEpoch: Bool
+
+    package init(
+        reactor: Int, slot: UInt32, generation: UInt32, command: UInt32, since: Position?, isAnyEpoch: Bool = false
+    ) {
+        self.reactor = reactor
+        self.slot = slot
+        self.generation = generation
+        self.command = command
+        self.since = since
+        self.isAnyEpoch = isAnyEpoch
+    }
+}
+
+/// Where a subscriber of a history channel begins.
+package enum Placement: Sendable {
+    /// From `top` on everything will be delivered; `missed` lies before it, in order.
+    case at(top: Position, missed: [Publication], isRecovered: Bool)
+    /// It cannot be told now.
+    case refused(PublishRefusal)
+}
+
+package struct HistoryCounters: Sendable {
+    /// Reads of the backplane.
+    package var reads: UInt64 = 0
+    /// Holes found before anybody noticed them.
+    package var gaps: UInt64 = 0
+    /// Publications that were read again and delivered in their place.
+    package var healed: UInt64 = 0
+    /// Times that publications could not be had any more, and subscribers were told.
+    package var lost: UInt64 = 0
+}
+
+/// A history channel some reactor has subscribers of: its tail, and who waits for a read.
+final class ChannelKeeper {
+    let settings: HistorySettings
+    let name: ChannelName
+    var tail: ChannelTail
+    /// When the newest publication arrived here.
+    var lastArrival: MonotonicTime
+    /// Those who want a place before the end is known.
+    var waiting: [PlaceRequest] = []
+    /// Those whose past is being read, by where it begins: one read for all of them.
+    var recovering: [Position: [PlaceRequest]] = [:]
+    var isReading = false
+
+    init(_ name: ChannelName, _ settings: HistorySettings, now: MonotonicTime) {
+        tail = ChannelTail(size: settings.size)
+        lastArrival = now
+        self.name = name
+        self.settings = settings
+    }
+
+    /// What came after a position, unless it is too old to be told.
+    func recent(since position: Position, now: MonotonicTime) -> [Publication]? {
+        guard now - lastArrival < .milliseconds(settings.timeToLive) || position == tail.top else { return nil }
+        return tail.recent(since: position)
+    }
+}
+
+/// History: nothing is delivered out of its place, what is missing is read before what follows, and what cannot be read is
+/// said to be lost.
+extension Exchange {
+    /// How often the ends of all channels are compared with the backplane's.
+    static var checkInterval: Duration { .seconds(5) }
+    static var retryInterval: Duration { .milliseconds(200) }
+
+    /// The channel is held: from here on everything arrives, so where it stands can be read.
+    func begin(_ interest: Interest, _ keeper: ChannelKeeper) {
+        read(interest, keeper)
+        guard !isChecking else { return }
+        isChecking = true
+        home.schedule(after: Self.checkInterval) { [weak self] in self?.check() }
+    }
+
+    func arrived(_ publication: Publication, _ interest: Interest, _ keeper: ChannelKeeper) {
+        keeper.lastArrival = home.now
+        switch keeper.tail.arrived(publication) {
+        case .deliver: deliver(publication, to: interest)
+        case .repeated: break
+        case .held(let reads):
+            guard reads else { return }
+            historyCounters.gaps += 1
+            read(interest, keeper)
+        }
+    }
+
+    /// Deliveries may have been lost while the link was away.
+    func doubtEverything() {
+        for interest in interests.values {
+            guard let keeper = interest.history, interest.isHeld, keeper.tail.doubted() else { continue }
+            read(interest, keeper)
+        }
+    }
+
+    private func check() {
+        home.schedule(after: Self.checkInterval) { [weak self] in self?.check() }
+        guard isLinked else { return }
+        for interest in interests.values {
+            guard let keeper = interest.history, interest.isHeld, let top = keeper.tail.top, !keeper.tail.isReading
+            else { continue }
+            historyCounters.reads += 1
+            let query = HistoryQuery(channel: keeper.name, settings: keeper.settings, since: top, limit: 0)
+            backplane.read(query) { [weak self, weak interest] result in
+                guard let self, let interest, case .success(let page) = result, keeper.tail.top == top,
+                    page.top != top, keeper.tail.doubted()
+                else { return }
+                self.historyCounters.gaps += 1
+                self.read(interest, keeper)
+            }
+        }
+    }
+
+    /// Reads on from the tail, until it is the end.
+    private func read(_ interest: Interest, _ keeper: ChannelKeeper) {
+        guard !keeper.isReading else { return }
+        keeper.isReading = true
+        historyCounters.reads += 1
+        let query = HistoryQuery(
+            channel: keeper.name, settings: keeper.settings, since: keeper.tail.top,
+            limit: keeper.tail.top == nil ? 0 : pageSize)
+        backplane.read(query) { [weak self, weak interest] result in
+            keeper.isReading = false
+            guard let self, let interest else { return }
+            switch result {
+            case .success(let page): self.took(page, interest, keeper)
+            case .failure(let refusal): self.failed(refusal, interest, keeper)
+            }
+        }
+    }
+
+    private func took(_ page: HistoryPage, _ interest: Interest, _ keeper: ChannelKeeper) {
+        let healed = keeper.tail.read(page)
+        historyCounters.healed += UInt64(healed.publications.count)
+        for publication in healed.publications { deliver(publication, to: interest) }
+        if healed.isLost {
+            historyCounters.lost += 1
+            for reactor in reactors(of: interest) { tell(reactor, .lost(keeper.name, page.top)) }
+        }
+        if healed.readsAgain { return read(interest, keeper) }
+        let waiting = keeper.waiting
+        keeper.waiting = []
+        for request in waiting { place(interest, keeper, request) }
+    }
+
+    /// Without a link nobody waits: clients are welcome all the same, and are told that they begin without a past.
+    private func failed(_ refusal: PublishRefusal, _ interest: Interest, _ keeper: ChannelKeeper) {
+        let waiting = keeper.waiting
+        keeper.waiting = []
+        for request in waiting { tell(request.reactor, .placed(keeper.name, request, .refused(refusal))) }
+        // A new link reads everything anew; without a change of the link it has to be tried again.
+        home.schedule(after: Self.retryInterval) { [weak self, weak interest] in
+            guard let self, let interest, self.isLinked, keeper.tail.isReading else { return }
+            self.read(interest, keeper)
+        }
+    }
+
+    private func reactors(of interest: Interest) -> [Int] {
+        (0..<Self.maximumReactors).filter { interest.reactors & 1 << UInt64($0) != 0 }
+    }
+
+    // MARK: Places
+
+    func place(_ name: ChannelName, _ request: PlaceRequest) {
+        guard let interest = interests[name], let keeper = interest.history else {
+            return tell(request.reactor, .placed(name, request, .refused(.medium("the channel has no history"))))
+        }
+        place(interest, keeper, request)
+    }
+
+    private func place(_ interest: Interest, _ keeper: ChannelKeeper, _ request: PlaceRequest) {
+        guard let top = keeper.tail.top, !keeper.tail.isReading else {
+            if interest.isHeld, !isLinked {
+                return tell(request.reactor, .placed(keeper.name, request, .refused(.isolated)))
+            }
+            return keeper.waiting.append(request)
+        }
+        guard let since = request.since else {
+            return answer(keeper, request, .at(top: top, missed: [], isRecovered: false))
+        }
+        let from = request.isAnyEpoch ? Position(epoch: top.epoch, offset: since.offset) : since
+        if let missed = keeper.recent(since: from, now: home.now) {
+            return answer(keeper, request, .at(top: top, missed: missed, isRecovered: true))
+        }
+        // Everybody who comes from the same place waits for one read.
+        if keeper.recovering[from] != nil {
+            keeper.recovering[from]?.append(request)
+            return
+        }
+        keeper.recovering[from] = [request]
+        historyCounters.reads += 1
+        let query = HistoryQuery(
+            channel: keeper.name, settings: keeper.settings, since: from, limit: keeper.settings.size)
+        backplane.read(query) { [weak self, weak interest] result in
+            let requests = keeper.recovering.removeValue(forKey: from) ?? []
+            guard let self, let interest else { return }
+            self.recover(interest, keeper, from, requests, result)
+        }
+    }
+
+    private func recover(
+        _ interest: Interest, _ keeper: ChannelKeeper, _ since: Position, _ requests: [PlaceRequest],
+        _ result: Result<HistoryPage, PublishRefusal>
+    ) {
+        switch result {
+        case .failure(let refusal):
+            for request in requests { tell(request.reactor, .placed(keeper.name, request, .refused(refusal))) }
+        case .success(let page):
+            guard let top = keeper.tail.top, !keeper.tail.isReading else {
+                // A hole is being mended: their turn comes after it.
+                keeper.waiting += requests
+                return
+            }
+            let missed = page.isContinuous ? Self.joined(page, keeper.tail, top) : nil
+            for request in requests {
+                answer(keeper, request, .at(top: top, missed: missed ?? [], isRecovered: missed != nil))
+            }
+        }
+    }
+
+    /// What was read, up to `top`, and what arrived since it was read.
+    private static func joined(_ page: HistoryPage, _ tail: ChannelTail, _ top: Position) -> [Publication]? {
+        let read = page.publications.filter { ($0.position?.offset ?? 0) <= top.offset }
+        if page.top.offset >= top.offset { return read }
+        guard let rest = tail.recent(since: page.top) else { return nil }
+        return read + rest
+    }
+
+    private func answer(_ keeper: ChannelKeeper, _ request: PlaceRequest, _ placement: Placement) {
+        tell(request.reactor, .placed(keeper.name, request, placement))
+    }
+}

@@ -1,0 +1,216 @@
+import Backplane
+import Codec
+import Testing
+
+func numbered(_ offset: UInt64, epoch: UInt64 = 1, bytes: Int = 1) -> Publication {
+    Publication(
+        channel: ChannelName(trusted: Array("a".utf8)), kind: .text, payload: [UInt8](repeating: 65, count: bytes),
+        origin: NodeID(1), position: Position(epoch: epoch, offset: offset))
+}
+
+func page(_ offsets: ClosedRange<UInt64>?, top: UInt64, epoch: UInt64 = 1, isContinuous: Bool = true) -> HistoryPage {
+    HistoryPage(
+        publications: offsets.map { $0.map { numbered($0, epoch: epoch) } } ?? [],
+        top: Position(epoch: epoch, offset: top),
+        isContinuous: isContinuous)
+}
+
+extension ChannelTail.Healed {
+    var offsets: [UInt64] { publications.compactMap { $0.position?.offset } }
+}
+
+@Suite struct ChannelTailTests {
+    /// One that has delivered everything up to an offset.
+    static func following(_ top: UInt64) -> ChannelTail {
+        var tail = ChannelTail()
+        check(tail.read(page(nil, top: top)).offsets == [])
+        return tail
+    }
+
+    @Test func deliversWhatFollows() {
+        var tail = Self.following(5)
+        check(tail.arrived(numbered(6)) == .deliver)
+        check(tail.arrived(numbered(7)) == .deliver)
+        check(tail.arrived(numbered(7)) == .repeated)
+        check(tail.arrived(numbered(3)) == .repeated)
+        check(tail.top == Position(epoch: 1, offset: 7))
+    }
+
+    @Test func whatComesBeforeTheEndIsKnownWaits() {
+        var tail = ChannelTail()
+        check(tail.isReading)
+        check(tail.arrived(numbered(5)) == .held(read: false))
+        check(tail.arrived(numbered(6)) == .held(read: false))
+        // The fifth was read as the end, so only the sixth follows.
+        let healed = tail.read(page(nil, top: 5))
+        #expect(healed.offsets == [6] && !healed.isLost && !healed.readsAgain)
+        check(!tail.isReading)
+    }
+
+    @Test func aHoleIsMendedBeforeWhatFollows() {
+        var tail = Self.following(5)
+        check(tail.arrived(numbered(8)) == .held(read: true))
+        check(tail.arrived(numbered(9)) == .held(read: false))
+        check(tail.isReading)
+        // The read saw one more than had arrived.
+        let healed = tail.read(page(6...10, top: 10))
+        #expect(healed.offsets == [6, 7, 8, 9, 10] && !healed.isLost && !healed.readsAgain)
+        check(tail.arrived(numbered(10)) == .repeated)
+        check(tail.arrived(numbered(11)) == .deliver)
+    }
+
+    @Test func aReadThatIsTooEarlyIsFollowedByAnother() {
+        var tail = Self.following(5)
+        check(tail.arrived(numbered(9)) == .held(read: true))
+        // Only up to the seventh: the eighth is still missing.
+        let first = tail.read(page(6...7, top: 7))
+        #expect(first.offsets == [6, 7] && first.readsAgain)
+        let second = tail.read(page(8...9, top: 9))
+        #expect(second.offsets == [8, 9] && !second.readsAgain)
+    }
+
+    @Test func moreThanAPageIsReadInSeveral() {
+        var tail = Self.following(0)
+        check(tail.doubted())
+        check(!tail.doubted())
+        var seen: [UInt64] = []
+        for start in stride(from: UInt64(1), through: 91, by: 10) {
+            let healed = tail.read(page(start...(start + 9), top: 100))
+            seen += healed.offsets
+            check(healed.readsAgain == (start != 91))
+        }
+        #expect(seen == Array(1...100))
+        check(!tail.isReading)
+    }
+
+    @Test func whatIsGoneIsSaidToBeLost() {
+        var tail = Self.following(5)
+        check(tail.arrived(numbered(400)) == .held(read: true))
+        let healed = tail.read(page(nil, top: 400, isContinuous: false))
+        #expect(healed.isLost && healed.offsets == [] && !healed.readsAgain)
+        check(tail.top == Position(epoch: 1, offset: 400))
+        check(tail.arrived(numbered(401)) == .deliver)
+    }
+
+    /// After a restart from an older snapshot the offsets come a second time.
+    @Test func aServerThatForgotIsNotBelieved() {
+        var tail = Self.following(8)
+        check(tail.arrived(numbered(6, epoch: 2)) == .held(read: true))
+        let healed = tail.read(page(nil, top: 6, epoch: 2, isContinuous: false))
+        #expect(healed.isLost)
+        check(tail.arrived(numbered(7, epoch: 2)) == .deliver)
+    }
+
+    /// One that forgot nothing begins a new epoch where the old one ended.
+    @Test func anEpochMayGoOnWithoutALoss() {
+        var tail = Self.following(5)
+        check(tail.arrived(numbered(6, epoch: 2)) == .held(read: true))
+        let healed = tail.read(page(6...6, top: 6, epoch: 2))
+        #expect(healed.offsets == [6] && !healed.isLost)
+        check(tail.top == Position(epoch: 2, offset: 6))
+    }
+
+    @Test func aDoubtThatWasNoneChangesNothing() {
+        var tail = Self.following(5)
+        check(tail.doubted())
+        check(tail.arrived(numbered(6)) == .held(read: false))
+        let healed = tail.read(page(nil, top: 5))
+        #expect(healed.offsets == [6] && !healed.isLost)
+    }
+
+    @Test func whatWaitsIsBounded() {
+        var tail = Self.following(0)
+        check(tail.arrived(numbered(2)) == .held(read: true))
+        for offset in 3...5000 as ClosedRange<UInt64> { check(tail.arrived(numbered(offset)) == .held(read: false)) }
+        // Nothing of it was kept, but history has it.
+        let first = tail.read(page(1...256, top: 5000))
+        #expect(first.offsets == Array(1...256) && first.readsAgain)
+        var seen = first.offsets
+        while tail.isReading {
+            let start = seen.last! + 1
+            seen += tail.read(page(start...min(start + 255, 5000), top: 5000)).offsets
+        }
+        #expect(seen == Array(1...5000))
+    }
+
+    /// Whatever is lost, repeated or comes in another order: each once, in order, or a loss is told.
+    @Test func anyDisorderEndsInOrder() {
+        var random = SystemRandomNumberGenerator()
+        for _ in 0..<300 {
+            var tail = Self.following(0)
+            var published: UInt64 = 0
+            var arriving: [Publication] = []
+            var delivered: [UInt64] = []
+            var mustRead = false
+            for _ in 0..<200 {
+                switch Int.random(in: 0..<10, using: &random) {
+                case 0..<5:
+                    published += 1
+                    if Int.random(in: 0..<4, using: &random) > 0 { arriving.append(numbered(published)) }
+                    if Int.random(in: 0..<8, using: &random) == 0 { arriving.append(numbered(published)) }
+                case 5..<9:
+                    guard !arriving.isEmpty else { continue }
+                    let next = arriving.removeFirst()
+                    switch tail.arrived(next) {
+                    case .deliver: delivered.append(next.position!.offset)
+                    case .repeated: break
+                    case .held(let read): mustRead = mustRead || read
+                    }
+                default:
+                    if mustRead || tail.doubted() {
+                        let from = (tail.top?.offset ?? 0) + 1
+                        let until = min(published, from + 15)
+                        let healed = tail.read(page(from <= until ? from...until : nil, top: published))
+                        delivered += healed.offsets
+                        mustRead = healed.readsAgain
+                        check(!healed.isLost)
+                    }
+                }
+            }
+            check(delivered == Array(1...UInt64(max(1, delivered.count))).prefix(delivered.count).map { $0 })
+        }
+    }
+}
+
+@Suite struct RecentWindowTests {
+    static func window(_ offsets: ClosedRange<UInt64>, bytes: Int = 1, size: Int = 256) -> RecentWindow {
+        var window = RecentWindow(size: size)
+        for offset in offsets { window.append(numbered(offset, bytes: bytes)) }
+        return window
+    }
+
+    static func since(_ window: RecentWindow, _ offset: UInt64, top: UInt64, epoch: UInt64 = 1) -> [UInt64]? {
+        window.since(Position(epoch: epoch, offset: offset), top: Position(epoch: 1, offset: top))?.compactMap {
+            $0.position?.offset
+        }
+    }
+
+    @Test func knowsWhatItHas() {
+        let window = Self.window(10...20)
+        #expect(Self.since(window, 20, top: 20) == [])
+        #expect(Self.since(window, 17, top: 20) == [18, 19, 20])
+        #expect(Self.since(window, 10, top: 20) == Array(11...20))
+        // Before its first one it cannot know which epoch that was.
+        #expect(Self.since(window, 8, top: 20) == nil)
+        #expect(Self.since(window, 21, top: 20) == nil)
+        #expect(Self.since(window, 15, top: 20, epoch: 2) == nil)
+        #expect(Self.since(window, 15, top: 21) == nil)
+    }
+
+    @Test func isBounded() {
+        let many = Self.window(1...10_000)
+        #expect(many.count == RecentWindow.maximumPublications)
+        #expect(Self.since(many, 9990, top: 10_000) == Array(9991...10_000))
+        #expect(Self.since(many, 9000, top: 10_000) == nil)
+        #expect(Self.window(1...10_000, size: 3).count == 3)
+        #expect(Self.window(1...100, bytes: 100_000).count == 2)
+        #expect(Self.window(1...3, bytes: 1 << 20).count == 1)
+    }
+
+    @Test func aHoleMakesItBeginAnew() {
+        var window = Self.window(1...5)
+        window.append(numbered(7))
+        #expect(window.count == 1)
+        #expect(Self.since(window, 4, top: 7) == nil)
+    }
+}
