@@ -15,6 +15,7 @@ import requests
 import yaml
 
 from rig.control import undisturbed
+from rig.footprint import counter
 from rig.node import Node, carillon
 from rig.redis_server import RedisServer
 from rig.waiting import until
@@ -277,13 +278,16 @@ def test_v23_other_nodes_names_are_text(start_node: Any, redis_server: RedisServ
         identity = number.to_bytes(8, "big")
         publisher.publish("carillon:beat", genuine.replace(b"a-name-to-be-forged", raw).replace(origin, identity))
         forged += 1
+    # Names that are legal and look like JSON or escapes are heard of, in one line each; the others are no names at all.
+    legal = 2
     with undisturbed(node):
-        until(lambda: len(lines(node)) >= before + forged, "it has heard of them")
+        until(lambda: counter(node, "link_bad_messages_total") >= forged - legal, "it has refused them")
+        until(lambda: len(lines(node)) >= before + legal, "it has heard of the others")
     seen = parsed(node)[before:]
-    print(f"V23: {forged} nodes with hostile names said to be there, {len(seen)} lines, each of them one")
-    assert len(seen) == forged and all(set(line) >= {"time", "level", "message"} for line in seen)
+    print(f"V23: {forged} nodes with hostile names said to be there: {forged - legal} refused, {len(seen)} lines, each of them one")
+    assert len(seen) == legal and all(set(line) >= {"time", "level", "message"} for line in seen)
     assert node.is_running
     # Neither can they break what the API answers, nor control the terminal of whoever asks.
-    assert len(node.api.cluster()["cluster"]) == 2 + forged
+    assert len(node.api.cluster()["cluster"]) <= 2 + legal
     shown = node.command("cluster").stdout
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f]", shown), shown

@@ -191,9 +191,6 @@ def test_v16_an_announcement_that_is_not_kept(start_node: Any, redis_server: Red
     receiver.close()
 
 
-@pytest.mark.long
-@pytest.mark.xfail(strict=True, reason="a bulk string larger than a reply may be is not refused when it is announced, and a "
-                   "link on which no own beat comes back is not given up: it stays down until 64 MiB have come")  # fmt: skip
 def test_v16_an_announcement_that_is_not_kept_ends_the_connection(start_node: Any, redis_server: RedisServer, liar: Liar) -> None:
     node = linked_through(start_node, redis_server, liar)
     lost = counter(node, "link_reconnects_total")

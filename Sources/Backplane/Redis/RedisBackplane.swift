@@ -41,6 +41,8 @@ package final class RedisBackplane: Backplane, @unchecked Sendable {
     var lastChannel: ChannelName?
 
     var isRunning = false
+    /// Channels are wanted that will be asked for in the next turn.
+    private var isGathering = false
     /// The command connection has said who it is and talks to a master.
     var isCommandReady = false
     var isSubscriberReady = false
@@ -125,8 +127,13 @@ package final class RedisBackplane: Backplane, @unchecked Sendable {
     package func hold(_ channel: ChannelName) {
         if interest.hold(channel) {
             receiver?.held(channel)
-        } else {
-            subscribeMore()
+        } else if !isGathering {
+            // One SUBSCRIBE for all that this turn asks for.
+            isGathering = true
+            home.post {
+                self.isGathering = false
+                self.subscribeMore()
+            }
         }
         link.channels = interest.count
     }

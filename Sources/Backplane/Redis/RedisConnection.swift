@@ -15,8 +15,12 @@ final class RedisConnection: ConnectionDelegate {
     private var reader: RESPReader?
     private var backoff = Backoff()
     private var isStopped = false
-    /// When anything last came in.
+    /// When the last whole reply or message came in.
     private(set) var lastHeard = MonotonicTime(nanoseconds: 0)
+    /// When it was connected.
+    private(set) var connectedAt = MonotonicTime(nanoseconds: 0)
+    /// Bytes that came since the last whole reply.
+    private var bytesSinceReply = 0
     /// A reply said that this connection cannot be used.
     private var failure: String?
     private var attempt: UInt64 = 0
@@ -74,6 +78,14 @@ final class RedisConnection: ConnectionDelegate {
 
     func flush() { connection.flush() }
 
+    /// Whether it has been silent for too long: nothing whole has come, and nothing large is on its way either. What is
+    /// announced and does not come would otherwise swallow all that follows it.
+    func isSilent(now: MonotonicTime) -> Bool {
+        let silence = now - lastHeard
+        if silence > RedisBackplane.longestReply { return true }
+        return silence > RedisBackplane.silence && bytesSinceReply < RedisBackplane.noticeableBytes
+    }
+
     var outboundBytes: Int { connection.outboundBytes }
 
     /// It works: the next loss is a new one.
@@ -83,6 +95,8 @@ final class RedisConnection: ConnectionDelegate {
 
     func connected(_ connection: Connection) {
         lastHeard = owner.home.now
+        connectedAt = owner.home.now
+        bytesSinceReply = 0
         failure = nil
         if let descriptor = connection.descriptor {
             // Half-open connections are found by the system too, not only by our pings.
@@ -93,6 +107,8 @@ final class RedisConnection: ConnectionDelegate {
         reader = RESPReader { [unowned(unsafe) self] reply in
             // What was read together with the reply that ended the connection does not count.
             guard self.reader != nil else { return }
+            self.lastHeard = self.owner.home.now
+            self.bytesSinceReply = 0
             switch reply {
             case .message(let channel, let payload): self.owner.received(channel: channel, payload: payload)
             case .value(let value): self.owner.received(value, on: self)
@@ -102,7 +118,7 @@ final class RedisConnection: ConnectionDelegate {
     }
 
     func received(_ connection: Connection, bytes: UnsafeMutableRawBufferPointer) {
-        lastHeard = owner.home.now
+        bytesSinceReply += bytes.count
         owner.link.bytesIn &+= UInt64(bytes.count)
         // Held here, because a reply may close the connection and drop the reader while it is at work.
         guard let reader else { return }

@@ -8,6 +8,12 @@ extension RedisBackplane {
     static var beatPatience: Duration { .seconds(3) }
     /// A connection that has said nothing for this long, although it was asked twice, is dead.
     static var silence: Duration { .seconds(5) }
+    /// Fewer bytes than this in that time are not a large reply on its way.
+    static var noticeableBytes: Int { 256 * 1024 }
+    /// And none takes longer than this.
+    static var longestReply: Duration { .seconds(60) }
+    /// Connections that are open and on which no own beat comes back are given up after this long.
+    static var deafness: Duration { .seconds(10) }
     /// How often the same failure is logged.
     static var logInterval: Duration { .seconds(60) }
 
@@ -18,10 +24,15 @@ extension RedisBackplane {
         let now = MonotonicTime.now()
         if isCommandReady { sendBeat() }
         if beatSequence % 2 == 0 || !isCommandReady { ping() }
-        for connection in [commands!, subscriber!] where connection.isOpen && now - connection.lastHeard > Self.silence
-        {
+        for connection in [commands!, subscriber!] where connection.isOpen && connection.isSilent(now: now) {
             connection.fail(
                 "Redis at \(configuration.endpoint) has not answered for \(Self.silence.components.seconds) s")
+        }
+        if isDeaf(now) {
+            for connection in [commands!, subscriber!] {
+                connection.fail(
+                    "Redis at \(configuration.endpoint) answers, but own beats do not come back: connecting anew")
+            }
         }
         for waiting in buffer.expired(now: now) { refuse(waiting.ticket, .isolated) }
         link.waiting = buffer.count
@@ -34,6 +45,16 @@ extension RedisBackplane {
             }
         }
         review()
+    }
+
+    /// Both connections answer, and yet nothing we publish comes back: whatever the reason, they cannot be used.
+    private func isDeaf(_ now: MonotonicTime) -> Bool {
+        guard link.phase != .linked, commands.isOpen, subscriber.isOpen, isCommandReady, isSubscriberReady else {
+            return false
+        }
+        let since = max(
+            commands.connectedAt, subscriber.connectedAt, link.lastBeat ?? MonotonicTime(nanoseconds: 0))
+        return now - since > Self.deafness
     }
 
     private func ping() {

@@ -206,4 +206,6 @@ package enum EnvelopeError: Error, Equatable, Sendable {
     case badChannel(ChannelNameError)
     case missingChannel
     case notUTF8
+    /// A node's name that is too long, or has control characters.
+    case badName
 }

@@ -30,7 +30,7 @@ package enum NodeMessage: Equatable, Sendable {
 
     /// What of a name fits, cut between two characters.
     private func cut(_ name: [UInt8]) -> ArraySlice<UInt8> {
-        var end = min(name.count, Int(UInt16.max))
+        var end = min(name.count, Beat.maximumNameBytes)
         while end > 0, end < name.count, name[end] & 0xC0 == 0x80 { end -= 1 }
         return name[..<end]
     }
@@ -54,6 +54,9 @@ package enum NodeMessage: Equatable, Sendable {
             let length = Int(UInt16(bigEndian: rest.loadUnaligned(fromByteOffset: 8, as: UInt16.self)))
             guard rest.count >= 10 + length else { throw .truncated }
             guard let name = String(validating: rest[10..<(10 + length)], as: UTF8.self) else { throw .notUTF8 }
+            guard length <= Beat.maximumNameBytes, name.unicodeScalars.allSatisfy(Beat.isAllowed) else {
+                throw .badName
+            }
             self = .beat(
                 Beat(node: head.origin, sequence: sequence, name: name, summary: Array(rest[(10 + length)...])))
         case .publication:
@@ -70,6 +73,15 @@ package struct Beat: Equatable, Sendable {
     package let name: String
     /// What the node says of itself, as JSON.
     package let summary: [UInt8]
+
+    /// Of a node's name.
+    package static let maximumNameBytes = 255
+
+    /// What a name may hold: nothing that controls a terminal, ends a line or turns the direction of writing.
+    package static func isAllowed(_ scalar: Unicode.Scalar) -> Bool {
+        !(scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) || (0x2028...0x202E).contains(scalar.value)
+            || (0x2066...0x2069).contains(scalar.value))
+    }
 
     package init(node: NodeID, sequence: UInt64, name: String, summary: [UInt8]) {
         self.node = node

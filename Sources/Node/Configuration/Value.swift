@@ -1,4 +1,5 @@
 import Backplane
+import Codec
 import Reactor
 
 /// A value that is not right, and what would be.
@@ -99,7 +100,7 @@ enum Value {
 
     static func name(_ text: String) throws(ValueError) -> String {
         guard (1...64).contains(text.utf8.count),
-            text.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7F })
+            text.unicodeScalars.allSatisfy(Beat.isAllowed)
         else { throw ValueError(message: "a name has 1 to 64 bytes and no control characters") }
         return text
     }

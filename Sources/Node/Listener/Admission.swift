@@ -42,7 +42,14 @@ package final class Admission: Sendable {
 
     package var hasRoom: Bool { connections.load(ordering: .relaxed) < limits.sessions }
 
-    package func entered() { connections.add(1, ordering: .relaxed) }
+    /// - Returns: Whether there was room; on success `left` follows. Two reactors may have seen the last place free.
+    package func entered() -> Bool {
+        guard connections.add(1, ordering: .relaxed).newValue <= limits.sessions else {
+            left()
+            return false
+        }
+        return true
+    }
 
     package func left() { connections.subtract(1, ordering: .relaxed) }
 

@@ -32,6 +32,7 @@ extension Shard {
             session.pointee.refusedInARow = 0
             self.subscribe(slot, subscribe)
         case .unsubscribe(let id, let channel):
+            answerWaiting(slot, channel)
             unsubscribe(slot, from: channel)
             writer.removeAll()
             CentrifugeEncoder.writeUnsubscribed(id, to: writer)
@@ -103,6 +104,16 @@ extension Shard {
             // 100 is the protocol's temporary error: the client may try again.
             reply(slot, command, .internal)
         }
+    }
+
+    /// Every command is answered: a `subscribe` that is taken back before it was confirmed is, too.
+    private func answerWaiting(_ slot: UInt32, _ name: ChannelName) {
+        guard let channel = channels[name] else { return }
+        let generation = session(slot).pointee.generation
+        let taken = channel.waiting.filter { $0.slot == slot && $0.generation == generation && $0.command != 0 }
+        guard !taken.isEmpty else { return }
+        channel.waiting.removeAll { $0.slot == slot && $0.generation == generation && $0.command != 0 }
+        for entry in taken { reply(slot, entry.command, .internal) }
     }
 
     /// A subscribe that nobody confirms, because the node is isolated, is answered with a temporary error in time for

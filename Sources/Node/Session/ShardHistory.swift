@@ -48,11 +48,16 @@ extension Shard {
 
     /// The exchange says where a subscriber begins; what is delivered after this is what follows.
     func placed(_ name: ChannelName, _ request: PlaceRequest, _ placement: Placement) {
-        guard let session = table.find(request.slot, generation: request.generation), session.pointee.phase == .open,
-            let channel = channels[name], let index = session.pointee.subscriptions.index(of: channel.index),
-            session.pointee.subscriptions[index].place == Self.unplaced
+        guard let session = table.find(request.slot, generation: request.generation), session.pointee.phase == .open
         else { return }
         let slot = request.slot
+        guard let channel = channels[name], let index = session.pointee.subscriptions.index(of: channel.index),
+            session.pointee.subscriptions[index].place == Self.unplaced
+        else {
+            // Taken back in the meantime; a command is answered all the same.
+            if request.command != 0 { reply(slot, request.command, .internal) }
+            return
+        }
         let past = pasts.removeValue(forKey: PastKey(slot: slot, channel: channel.index))
         guard session.pointee.dialect == .centrifuge else { return resumed(slot, channel, placement) }
         switch placement {

@@ -14,12 +14,15 @@ extension Shard {
             Socket.resetOnClose(descriptor)
             return stream.close()
         }
+        guard admission.entered() else {
+            counters.refusedSessions += 1
+            return stream.close()
+        }
         guard let slot = table.take() else {
             counters.refusedSessions += 1
-            stream.close()
-            return
+            admission.left()
+            return stream.close()
         }
-        admission.entered()
         let session = session(slot)
         session.pointee.stream = stream
         session.pointee.peer = PeerAddress(peer)
