@@ -47,6 +47,8 @@ package final class Exchange: TurnWork, @unchecked Sendable {
     package let home: Reactor
     let backplane: any Backplane
     private let rules: ChannelRules
+    /// Whether any channel has history at all.
+    private let keepsHistory: Bool
     private var shards: [Shard] = []
     private var outboxes: [[Notice]] = []
     /// How many `leave`s were heard from each reactor: the clock by which a `held` is dated.
@@ -57,6 +59,8 @@ package final class Exchange: TurnWork, @unchecked Sendable {
     /// Reads of history, gaps found, and publications that could not be had any more.
     var historyCounters = HistoryCounters()
     var isChecking = false
+    /// Channels whose ends are still to be compared in this round.
+    var unchecked: [ChannelName] = []
     /// The channel of the last publication: bursts mostly stay on one channel, and a comparison is cheaper than a hash.
     private var last: Interest?
     private var waiters: [UInt64: @Sendable (PublishOutcome) -> Void] = [:]
@@ -74,11 +78,16 @@ package final class Exchange: TurnWork, @unchecked Sendable {
         self.home = home
         self.backplane = backplane
         self.rules = rules
+        keepsHistory = rules.rules.contains { $0.history != nil }
         pageSize = max(1, min(RecentWindow.maximumPublications, (4 << 20) / max(1, messageBytes)))
     }
 
+    /// What is kept of a channel, by its rule.
     func historySettings(of name: ChannelName) -> HistorySettings? {
-        name.isReserved ? nil : interests[name]?.history?.settings ?? rules.rule(for: name).history
+        guard keepsHistory, !name.isReserved else { return nil }
+        if let last, last.name == name { return last.history?.settings }
+        if let known = interests[name] { return known.history?.settings }
+        return rules.rule(for: name).history
     }
 
     package func attach(_ shards: [Shard]) {

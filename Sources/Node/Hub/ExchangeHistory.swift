@@ -64,6 +64,11 @@ final class ChannelKeeper {
         self.settings = settings
     }
 
+    func takeWaiting() -> [PlaceRequest] {
+        defer { waiting = [] }
+        return waiting
+    }
+
     /// What came after a position, unless it is too old to be told.
     func recent(since position: Position, now: MonotonicTime) -> [Publication]? {
         guard now - lastArrival < .milliseconds(settings.timeToLive) || position == tail.top else { return nil }
@@ -74,8 +79,10 @@ final class ChannelKeeper {
 /// History: nothing is delivered out of its place, what is missing is read before what follows, and what cannot be read is
 /// said to be lost.
 extension Exchange {
-    /// How often the ends of all channels are compared with the backplane's.
-    static var checkInterval: Duration { .seconds(5) }
+    /// The ends of all channels are compared with the backplane's again and again: this often, so many of them.
+    static var checkInterval: Duration { .seconds(1) }
+    static var checkRounds: Int { 5 }
+    static var mostChecks: Int { 512 }
     static var retryInterval: Duration { .milliseconds(200) }
 
     /// The channel is held: from here on everything arrives, so where it stands can be read.
@@ -101,7 +108,9 @@ extension Exchange {
     /// Deliveries may have been lost while the link was away.
     func doubtEverything() {
         for interest in interests.values {
-            guard let keeper = interest.history, interest.isHeld, keeper.tail.doubted() else { continue }
+            guard let keeper = interest.history, interest.isHeld else { continue }
+            // One whose read failed with the link is in doubt already.
+            _ = keeper.tail.doubted()
             read(interest, keeper)
         }
     }
@@ -109,8 +118,12 @@ extension Exchange {
     private func check() {
         home.schedule(after: Self.checkInterval) { [weak self] in self?.check() }
         guard isLinked else { return }
-        for interest in interests.values {
-            guard let keeper = interest.history, interest.isHeld, let top = keeper.tail.top, !keeper.tail.isReading
+        if unchecked.isEmpty { unchecked = interests.values.compactMap { $0.history?.name } }
+        // A fifth of them each second, so that a round takes five; or longer, when there are very many.
+        let count = min(Self.mostChecks, max(1, interests.count / Self.checkRounds + 1))
+        for name in unchecked.suffix(count) {
+            guard let interest = interests[name], let keeper = interest.history, interest.isHeld,
+                let top = keeper.tail.top, !keeper.tail.isReading
             else { continue }
             historyCounters.reads += 1
             let query = HistoryQuery(channel: keeper.name, settings: keeper.settings, since: top, limit: 0)
@@ -122,6 +135,7 @@ extension Exchange {
                 self.read(interest, keeper)
             }
         }
+        unchecked.removeLast(min(count, unchecked.count))
     }
 
     /// Reads on from the tail, until it is the end.
@@ -134,7 +148,8 @@ extension Exchange {
             limit: keeper.tail.top == nil ? 0 : pageSize)
         backplane.read(query) { [weak self, weak interest] result in
             keeper.isReading = false
-            guard let self, let interest else { return }
+            guard let self else { return }
+            guard let interest else { return self.refuse(keeper.takeWaiting(), keeper, .isolated) }
             switch result {
             case .success(let page): self.took(page, interest, keeper)
             case .failure(let refusal): self.failed(refusal, interest, keeper)
@@ -151,21 +166,21 @@ extension Exchange {
             for reactor in reactors(of: interest) { tell(reactor, .lost(keeper.name, page.top)) }
         }
         if healed.readsAgain { return read(interest, keeper) }
-        let waiting = keeper.waiting
-        keeper.waiting = []
-        for request in waiting { place(interest, keeper, request) }
+        for request in keeper.takeWaiting() { place(interest, keeper, request) }
     }
 
     /// Without a link nobody waits: clients are welcome all the same, and are told that they begin without a past.
     private func failed(_ refusal: PublishRefusal, _ interest: Interest, _ keeper: ChannelKeeper) {
-        let waiting = keeper.waiting
-        keeper.waiting = []
-        for request in waiting { tell(request.reactor, .placed(keeper.name, request, .refused(refusal))) }
+        refuse(keeper.takeWaiting(), keeper, refusal)
         // A new link reads everything anew; without a change of the link it has to be tried again.
         home.schedule(after: Self.retryInterval) { [weak self, weak interest] in
             guard let self, let interest, self.isLinked, keeper.tail.isReading else { return }
             self.read(interest, keeper)
         }
+    }
+
+    private func refuse(_ requests: [PlaceRequest], _ keeper: ChannelKeeper, _ refusal: PublishRefusal) {
+        for request in requests { tell(request.reactor, .placed(keeper.name, request, .refused(refusal))) }
     }
 
     private func reactors(of interest: Interest) -> [Int] {
@@ -206,7 +221,8 @@ extension Exchange {
             channel: keeper.name, settings: keeper.settings, since: from, limit: keeper.settings.size)
         backplane.read(query) { [weak self, weak interest] result in
             let requests = keeper.recovering.removeValue(forKey: from) ?? []
-            guard let self, let interest else { return }
+            guard let self else { return }
+            guard let interest else { return self.refuse(requests, keeper, .isolated) }
             self.recover(interest, keeper, from, requests, result)
         }
     }
@@ -217,7 +233,7 @@ extension Exchange {
     ) {
         switch result {
         case .failure(let refusal):
-            for request in requests { tell(request.reactor, .placed(keeper.name, request, .refused(refusal))) }
+            refuse(requests, keeper, refusal)
         case .success(let page):
             guard let top = keeper.tail.top, !keeper.tail.isReading else {
                 // A hole is being mended: their turn comes after it.
