@@ -2,6 +2,10 @@
 // The dependency direction, readable top to bottom: nothing points up.
 import PackageDescription
 
+/// Set by scripts/fuzz.py: our own modules are then built for libFuzzer and AddressSanitizer.
+let isFuzzed = Context.environment["CARILLON_FUZZ"] != nil
+let fuzzing = ["-sanitize=fuzzer,address"]
+
 let settings: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     // A warning nobody mends is a warning nobody reads.
@@ -15,7 +19,7 @@ let settings: [SwiftSetting] = [
     // Overlapping accesses are found by the tests, which are debug builds and check each one; the data plane would pay
     // for the check with a sixth of its time (docs/decisions/0005-exclusivity.md).
     .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
-]
+] + (isFuzzed ? [.unsafeFlags(fuzzing + ["-O"])] : [])
 
 let package = Package(
     name: "carillon",
@@ -117,3 +121,10 @@ let package = Package(
         .testTarget(name: "ClientTests", dependencies: ["Client", "Reactor", "Codec"], swiftSettings: settings),
     ]
 )
+
+if isFuzzed {
+    package.targets.append(
+        .executableTarget(
+            name: "fuzz", dependencies: ["Node", "Authentication", "Codec"], path: "Tests/Fuzz/Targets",
+            swiftSettings: settings, linkerSettings: [.unsafeFlags(fuzzing)]))
+}
