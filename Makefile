@@ -6,7 +6,7 @@ CARILLON = .build/release/carillon
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help install build run demo test test-all bench docs format lint clean
+.PHONY: help install build run demo test test-all fuzz bench docs format lint clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ test: install ## everything that is tested, in under half an hour; ends with a c
 
 test-all: install ## also what takes long: fuzzing, ThreadSanitizer, 100,000 sessions, the whole Autobahn suite
 	@$(PYTHON) scripts/test.py --all
+
+fuzz: build ## every parser of foreign bytes for a minute (FUZZ="--target frames --seconds 600")
+	@python3 scripts/fuzz.py $(FUZZ)
 
 bench: build ## the budgets, measured on this machine (BENCH=--quick tries it)
 	@python3 Benchmarks/run.py $(BENCH)

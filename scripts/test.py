@@ -139,6 +139,7 @@ def main() -> int:
             autobahn()
         integration(score, arguments.all)
         if arguments.all:
+            score.add("fuzzing", step("fuzzing", [sys.executable, "scripts/fuzz.py"]) == 0)
             races(score)
     else:
         score.failed.append("integration tests (nothing to test: the build failed)")

@@ -36,8 +36,8 @@ extension Shard {
     }
 
     /// Closes the sessions that broke the protocol, after the passes: messages that came whole before the bad frame are
-    /// published, and what they bring back to their sender still reaches it (RFC 6455 7.1.7 fails the connection, not
-    /// the past).
+    /// published (RFC 6455 7.1.7 fails the connection, not the past). What they bring back to their sender reaches it if it
+    /// is here by then, as it is with one reactor and no Redis; nobody waits for it.
     func closeFailed() {
         guard !failed.isEmpty else { return }
         let failures = failed
