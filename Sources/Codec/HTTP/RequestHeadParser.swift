@@ -31,13 +31,13 @@ package enum RequestHeadParser {
         var start = 0
         while true {
             let end = seen.lineFeed(from: start)
+            // The method and the version beside the target are short. Whether the line's end is here must not matter.
+            if start == 0, end > limits.targetBytes + 64 { throw .targetTooLong(limits) }
             guard end < seen.count else { break }
             guard end > start, seen[end - 1] == 0x0D else { throw .badRequest("a line does not end with CR LF") }
             if end == start + 1 { return end + 1 }
             start = end + 1
         }
-        // The method and the version beside the target are short.
-        if start == 0, seen.count > limits.targetBytes + 64 { throw .targetTooLong(limits) }
         if bytes.count >= limits.totalBytes { throw .headTooLarge(limits) }
         return nil
     }

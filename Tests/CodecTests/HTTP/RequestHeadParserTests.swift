@@ -156,6 +156,15 @@ import Testing
         #expect(ParsedHead.status(String(repeating: "G", count: 6000)) == 414)
     }
 
+    /// A method so long that its line is refused before it ends is refused as well when all came at once.
+    @Test func boundsTheRequestLineHoweverItIsCut() {
+        for (count, status) in [(4148, nil), (4149, 414)] as [(Int, Int?)] {
+            let line = String(repeating: "G", count: count) + " / HTTP/1.1\r"
+            #expect(ParsedHead.status(line) == status, "\(count)")
+            #expect(ParsedHead.status(line + "\nHost: a\r\n\r\n") == status, "\(count)")
+        }
+    }
+
     /// The whole head may have exactly its limit.
     @Test func boundsTheWholeHead() {
         var limits = HTTPLimits()
