@@ -2,10 +2,6 @@
 // The dependency direction, readable top to bottom: nothing points up.
 import PackageDescription
 
-/// Set by scripts/fuzz.py: our own modules are then built for libFuzzer and AddressSanitizer.
-let isFuzzed = Context.environment["CARILLON_FUZZ"] != nil
-let fuzzing = ["-sanitize=fuzzer,address"]
-
 let settings: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     // A warning nobody mends is a warning nobody reads.
@@ -19,7 +15,7 @@ let settings: [SwiftSetting] = [
     // Overlapping accesses are found by the tests, which are debug builds and check each one; the data plane would pay
     // for the check with a sixth of its time (docs/decisions/0005-exclusivity.md).
     .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
-] + (isFuzzed ? [.unsafeFlags(fuzzing + ["-O"])] : [])
+]
 
 let package = Package(
     name: "carillon",
@@ -122,9 +118,14 @@ let package = Package(
     ]
 )
 
-if isFuzzed {
+// For scripts/fuzz.py: our own modules under libFuzzer and AddressSanitizer, and the program that feeds them.
+if Context.environment["CARILLON_FUZZ"] != nil {
+    let sanitizers = ["-sanitize=fuzzer,address"]
     package.targets.append(
         .executableTarget(
             name: "fuzz", dependencies: ["Node", "Authentication", "Codec"], path: "Tests/Fuzz/Targets",
-            swiftSettings: settings, linkerSettings: [.unsafeFlags(fuzzing)]))
+            swiftSettings: settings, linkerSettings: [.unsafeFlags(sanitizers)]))
+    for target in package.targets where target.type != .system {
+        target.swiftSettings?.append(.unsafeFlags(sanitizers + ["-O"]))
+    }
 }
