@@ -13,10 +13,13 @@ package enum SSEEncoder {
 
     /// What an `id` of ours says, when it comes back as `Last-Event-ID`.
     package static func position(in id: String) -> (channel: ChannelName, position: Position)? {
-        guard let dash = id.lastIndex(of: "-"), let dot = id[dash...].firstIndex(of: "."),
-            let channel = try? ChannelName(validating: Array(id[..<dash].utf8)),
-            let epoch = UInt64(id[id.index(after: dash)..<dot], radix: 16),
-            let offset = UInt64(id[id.index(after: dot)...])
+        // By bytes: some characters of a name join the dash after them into one with it.
+        let bytes = id.utf8
+        guard let dash = bytes.lastIndex(of: UInt8(ascii: "-")),
+            let dot = bytes[dash...].firstIndex(of: UInt8(ascii: ".")),
+            let channel = try? ChannelName(validating: bytes[..<dash]),
+            let epoch = UInt64(id[bytes.index(after: dash)..<dot], radix: 16),
+            let offset = UInt64(id[bytes.index(after: dot)...])
         else { return nil }
         return (channel, Position(epoch: epoch, offset: offset))
     }

@@ -47,6 +47,15 @@ import Testing
         #expect(EventStream.events(written) == [.init(name: "moved", data: "1", lastID: "chat:1-ab.42")])
     }
 
+    /// Also names with dashes, and those whose last or first character joins what is beside it.
+    @Test(arguments: ["chat:1", "a-b-1.2", "-", ".", "a\u{600}", "\u{34C}a", "a\u{200D}", "e\u{301}"])
+    func itsIDComesBack(_ name: String) throws {
+        let channel = try ChannelName(validating: name.utf8)
+        let position = Position(epoch: 0xAB, offset: 42)
+        let back = try #require(SSEEncoder.position(in: "\(channel)-ab.42"))
+        #expect(back.channel == channel && back.position == position)
+    }
+
     @Test(arguments: ["a\nb", "a\rb", "\n"])
     func aNameThatIsNotOneLineIsLeftOut(_ name: String) {
         #expect(Self.written([0x31], event: Array(name.utf8)) == Array("data: 1\n\n".utf8))
