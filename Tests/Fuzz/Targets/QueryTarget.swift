@@ -4,6 +4,7 @@
 enum QueryTarget {
     @Sendable static func run(_ input: UnsafeRawBufferPointer) {
         idComesBack(String(decoding: input, as: UTF8.self))
+        channel(String(decoding: input, as: UTF8.self))
         var request = Array("GET ".utf8)
         request += input
         request += " HTTP/1.1\r\nHost: a\r\n\r\n".utf8
@@ -26,20 +27,27 @@ enum QueryTarget {
         guard let channel = try? ChannelName(validating: text.utf8) else { return }
         expect(channel.bytes.count <= ChannelName.maximumBytes && !channel.bytes.isEmpty, "a name out of bounds")
         expect(channel.bytes == Array(text.utf8) && !channel.isReserved, "a name nobody may choose")
+        idComesBack(channel, Position(epoch: 0x4F3C, offset: 17))
     }
 
     /// An id that is understood, written as we write it, is understood again.
     private static func idComesBack(_ text: String) {
         guard let (channel, position) = SSEEncoder.position(in: text) else { return }
+        idComesBack(channel, position)
+    }
+
+    private static func idComesBack(_ channel: ChannelName, _ position: Position) {
         let publication = Publication(
             channel: channel, kind: .json, payload: [0x31], origin: NodeID(1), position: position)
         let writer = ByteWriter()
         SSEEncoder.write(publication, to: writer)
-        let line = String(decoding: writer.bytes, as: UTF8.self).prefix { $0 != "\n" }
-        guard line.hasPrefix("id: "), let back = SSEEncoder.position(in: String(line.dropFirst(4))) else {
-            return expect(false, "the id '\(line)' does not come back")
+        // By bytes: a name may begin with what joins the space before it.
+        let line = writer.bytes.prefix { $0 != 0x0A }
+        let id = String(decoding: line.dropFirst(4), as: UTF8.self)
+        guard line.starts(with: "id: ".utf8), let back = SSEEncoder.position(in: id) else {
+            return expect(false, "the id '\(id)' does not come back")
         }
-        expect(back.channel == channel && back.position == position, "the id '\(line)' comes back as another one")
+        expect(back.channel == channel && back.position == position, "the id '\(id)' comes back as another one")
     }
 
     /// Encoded as strictly as can be, the same query comes out.
