@@ -30,7 +30,7 @@ test: install ## everything that is tested, in under half an hour; ends with a c
 test-all: install ## also what takes long: fuzzing, ThreadSanitizer, 100,000 sessions, the whole Autobahn suite
 	@$(PYTHON) scripts/test.py --all
 
-fuzz: build ## every parser of foreign bytes for a minute (FUZZ="--target frames --seconds 600")
+fuzz: install ## every parser of foreign bytes for a minute (FUZZ="--target frames --seconds 600")
 	@python3 scripts/fuzz.py $(FUZZ)
 
 bench: build ## the budgets, measured on this machine (BENCH=--quick tries it)
