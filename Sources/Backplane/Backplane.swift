@@ -16,7 +16,8 @@ package import Reactor
 /// - **One position, one payload.** With history, a position (epoch, offset) names one publication, on every node and for
 ///   ever; what follows a position is read without a hole, or it is said that it cannot be.
 ///
-/// Presence is to be further methods of this protocol: it belongs to the medium too.
+/// - **Presence within the lease.** Who is present here is known to every node; who was on a node that died is gone when
+///   its lease is over, and that is said once.
 package protocol Backplane: AnyObject, Sendable {
     var home: Reactor { get }
     /// `memory` or `redis`.
@@ -41,6 +42,15 @@ package protocol Backplane: AnyObject, Sendable {
     /// Reads a part of a channel's history; `completion` is called once, on the home reactor.
     func read(_ query: HistoryQuery, completion: @escaping (Result<HistoryPage, PublishRefusal>) -> Void)
 
+    /// A session of this node is present in a channel; again is the same as once.
+    func enter(_ member: PresenceMember, _ channel: ChannelName, _ settings: PresenceSettings)
+    /// It is not any more. Unless that is final, it counts as present for the channel's grace: it may be back.
+    func leave(_ session: SessionID, _ channel: ChannelName, isFinal: Bool)
+    /// Who is present, on all nodes; `completion` is called once, on the home reactor.
+    func presence(_ query: PresenceQuery, completion: @escaping (Result<PresencePage, PublishRefusal>) -> Void)
+    /// Sessions of this node that are present, in all channels.
+    var presentHere: Int { get }
+
     /// This node wants what is published on a channel; answered by `held`, once.
     func hold(_ channel: ChannelName)
     /// It does not any more. The medium may be told a little later, in case it soon wants it again.
@@ -60,6 +70,10 @@ package protocol BackplaneReceiver: AnyObject {
     func asked(_ body: [UInt8], id: UInt64, from node: NodeID)
     func answered(_ body: [UInt8], id: UInt64, from node: NodeID)
     func nodeLeft(_ node: NodeID)
+    /// Whether any channel has presence.
+    var tracksPresence: Bool { get }
+    /// Whether the subscribers of a channel are told who comes and goes.
+    func announcesPresence(in channel: ChannelName) -> Bool
     /// What this node says of itself in its next beat, as JSON. Asked once a second.
     func summary() -> [UInt8]
     /// Something an operator wants to know; once per event, never per message.
@@ -158,6 +172,8 @@ package struct LinkState: Equatable, Sendable {
     package var waiting = 0
     /// Channels this node holds.
     package var channels = 0
+    /// Members of nodes that died, which this node announced as gone.
+    package var presenceReaped: UInt64 = 0
 
     package init(since: UInt64) { self.since = since }
 }

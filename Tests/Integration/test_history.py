@@ -11,70 +11,12 @@ import requests
 import websockets.exceptions
 import websockets.sync.client
 
+from rig.centrifuge_wire import CentrifugeWire as Client
 from rig.node import Node, carillon
 from rig.redis_server import RedisServer
 from rig.waiting import until
 
 RULES = [{"match": "*", "subscribe": "anyone", "publish": "client", "history": {"size": 100, "ttl": "10m"}}]
-
-
-class Client:
-    """A client of the centrifuge dialect, frame by frame."""
-
-    def __init__(self, node: Node) -> None:
-        self.socket = websockets.sync.client.connect(
-            f"ws://{node.client}/connection/websocket", legacy=True, max_size=None, ping_interval=None)
-        self.publications: list[tuple[int, Any]] = []
-        self.unsubscribed: list[tuple[str, int]] = []
-        self.replies: dict[int, dict[str, Any]] = {}
-        self._commands = 0
-        self._ours = False
-        self.closed: str | None = None
-        self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-        self.command("connect")
-
-    def _read(self) -> None:
-        try:
-            while True:
-                for line in self.socket.recv().split("\n"):
-                    self._take(json.loads(line))
-        except websockets.exceptions.ConnectionClosed as closed:
-            if not self._ours:
-                self.closed = str(closed)
-
-    def _take(self, message: dict[str, Any]) -> None:
-        with self._changed:
-            if not message:
-                self.socket.send("{}")
-            elif "push" in message:
-                push = message["push"]
-                if "pub" in push:
-                    self.publications.append((push["pub"]["offset"], push["pub"]["data"]))
-                elif "unsubscribe" in push:
-                    self.unsubscribed.append((push["channel"], push["unsubscribe"]["code"]))
-            else:
-                self.replies[message["id"]] = message
-            self._changed.notify_all()
-
-    def command(self, method: str, **request: Any) -> dict[str, Any]:
-        """The result; or the error, as `{"error": {…}}`."""
-        with self._changed:
-            self._commands += 1
-            number = self._commands
-        self.socket.send(json.dumps({"id": number, method: request}))
-        with self._changed:
-            assert self._changed.wait_for(lambda: number in self.replies, 10), f"no reply to {method}"
-            reply = self.replies.pop(number)
-        return reply if "error" in reply else reply[method]
-
-    def subscribe(self, channel: str, **recovery: Any) -> dict[str, Any]:
-        return self.command("subscribe", channel=channel, **recovery)
-
-    def close(self) -> None:
-        self._ours = True
-        self.socket.close()
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -374,3 +316,39 @@ def test_many_come_back_with_one_read(node: Node) -> None:
     assert reads() - before <= 15
     for client in [first, *clients, *more]:
         client.close()
+
+
+# -- cache channels
+
+
+def test_the_newest_greets_whoever_comes_to_a_cache_channel(start_node: Any, redis_server: RedisServer) -> None:
+    rules = [{"match": "*", "publish": "client", "cache": True, "history": {"size": 10, "ttl": "1h"}}]
+    nodes = [start_node(name, redis_url=redis_server.url, channels=rules) for name in "ab"]
+    early = Client(nodes[0])
+    assert "publications" not in early.subscribe("price"), "there is nothing yet"
+    publish(nodes[0], "price", 1, 2)
+    for newest, node in zip((3, 5), nodes):
+        (position,) = publish(nodes[0], "price", newest)
+        # On the second node nobody has been there before: it is read from Redis.
+        client = Client(node)
+        result = client.subscribe("price")
+        assert [one["data"] for one in result["publications"]] == [newest] and result["offset"] == newest
+        raw = websockets.sync.client.connect(f"ws://{node.client}/raw?channel=price", ping_interval=None)
+        assert raw.recv(timeout=5) == str(newest)
+        stream = requests.get(f"http://{node.client}/sse?channel=price", stream=True, timeout=5)
+        lines = (line for line in stream.iter_lines(chunk_size=1, decode_unicode=True) if line[:3] in ("id:", "dat"))
+        assert [next(lines), next(lines)] == [f"id: price-{int(position.split(':')[0], 16):x}.{newest}", f"data: {newest}"]
+        publish(nodes[0], "price", newest + 1)
+        assert raw.recv(timeout=5) == str(newest + 1)
+        until(lambda client=client, newest=newest: client.publications == [(newest + 1, newest + 1)], "what follows")
+        knowing = Client(node)
+        known = knowing.subscribe("price", recover=True, epoch=result["epoch"], offset=newest + 1)
+        assert known["recovered"] and known["publications"] == [] and known["offset"] == newest + 1
+        forgetful = Client(node)
+        greeted = forgetful.subscribe("price", recover=True, epoch="", offset=1)
+        assert greeted["recovered"] and [one["data"] for one in greeted["publications"]] == [newest + 1]
+        raw.close()
+        stream.close()
+        for one in (client, knowing, forgetful):
+            one.close()
+    early.close()

@@ -132,6 +132,12 @@ package struct ChannelTail {
         return window.since(position, top: top)
     }
 
+    /// The publication at `top`, if it is at hand.
+    package var newest: Publication? {
+        guard let top, state == .following else { return nil }
+        return window.last.flatMap { $0.position == top ? $0 : nil }
+    }
+
     private mutating func append(_ publication: Publication, _ position: Position) {
         top = position
         window.append(publication)

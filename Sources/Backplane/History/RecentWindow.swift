@@ -41,6 +41,8 @@ package struct RecentWindow {
         bytes = 0
     }
 
+    package var last: Publication? { publications.last }
+
     /// What came after a position; nil if that is not all here.
     ///
     /// - Parameter top: Where the channel is now.

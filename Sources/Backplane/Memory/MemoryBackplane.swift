@@ -12,6 +12,7 @@ package final class MemoryBackplane: Backplane, @unchecked Sendable {
     private weak var receiver: (any BackplaneReceiver)?
     private var held: Set<ChannelName> = [.all]
     private var history = MemoryHistory()
+    private var here = LocalPresence()
     private var random = SystemRandomNumberGenerator()
     private var nextSweep: MonotonicTime?
     private let startedAt: UInt64
@@ -78,6 +79,44 @@ package final class MemoryBackplane: Backplane, @unchecked Sendable {
     package func read(_ query: HistoryQuery, completion: @escaping (Result<HistoryPage, PublishRefusal>) -> Void) {
         completion(.success(history.page(query, now: home.now, epoch: random.next())))
     }
+
+    // MARK: Presence
+
+    package var presentHere: Int { here.count }
+
+    package func enter(_ member: PresenceMember, _ channel: ChannelName, _ settings: PresenceSettings) {
+        let before = here.page(PresenceQuery(channel: channel, view: .count, limit: 0)).users
+        guard here.entered(member, channel, settings), settings.announces else { return }
+        let users = here.page(PresenceQuery(channel: channel, view: .count, limit: 0)).users
+        if users > before { receiver?.delivered(Publication(.join, of: member, in: channel, origin: node)) }
+    }
+
+    package func leave(_ session: SessionID, _ channel: ChannelName, isFinal: Bool) {
+        let wasAnybodyLeaving = here.isAnybodyLeaving
+        if let departure = here.left(session, channel, isFinal: isFinal, now: home.now) { announce(departure) }
+        if !wasAnybodyLeaving, here.isAnybodyLeaving { watchLeaving() }
+    }
+
+    private func watchLeaving() {
+        home.schedule(after: LocalPresence.precision) { [weak self] in
+            guard let self else { return }
+            for departure in self.here.expired(now: self.home.now) { self.announce(departure) }
+            if self.here.isAnybodyLeaving { self.watchLeaving() }
+        }
+    }
+
+    private func announce(_ departure: LocalPresence.Departure) {
+        guard departure.isLast, departure.settings.announces else { return }
+        receiver?.delivered(Publication(.leave, of: departure.member, in: departure.channel, origin: node))
+    }
+
+    package func presence(
+        _ query: PresenceQuery, completion: @escaping (Result<PresencePage, PublishRefusal>) -> Void
+    ) {
+        completion(.success(here.page(query)))
+    }
+
+    // MARK: Interest
 
     package func hold(_ channel: ChannelName) {
         held.insert(channel)

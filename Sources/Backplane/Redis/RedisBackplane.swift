@@ -34,6 +34,7 @@ package final class RedisBackplane: Backplane, @unchecked Sendable {
     /// Why there is no history, if there is none.
     var historyObjection: String?
     let tail = ByteWriter(capacity: 64 * 1024)
+    var presence = RedisPresence()
     let envelope = ByteWriter(capacity: 64 * 1024)
     let output = ByteWriter(capacity: 64 * 1024)
     var random = SystemRandomNumberGenerator()
@@ -109,7 +110,11 @@ package final class RedisBackplane: Backplane, @unchecked Sendable {
             envelope.removeAll()
             NodeMessage.farewell(node).write(to: envelope)
             send(.nodeMessage) { RESPWriter.publish(prefix: [], channel: names.beat, payload: envelope.bytes, to: $0) }
-            send(.lease) { RESPWriter.command([Array("DEL".utf8), names.lease], to: $0) }
+            // Members that move to another node get the time to do so before the others count them as gone.
+            let rest = presence.here.count == 0 ? 1 : presence.longestGrace
+            send(.lease) {
+                RESPWriter.command([Array("PEXPIRE".utf8), names.lease, Array("\(max(1, rest))".utf8)], to: $0)
+            }
             commands.flush()
         }
         for waiting in buffer.takeAll() { receiver?.published(waiting.ticket, .refused(.isolated)) }
@@ -200,6 +205,15 @@ struct RedisNames {
         stream = start + Array("h:".utf8)
         key = start + Array("i:".utf8)
         own = start + Array("node:\(node)".utf8)
+    }
+
+    /// A key of presence: `p`, `pu`, `pl`, `pc`, `pn` or `pr`, and what it is about.
+    func presence(_ kind: String, _ about: [UInt8] = []) -> [UInt8] {
+        prefix + Array(kind.utf8) + (about.isEmpty ? [] : [UInt8(ascii: ":")] + about)
+    }
+
+    func members(_ channel: [UInt8], of node: NodeID) -> [UInt8] {
+        presence("p", channel + Array(":\(node)".utf8))
     }
 
     func directed(_ node: NodeID) -> [UInt8] { prefix + Array("node:\(node)".utf8) }

@@ -55,6 +55,7 @@ extension RedisBackplane {
         case (.keep(let waiting), _): kept(waiting, value)
         case (.read(let query, let completion), _): completion(page(query, value))
         case (.script(let script), _): loaded(script, value)
+        case (.presence(let reply), _): answered(reply, value)
         case (.identity, _): identified(value)
         case (.authenticated, .error(let text)):
             commands.fail("Redis at \(configuration.endpoint) refused the password: \(text)")

@@ -104,7 +104,7 @@ extension RedisBackplane {
     }
 
     /// Loads the scripts again, and goes on.
-    private func reload(then next: (RedisBackplane) -> Void) {
+    func reload(then next: (RedisBackplane) -> Void) {
         output.removeAll()
         for script in RedisScript.allCases {
             RESPWriter.command("SCRIPT", "LOAD", script.source, to: output)

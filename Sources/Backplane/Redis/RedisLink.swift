@@ -35,6 +35,7 @@ extension RedisBackplane {
             }
         }
         for waiting in buffer.expired(now: now) { refuse(waiting.ticket, .isolated) }
+        presenceTick()
         link.waiting = buffer.count
         if link.phase == .linked {
             for record in registry.expire(now: now) {
@@ -115,6 +116,7 @@ extension RedisBackplane {
         resubscribing = 0
         receiver?.linkChanged(link)
         for entry in waiting { publishNow(entry.publication, entry.history, entry.ticket) }
+        tellPresenceAnew()
     }
 
     func isolate(_ reason: String) {
@@ -151,6 +153,7 @@ extension RedisBackplane {
                 case .publish(let ticket): refuse(ticket, .unknown)
                 case .keep(let waiting): refuse(waiting.ticket, .unknown)
                 case .read(_, let completion): completion(.failure(.isolated))
+                case .presence(let reply): unanswered(reply)
                 default: break
                 }
             }

@@ -3,6 +3,11 @@
 package enum RedisScript: String, CaseIterable, Sendable {
     case publish
     case read
+    case enter
+    case leave
+    case reap
+    case stale
+    case present
 
     /// Positions are 16 bytes: the epoch, and the offset as a big-endian number. An entry of the stream has the offset as
     /// its id, so nothing depends on clocks. `m:` is a hash of the epoch `e`, the offset `o`, the identity `r` of the
@@ -11,6 +16,11 @@ package enum RedisScript: String, CaseIterable, Sendable {
         switch self {
         case .publish: Self.publishSource
         case .read: Self.readSource
+        case .enter: Self.enterSource
+        case .leave: Self.leaveSource
+        case .reap: Self.reapSource
+        case .stale: Self.staleSource
+        case .present: Self.presentSource
         }
     }
 

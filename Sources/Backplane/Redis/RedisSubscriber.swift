@@ -90,7 +90,10 @@ extension RedisBackplane {
     /// A pub/sub message. Whatever its bytes are, they may have come from anybody who can write to this Redis.
     func received(channel: UnsafeRawBufferPointer, payload: UnsafeRawBufferPointer) {
         guard let receiver else { return }
-        if payload.count > 2, payload[2] != EnvelopeCodec.publicationType { return receivedNodeMessage(payload) }
+        if payload.count > 2, payload[2] != EnvelopeCodec.publicationType {
+            if payload[2] == EnvelopeCodec.changeType { return receivedChange(payload, on: channel) }
+            return receivedNodeMessage(payload)
+        }
         do {
             let publication = try EnvelopeCodec.decode(payload, hint: lastChannel)
             // On its own channel, or on ours when it is for one session: nothing else is believed.
@@ -104,6 +107,17 @@ extension RedisBackplane {
         } catch {
             link.badMessages &+= 1
         }
+    }
+
+    private func receivedChange(_ payload: UnsafeRawBufferPointer, on channel: UnsafeRawBufferPointer) {
+        guard let name = self.channel(of: Array(channel)),
+            let change = try? EnvelopeCodec.decodeChange(payload, of: name)
+        else {
+            link.badMessages &+= 1
+            return
+        }
+        link.received &+= 1
+        receiver?.delivered(change)
     }
 
     private func isExpected(_ name: ChannelName, on channel: UnsafeRawBufferPointer) -> Bool {

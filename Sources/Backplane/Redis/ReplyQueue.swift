@@ -8,6 +8,7 @@ package struct ReplyQueue {
         case keep(PublishBuffer.Waiting)
         case read(HistoryQuery, (Result<HistoryPage, PublishRefusal>) -> Void)
         case script(RedisScript)
+        case presence(PresenceReply)
         case identity
         case authenticated
         case selected

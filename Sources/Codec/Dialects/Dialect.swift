@@ -71,12 +71,30 @@ package enum PublicationEncoder {
     package static func write(
         _ publication: Publication, as variant: Variant, packing: Packing, to writer: ByteWriter
     ) {
+        if let change = publication.extras?.change {
+            return writeChange(change.0, change.1, in: publication.channel, as: variant, packing: packing, to: writer)
+        }
         let start = writer.count
         switch variant {
         case .raw, .rawDeflate, .rawSmall: RawEncoder.write(publication, to: writer)
         case .sse: SSEEncoder.write(publication, to: writer)
         case .centrifugeJSON, .centrifugeJSONDeflate, .centrifugeJSONSmall:
             CentrifugeEncoder.write(publication, to: writer)
+        }
+        if variant.packing != .none { packing.pack(variant, from: start, in: writer) }
+    }
+
+    /// The raw dialect has no words for it.
+    private static func writeChange(
+        _ change: PresenceChange, _ member: PresenceMember, in channel: ChannelName, as variant: Variant,
+        packing: Packing, to writer: ByteWriter
+    ) {
+        let start = writer.count
+        switch variant {
+        case .raw, .rawDeflate, .rawSmall: return
+        case .sse: SSEEncoder.write(change, member, in: channel, to: writer)
+        case .centrifugeJSON, .centrifugeJSONDeflate, .centrifugeJSONSmall:
+            CentrifugeEncoder.write(change, member, in: channel, to: writer)
         }
         if variant.packing != .none { packing.pack(variant, from: start, in: writer) }
     }

@@ -16,6 +16,8 @@ package enum EnvelopeCodec {
         case farewell = 3
         case question = 4
         case answer = 5
+        /// Somebody came to a channel or is gone: the detail is which, a packed member follows.
+        case change = 6
     }
 
     private enum Tag: UInt8 {
@@ -31,6 +33,8 @@ package enum EnvelopeCodec {
     static let headBytes = 12
     /// The third byte of a publication.
     package static let publicationType = Kind.publication.rawValue
+    /// That of a change of presence.
+    package static let changeType = Kind.change.rawValue
 
     @inline(__always)
     static func writeHead(_ kind: Kind, detail: UInt8, origin: NodeID, to writer: ByteWriter) {
@@ -97,6 +101,23 @@ package enum EnvelopeCodec {
             bytes += 5 + extras.except.count * sessionBytes + 5 + sessionBytes
         }
         return bytes
+    }
+
+    /// What goes in front of a packed member, to say that it came or is gone.
+    package static func writeChangeHead(_ change: PresenceChange, origin: NodeID, to writer: ByteWriter) {
+        writeHead(.change, detail: change.rawValue, origin: origin, to: writer)
+    }
+
+    /// Reads a change of presence, of the channel it came through.
+    package static func decodeChange(
+        _ bytes: UnsafeRawBufferPointer, of channel: ChannelName
+    ) throws(EnvelopeError) -> Publication {
+        let head = try readHead(bytes)
+        guard head.kind == .change else { throw .unknownType(head.kind.rawValue) }
+        guard let change = PresenceChange(rawValue: head.detail) else { throw .unknownKind(head.detail) }
+        let packed = UnsafeRawBufferPointer(rebasing: bytes[headBytes...])
+        guard let member = PresenceMember(packed: packed) else { throw .badField(0) }
+        return Publication(change, of: member, in: channel, origin: head.origin)
     }
 
     private static let sessionBytes = 32

@@ -37,10 +37,14 @@ package struct Publication: Sendable {
         package let except: [SessionID]
         /// The session that published it, where the dialect tells the others.
         package let publisher: SessionID?
+        /// It is no message: somebody came or is gone, and the payload is empty.
+        package let change: (PresenceChange, PresenceMember)?
 
         package init(
-            idempotencyKey: [UInt8]? = nil, event: [UInt8]? = nil, except: [SessionID] = [], publisher: SessionID? = nil
+            idempotencyKey: [UInt8]? = nil, event: [UInt8]? = nil, except: [SessionID] = [],
+            publisher: SessionID? = nil, change: (PresenceChange, PresenceMember)? = nil
         ) {
+            self.change = change
             self.idempotencyKey = idempotencyKey
             self.event = event
             self.except = except
@@ -58,5 +62,11 @@ package struct Publication: Sendable {
         self.origin = origin
         self.position = position
         self.extras = extras
+    }
+
+    /// A change of presence, which is delivered in its place between publications.
+    package init(_ change: PresenceChange, of member: PresenceMember, in channel: ChannelName, origin: NodeID) {
+        self.init(
+            channel: channel, kind: .binary, payload: [], origin: origin, extras: Extras(change: (change, member)))
     }
 }

@@ -18,7 +18,8 @@ struct Routes {
     static let all: [(method: String, path: String)] = [
         ("GET", "/"), ("GET", "/health/live"), ("GET", "/health/ready"), ("GET", "/metrics"),
         ("GET", "/api/v1/cluster"), ("GET", "/api/v1/nodes/{id}"), ("GET", "/api/v1/channels"),
-        ("GET", "/api/v1/channels/{name}"), ("GET", "/api/v1/channels/{name}/history"), ("GET", "/api/v1/connections"),
+        ("GET", "/api/v1/channels/{name}"), ("GET", "/api/v1/channels/{name}/history"),
+        ("GET", "/api/v1/channels/{name}/presence"), ("GET", "/api/v1/connections"),
         ("POST", "/api/v1/connections/{id}/close"), ("POST", "/api/v1/users/{id}/close"),
         ("POST", publishPath), ("GET", "/api/v1/config"),
     ]
@@ -52,6 +53,10 @@ struct Routes {
         api.get("channels/:name/history") { request, context in
             try await history(
                 context.parameters.require("name"), Query(request, known: ["since", "limit", "reverse"]))
+        }
+        api.get("channels/:name/presence") { request, context in
+            try await presence(
+                context.parameters.require("name"), Query(request, known: ["view", "cursor", "limit"]))
         }
         api.get("connections") { request, _ in
             try await connections(Query(request, known: ["channel", "node", "user", "sort", "cursor", "limit"]))
@@ -98,14 +103,38 @@ struct Routes {
         return Response.json(await inspector.channel(name))
     }
 
-    private func history(_ encoded: String, _ query: Query) async throws -> Response {
+    private static func channel(_ encoded: String) throws -> ChannelName {
         let name = encoded.removingPercentEncoding ?? encoded
-        let channel: ChannelName
         do {
-            channel = try ChannelName(validating: Array(name.utf8))
+            return try ChannelName(validating: Array(name.utf8))
         } catch {
             throw APIError.badRequest("invalid_channel", "\(error)")
         }
+    }
+
+    private func presence(_ encoded: String, _ query: Query) async throws -> Response {
+        let channel = try Self.channel(encoded)
+        guard node.configuration.channels.first(where: { $0.match.matches(channel.bytes) })?.presence != nil else {
+            throw APIError(
+                status: .notFound, code: "no_presence",
+                message: "it is not known who is in '\(channel)': its rule would have to have presence: true")
+        }
+        guard let view = PresenceQuery.View(rawValue: query["view"] ?? "clients") else {
+            throw APIError.badRequest("invalid_parameter", "'view' has to be clients, users or count")
+        }
+        let asked = PresenceQuery(
+            channel: channel, view: view, after: try query.cursor(Data.self).map { Array($0) }, limit: try query.limit()
+        )
+        switch await inspector.presence(asked) {
+        case .failure(let refusal):
+            throw APIError(
+                status: .serviceUnavailable, code: "unavailable", message: "\(refusal)", headers: ["Retry-After": "1"])
+        case .success(let page): return Response.json(PresenceReport(page, asked))
+        }
+    }
+
+    private func history(_ encoded: String, _ query: Query) async throws -> Response {
+        let channel = try Self.channel(encoded)
         var since: Position?
         if let text = query["since"] {
             guard let position = Position(text) else {

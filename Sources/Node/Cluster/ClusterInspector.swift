@@ -113,6 +113,14 @@ package final class ClusterInspector: Sendable {
         }
     }
 
+    /// Who is present in a channel, on all nodes.
+    package func presence(_ query: PresenceQuery) async -> Result<PresencePage, PublishRefusal> {
+        let node = node
+        return await withCheckedContinuation { continuation in
+            node.home.post { node.backplane.presence(query) { continuation.resume(returning: $0) } }
+        }
+    }
+
     package var isLinked: Bool {
         get async { await linkState.phase == .linked }
     }

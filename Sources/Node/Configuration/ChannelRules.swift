@@ -34,11 +34,17 @@ package struct ChannelRule: Equatable, Sendable {
     package var slow: Slow
     /// What is kept of these channels; nil for nothing.
     package var history: HistorySettings?
+    /// Whether it is known who is subscribed; nil for no.
+    package var presence: PresenceSettings?
+    /// Whether a new subscriber gets the newest publication at once; needs history.
+    package var isCache: Bool
 
     package init(
         match: ChannelPattern, subscribe: Subscribe = .anyone, publish: Publish = .server, slow: Slow = .disconnect,
-        history: HistorySettings? = nil
+        history: HistorySettings? = nil, presence: PresenceSettings? = nil, isCache: Bool = false
     ) {
+        self.presence = presence
+        self.isCache = isCache
         self.match = match
         self.subscribe = subscribe
         self.publish = publish

@@ -337,14 +337,10 @@ extension ConfigurationKey {
 
     static func summary(ofList path: String) -> String { lists.first { $0.path == path }?.summary ?? "" }
 
-    /// Keys of later versions, so that whoever tries them is told so and not only that they are unknown.
-    static let later: Set<String> = [
-        "channels.presence"
-    ]
-
     /// The keys of a rule in `channels`.
-    package static let ruleKeys = ["match", "subscribe", "publish", "slow", "history"]
+    package static let ruleKeys = ["match", "subscribe", "publish", "slow", "history", "cache", "presence"]
     package static let historyKeys = ["size", "ttl"]
+    package static let presenceKeys = ["join_leave", "grace"]
 
     /// Every path that has keys below it.
     static let sections: Set<String> = {

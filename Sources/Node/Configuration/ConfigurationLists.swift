@@ -150,6 +150,10 @@ extension ConfigurationReader {
                 rule.history = readHistory(value)
                 continue
             }
+            if key == "presence" {
+                rule.presence = readPresence(value)
+                continue
+            }
             guard let text = scalar(value, "'\(key)'", "text") else { continue }
             do throws(ValueError) {
                 switch key {
@@ -158,6 +162,7 @@ extension ConfigurationReader {
                     hasMatch = true
                 case "subscribe": rule.subscribe = try Value.choice(text)
                 case "publish": rule.publish = try Value.choice(text)
+                case "cache": rule.isCache = try Value.flag(text)
                 default: rule.slow = try Value.choice(text)
                 }
             } catch {
@@ -165,6 +170,9 @@ extension ConfigurationReader {
             }
         }
         if !hasMatch { report("the rule does not say which channels it is for: add match: \"…\"", at: node.mark) }
+        if rule.isCache, rule.history == nil {
+            report("'cache: true' needs something to remember: add history: { size: 1, ttl: 1h }", at: node.mark)
+        }
         configuration.channels.append(rule)
     }
 
@@ -201,12 +209,46 @@ extension ConfigurationReader {
         return HistorySettings(size: size, timeToLive: Int64(timeToLive.wholeNanoseconds / 1_000_000))
     }
 
-    mutating func reportUnknownRuleKey(_ key: String, at mark: Mark?) {
-        if ConfigurationKey.later.contains("channels.\(key)") {
-            report("'\(key)' is not possible in this version yet", at: mark)
-        } else {
-            report(unknown("key", key, nearest: ConfigurationKey.ruleKeys), at: mark)
+    /// `true`, `false`, or a mapping, which says how.
+    private mutating func readPresence(_ node: Node) -> PresenceSettings? {
+        var settings = PresenceSettings(announces: false, grace: Self.presenceGrace)
+        guard case .mapping(let mapping) = node else {
+            guard let text = scalar(node, "'presence'", "true, false, or { join_leave: true, grace: 5s }") else {
+                return nil
+            }
+            do throws(ValueError) {
+                return try Value.flag(text) ? settings : nil
+            } catch {
+                report("'presence': \(error.message)", at: node.mark)
+                return nil
+            }
         }
+        for (keyNode, value) in mapping {
+            let key = keyNode.string ?? ""
+            guard ConfigurationKey.presenceKeys.contains(key) else {
+                report(unknown("key", key, nearest: ConfigurationKey.presenceKeys), at: keyNode.mark)
+                continue
+            }
+            guard let text = scalar(value, "'\(key)'", "text") else { continue }
+            do throws(ValueError) {
+                if key == "join_leave" {
+                    settings.announces = try Value.flag(text)
+                } else {
+                    let grace = try Value.duration(text, .zero...(.seconds(60)))
+                    settings.grace = Int64(grace.wholeNanoseconds / 1_000_000)
+                }
+            } catch {
+                report("'\(key)': \(error.message)", at: value.mark)
+            }
+        }
+        return settings
+    }
+
+    /// How long a member may take to come back, in milliseconds, unless the rule says otherwise.
+    private static var presenceGrace: Int64 { 5000 }
+
+    mutating func reportUnknownRuleKey(_ key: String, at mark: Mark?) {
+        report(unknown("key", key, nearest: ConfigurationKey.ruleKeys), at: mark)
     }
 
     static func kind(of node: Node) -> String {

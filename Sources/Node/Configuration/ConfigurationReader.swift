@@ -96,9 +96,6 @@ package struct ConfigurationReader {
     }
 
     mutating func reportUnknown(_ full: String, in section: String, at mark: Mark?) {
-        if ConfigurationKey.later.contains(full) {
-            return report("'\(full)' is not possible in this version yet", at: mark)
-        }
         let prefix = section.isEmpty ? "" : "\(section)."
         let paths = ConfigurationKey.all.map(\.path) + ConfigurationKey.lists.map(\.path)
         let siblings = Set(

@@ -90,7 +90,9 @@ extension Configuration {
 extension ChannelRule {
     fileprivate var text: String {
         "{match: \(match), subscribe: \(subscribe.rawValue), publish: \(publish.rawValue), slow: \(slow.rawValue)"
-            + (history.map { ", history: {size: \($0.size), ttl: \($0.timeToLive)ms}" } ?? "") + "}"
+            + (history.map { ", history: {size: \($0.size), ttl: \($0.timeToLive)ms}" } ?? "")
+            + (isCache ? ", cache: true" : "")
+            + (presence.map { ", presence: {join_leave: \($0.announces), grace: \($0.grace)ms}" } ?? "") + "}"
     }
 }
 

@@ -17,6 +17,9 @@ package final class Exchange: TurnWork, @unchecked Sendable {
         /// Where a history channel stands, for somebody who joins it.
         case place(ChannelName, PlaceRequest)
         case read(HistoryQuery, PlaceRequest)
+        case enter(ChannelName, PresenceMember, PresenceSettings)
+        case depart(ChannelName, SessionID, isFinal: Bool)
+        case presence(PresenceQuery, PlaceRequest)
     }
 
     /// What a reactor is told.
@@ -30,6 +33,7 @@ package final class Exchange: TurnWork, @unchecked Sendable {
         case read(PlaceRequest, Result<HistoryPage, PublishRefusal>)
         /// Publications of a history channel are gone for good: its subscribers have to be told.
         case lost(ChannelName, Position)
+        case presence(PresenceQuery, PlaceRequest, Result<PresencePage, PublishRefusal>)
     }
 
     /// A channel that some reactor of this node has subscribers of.
@@ -82,6 +86,13 @@ package final class Exchange: TurnWork, @unchecked Sendable {
         pageSize = max(1, min(RecentWindow.maximumPublications, (4 << 20) / max(1, messageBytes)))
     }
 
+    var tracksPresence: Bool { rules.rules.contains { $0.presence != nil } }
+
+    /// Whether the subscribers of a channel are told who comes and goes.
+    func announcesPresence(in name: ChannelName) -> Bool {
+        !name.isReserved && rules.rule(for: name).presence?.announces ?? false
+    }
+
     /// What is kept of a channel, by its rule.
     func historySettings(of name: ChannelName) -> HistorySettings? {
         guard keepsHistory, !name.isReserved else { return nil }
@@ -115,6 +126,12 @@ package final class Exchange: TurnWork, @unchecked Sendable {
         case .place(let name, let request): place(name, request)
         case .read(let query, let request):
             backplane.read(query) { [weak self] result in self?.tell(request.reactor, .read(request, result)) }
+        case .enter(let name, let member, let settings): backplane.enter(member, name, settings)
+        case .depart(let name, let session, let isFinal): backplane.leave(session, name, isFinal: isFinal)
+        case .presence(let query, let request):
+            backplane.presence(query) { [weak self] result in
+                self?.tell(request.reactor, .presence(query, request, result))
+            }
         }
     }
 
@@ -203,7 +220,9 @@ extension Exchange {
             interest = known
             last = known
         }
-        if let history = interest.history { return arrived(publication, interest, history) }
+        if let history = interest.history, publication.position != nil {
+            return arrived(publication, interest, history)
+        }
         deliver(publication, to: interest)
     }
 

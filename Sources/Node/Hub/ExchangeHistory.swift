@@ -12,10 +12,14 @@ package struct PlaceRequest: Sendable {
     package let since: Position?
     /// The client knows no epoch: any will do (Centrifuge protocol, recovery from an empty epoch).
     package let isAnyEpoch: Bool
+    /// The newest publication is enough, and it is wanted in any case.
+    package let isCache: Bool
 
     package init(
-        reactor: Int, slot: UInt32, generation: UInt32, command: UInt32, since: Position?, isAnyEpoch: Bool = false
+        reactor: Int, slot: UInt32, generation: UInt32, command: UInt32, since: Position?, isAnyEpoch: Bool = false,
+        isCache: Bool = false
     ) {
+        self.isCache = isCache
         self.reactor = reactor
         self.slot = slot
         self.generation = generation
@@ -56,6 +60,8 @@ final class ChannelKeeper {
     /// Those whose past is being read, by where it begins: one read for all of them.
     var recovering: [Position: [PlaceRequest]] = [:]
     var isReading = false
+    /// Those who want the newest publication while it is being read.
+    var greeting: [PlaceRequest] = []
 
     init(_ name: ChannelName, _ settings: HistorySettings, now: MonotonicTime) {
         tail = ChannelTail(size: settings.size)
@@ -67,6 +73,11 @@ final class ChannelKeeper {
     func takeWaiting() -> [PlaceRequest] {
         defer { waiting = [] }
         return waiting
+    }
+
+    /// The newest publication, if it is at hand and not too old to be told.
+    func newest(now: MonotonicTime) -> Publication? {
+        now - lastArrival < .milliseconds(settings.timeToLive) ? tail.newest : nil
     }
 
     /// What came after a position, unless it is too old to be told.
@@ -203,6 +214,7 @@ extension Exchange {
             }
             return keeper.waiting.append(request)
         }
+        if request.isCache { return greet(interest, keeper, request, top) }
         guard let since = request.since else {
             return answer(keeper, request, .at(top: top, missed: [], isRecovered: false))
         }
@@ -224,6 +236,41 @@ extension Exchange {
             guard let self else { return }
             guard let interest else { return self.refuse(requests, keeper, .isolated) }
             self.recover(interest, keeper, from, requests, result)
+        }
+    }
+
+    // MARK: The newest
+
+    /// A subscriber of a cache channel begins with the newest publication, unless it knows that one.
+    private func greet(_ interest: Interest, _ keeper: ChannelKeeper, _ request: PlaceRequest, _ top: Position) {
+        if request.since == top || top.offset == 0 {
+            return answer(keeper, request, .at(top: top, missed: [], isRecovered: true))
+        }
+        if let newest = keeper.newest(now: home.now) {
+            return answer(keeper, request, .at(top: top, missed: [newest], isRecovered: true))
+        }
+        keeper.greeting.append(request)
+        guard keeper.greeting.count == 1 else { return }
+        historyCounters.reads += 1
+        let query = HistoryQuery(channel: keeper.name, settings: keeper.settings, limit: 1, isReverse: true)
+        backplane.read(query) { [weak self, weak interest] result in
+            let requests = keeper.greeting
+            keeper.greeting = []
+            guard let self else { return }
+            guard interest != nil, case .success(let page) = result else {
+                return self.refuse(requests, keeper, .isolated)
+            }
+            guard let top = keeper.tail.top, !keeper.tail.isReading else {
+                keeper.waiting += requests
+                return
+            }
+            // One that is newer than the end here is on its way, and comes by itself.
+            let newest = keeper.newest(now: self.home.now) ?? page.publications.first { $0.position == top }
+            for request in requests {
+                self.answer(
+                    keeper, request,
+                    .at(top: top, missed: newest.map { [$0] } ?? [], isRecovered: newest != nil))
+            }
         }
     }
 

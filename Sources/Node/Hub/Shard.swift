@@ -157,6 +157,7 @@ package final class Shard: ReactorHandler, TurnWork, @unchecked Sendable {
         case .placed(let name, let request, let placement): placed(name, request, placement)
         case .read(let request, let result): historyRead(request, result)
         case .lost(let name, _): lost(name)
+        case .presence(let query, let request, let result): presenceRead(query, request, result)
         case .link(let isUp, let isCongested):
             isLinked = isUp
             self.isCongested = isCongested

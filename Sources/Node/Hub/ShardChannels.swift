@@ -88,6 +88,7 @@ extension Shard {
         let variant = Int(session.pointee.variant.rawValue)
         let place = channel.rosters[variant].append(.init(slot: slot, since: channel.nextSequence))
         session.pointee.subscriptions.move(channel: channel.index, to: place)
+        enterPresence(slot, channel)
     }
 
     /// "Everybody" is the first channel of every reactor.
@@ -102,9 +103,10 @@ extension Shard {
 
     /// Ends a subscription.
     ///
+    /// - Parameter isFinal: Whether the client does not come back at once.
     /// - Returns: Whether there was one.
     @discardableResult
-    func unsubscribe(_ slot: UInt32, from name: ChannelName) -> Bool {
+    func unsubscribe(_ slot: UInt32, from name: ChannelName, isFinal: Bool = true) -> Bool {
         guard let channel = channels[name], name != .all else { return false }
         let session = session(slot)
         guard let index = session.pointee.subscriptions.index(of: channel.index) else { return false }
@@ -112,6 +114,7 @@ extension Shard {
         session.pointee.subscriptions.remove(at: index)
         if !expiries.isEmpty { expiries[slot]?[channel.index] = nil }
         if !pasts.isEmpty { pasts[PastKey(slot: slot, channel: channel.index)] = nil }
+        leavePresence(slot, channel, place: place, isFinal: isFinal)
         leave(channel, variant: session.pointee.variant, place: place)
         return true
     }
@@ -122,6 +125,7 @@ extension Shard {
             let subscription = session.pointee.subscriptions[index]
             guard let channel = channelsByIndex[Int(subscription.channel)] else { continue }
             if !pasts.isEmpty { pasts[PastKey(slot: slot, channel: channel.index)] = nil }
+            leavePresence(slot, channel, place: subscription.place, isFinal: false)
             leave(channel, variant: session.pointee.variant, place: subscription.place)
         }
         session.pointee.subscriptions.removeAll()

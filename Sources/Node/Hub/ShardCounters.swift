@@ -59,6 +59,8 @@ package struct ShardCounters: Sendable {
     package var unrecovered: UInt64 = 0
     /// Subscribers told that publications are lost.
     package var lostAnnouncements: UInt64 = 0
+    /// Presence refused because too many are present for one reply.
+    package var presenceLimitHits: UInt64 = 0
 
     package init() {}
 }

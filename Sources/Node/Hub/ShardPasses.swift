@@ -153,6 +153,8 @@ extension Shard {
     ) {
         let block = encoded.block
         let bytes = block.count
+        // Some changes are nothing in some dialects.
+        guard bytes > 0 else { return }
         let publications = encoded.ends.count
         var delivered = 0
         for place in slice {
@@ -162,7 +164,7 @@ extension Shard {
             if skipped <= 0 {
                 append(block, from: 0, to: bytes, for: entry.slot)
                 delivered += publications
-            } else if skipped < publications {
+            } else if skipped < publications, encoded.ends[skipped - 1] < bytes {
                 append(block, from: encoded.ends[skipped - 1], to: bytes, for: entry.slot)
                 delivered += publications - skipped
             }
@@ -192,7 +194,9 @@ extension Shard {
                     start = max(start, encoded.ends[exception.publication])
                 }
             }
-            append(encoded.block, from: start, to: encoded.block.count, for: entry.slot)
+            if start < encoded.block.count {
+                append(encoded.block, from: start, to: encoded.block.count, for: entry.slot)
+            }
             counters.deliveries &+= UInt64(encoded.ends.count - skipped)
         }
         for exception in pass.exceptions {

@@ -33,6 +33,10 @@ package final class Desk: BackplaneReceiver, @unchecked Sendable {
 
     package func linkChanged(_ state: LinkState) { exchange.linkChanged(isUp: state.phase == .linked) }
 
+    package var tracksPresence: Bool { exchange.tracksPresence }
+
+    package func announcesPresence(in channel: ChannelName) -> Bool { exchange.announcesPresence(in: channel) }
+
     package func summary() -> [UInt8] { preparedSummary }
 
     package func happened(_ level: LinkEventLevel, _ message: String) {

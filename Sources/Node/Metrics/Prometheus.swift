@@ -70,6 +70,9 @@ struct Prometheus {
         counter("link_refused_total", "Publications it did not take.", Double(link.refused))
         counter("link_received_total", "Publications that came from it.", Double(link.received))
         counter("link_bad_messages_total", "What came from it and was no envelope.", Double(link.badMessages))
+        counter(
+            "presence_reaped_total", "Members of nodes that died, which this node announced as gone.",
+            Double(link.presenceReaped))
         counter("link_received_bytes_total", "Bytes from it.", Double(link.bytesIn))
         counter("link_sent_bytes_total", "Bytes to it.", Double(link.bytesOut))
     }
@@ -175,6 +178,10 @@ extension ShardCounters {
             ("recovered", "Subscribers that came back and got what they had missed.", \.recovered),
             ("unrecovered", "Subscribers that came back and could not get it, and were told.", \.unrecovered),
             ("lost_announcements", "Subscribers told that publications are lost.", \.lostAnnouncements),
+            (
+                "presence_limit_hits", "Presence refused because too many are present for one reply.",
+                \.presenceLimitHits
+            ),
             ("expired", "Sessions and subscriptions ended because their tokens expired.", \.expired),
             ("incomplete_limit_hits", "Sessions ended by limits.incomplete_bytes_node.", \.incompleteLimitHits),
         ]

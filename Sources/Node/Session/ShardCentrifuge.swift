@@ -41,6 +41,8 @@ extension Shard {
             publishCentrifuge(slot, id, channel, data)
         case .history(let history):
             readHistory(slot, history)
+        case .presence(let id, let channel, let view):
+            readPresence(slot, id, channel, view)
         case .refresh(let id, let token):
             refresh(slot, id, token)
         case .subRefresh(let id, let channel, let token):

@@ -18,6 +18,7 @@ enum QueuedCommand {
     case refresh(UInt32, [UInt8])
     case subRefresh(UInt32, ChannelName, [UInt8])
     case history(CentrifugeIntent.History)
+    case presence(UInt32, ChannelName, PresenceQuery.View)
     case refuse(UInt32, CentrifugeError)
 
     init?(_ intent: CentrifugeIntent) {
@@ -28,6 +29,7 @@ enum QueuedCommand {
         case .refresh(let id, let token): self = .refresh(id, token)
         case .subRefresh(let id, let channel, let token): self = .subRefresh(id, channel, token)
         case .history(let history): self = .history(history)
+        case .presence(let id, let channel, let view): self = .presence(id, channel, view)
         case .refuse(let id, let error): self = .refuse(id, error)
         case .connect, .pong, .send, .disconnect: return nil
         }
@@ -43,6 +45,7 @@ enum QueuedCommand {
         case .refresh(let id, let token): body(.refresh(id: id, token: token))
         case .subRefresh(let id, let channel, let token): body(.subRefresh(id: id, channel, token: token))
         case .history(let history): body(.history(history))
+        case .presence(let id, let channel, let view): body(.presence(id: id, channel, view))
         case .refuse(let id, let error): body(.refuse(id: id, error))
         }
     }

@@ -43,7 +43,7 @@ extension Shard {
                 channel.name,
                 PlaceRequest(
                     reactor: index, slot: slot, generation: session(slot).pointee.generation, command: command,
-                    since: past?.position, isAnyEpoch: past?.isAnyEpoch ?? false)))
+                    since: past?.position, isAnyEpoch: past?.isAnyEpoch ?? false, isCache: channel.rule.isCache)))
     }
 
     /// The exchange says where a subscriber begins; what is delivered after this is what follows.
@@ -68,14 +68,16 @@ extension Shard {
         case .at(let top, let missed, let isRecovered):
             join(slot, channel)
             guard let past else {
+                // In a cache channel the newest publication greets whoever comes.
                 return confirmedCentrifuge(
                     slot, channel, command: request.command,
-                    place: .init(position: top, isRecovered: nil, missed: []))
+                    place: .init(position: top, isRecovered: nil, missed: missed))
             }
             let isWhole = isRecovered && isSmall(missed)
             if isWhole { counters.recovered += 1 } else { counters.unrecovered += 1 }
             // The client counts on from the position it asked for, one publication after the other.
-            let position = isWhole ? Position(epoch: top.epoch, offset: past.position.offset) : top
+            let isCounting = isWhole && !channel.rule.isCache
+            let position = isCounting ? Position(epoch: top.epoch, offset: past.position.offset) : top
             confirmedCentrifuge(
                 slot, channel, command: request.command,
                 place: .init(position: position, isRecovered: isWhole, missed: isWhole ? missed : []))
@@ -92,16 +94,23 @@ extension Shard {
     private func resumed(_ slot: UInt32, _ channel: ShardChannel, _ placement: Placement) {
         join(slot, channel)
         writer.removeAll()
-        if case .at(_, let missed, true) = placement, isSmall(missed) {
+        if channel.rule.isCache {
+            guard case .at(_, let newest, _) = placement else { return }
+            write(newest, for: slot)
+        } else if case .at(_, let missed, true) = placement, isSmall(missed) {
             counters.recovered += 1
-            for publication in missed {
-                PublicationEncoder.write(publication, as: .sse, packing: packing, to: writer)
-            }
+            write(missed, for: slot)
         } else {
             counters.unrecovered += 1
             SSEEncoder.writeLost(channel.name, to: writer)
         }
         if writer.count > 0 { sendWritten(slot) }
+    }
+
+    private func write(_ publications: [Publication], for slot: UInt32) {
+        for publication in publications {
+            PublicationEncoder.write(publication, as: session(slot).pointee.variant, packing: packing, to: writer)
+        }
     }
 
     /// Where each channel of an event stream is to go on: `Last-Event-ID` names one, and of the others nobody knows.

@@ -324,7 +324,8 @@ extension Shard {
         for index in 0..<session.pointee.subscriptions.count {
             let subscription = session.pointee.subscriptions[index]
             if subscription.place == Self.unplaced, let channel = channelsByIndex[Int(subscription.channel)] {
-                if !pasts.isEmpty, pasts[PastKey(slot: slot, channel: channel.index)] != nil {
+                let isResuming = !pasts.isEmpty && pasts[PastKey(slot: slot, channel: channel.index)] != nil
+                if isResuming || (channel.rule.isCache && session.pointee.dialect != .centrifuge) {
                     askPlace(slot, channel, command: 0)
                 } else {
                     join(slot, channel)

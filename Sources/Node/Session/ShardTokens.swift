@@ -77,7 +77,7 @@ extension Shard {
 
     /// Ends a subscription from our side. From 2500 on the client subscribes again by itself.
     func end(_ slot: UInt32, _ name: ChannelName, code: UInt32, reason: String) {
-        guard unsubscribe(slot, from: name) else { return }
+        guard unsubscribe(slot, from: name, isFinal: code < 2500) else { return }
         writer.removeAll()
         CentrifugeEncoder.writeUnsubscribePush(name, code: code, reason: reason, to: writer)
         sendWritten(slot)

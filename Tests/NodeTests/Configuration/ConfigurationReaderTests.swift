@@ -97,8 +97,13 @@ private func problems(_ text: String?, _ environment: [String: String] = [:]) ->
             "'all' is not possible here; right would be client or user or granted or server"
         ),
         ("channels: [ { match: a, history: { size: 1 } } ]", "'history' needs size and ttl"),
-        ("channels: [ { match: a, presence: true } ]", "'presence' is not possible in this version yet"),
-        ("channels: [ { match: a, presence: true } ]", "'presence' is not possible in this version yet"),
+        (
+            "channels: [ { match: a, presence: 5s } ]",
+            "'presence': '5s' is not possible here; right would be true or false"
+        ),
+        ("channels: [ { match: a, presence: { grace: 2m } } ]", "'grace': 2m is out of range"),
+        ("channels: [ { match: a, presence: { leave: true } } ]", "unknown key 'leave'"),
+        ("channels: [ { match: a, cache: true } ]", "'cache: true' needs something to remember"),
         ("client: { tls: { key: a } }", "client.tls.certificate and client.tls.key belong together"),
         ("client: { origins: [ \"app.example.com\" ] }", "'app.example.com' is not an origin"),
         ("admin: { token: \"${NOT_SET}\" }", "the environment variable NOT_SET is not set"),

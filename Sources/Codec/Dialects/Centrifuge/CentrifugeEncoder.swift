@@ -129,10 +129,11 @@ package enum CentrifugeEncoder {
                 writeOffset(place.position.offset, to: writer)
                 if let isRecovered = place.isRecovered {
                     writer.append(#","was_recovering":true"#)
-                    if isRecovered {
-                        writer.append(#","recovered":true,"#)
-                        writeObjects(place.missed, to: writer)
-                    }
+                    if isRecovered { writer.append(#","recovered":true"#) }
+                }
+                if place.isRecovered == true || !place.missed.isEmpty {
+                    writer.append(",")
+                    writeObjects(place.missed, to: writer)
                 }
             }
             writer.append("}")
@@ -224,7 +225,7 @@ package enum CentrifugeEncoder {
         frame(writer) { writer.append("{}") }
     }
 
-    private static func reply(_ id: UInt32, _ writer: ByteWriter, _ body: () -> Void) {
+    static func reply(_ id: UInt32, _ writer: ByteWriter, _ body: () -> Void) {
         frame(writer) {
             writer.append(#"{"id":"#)
             writer.append(decimal: UInt64(id))
@@ -236,31 +237,11 @@ package enum CentrifugeEncoder {
 
     /// Writes a text frame whose length is known only afterwards: room is left for the longest header, and what was
     /// written is moved up when a shorter one will do.
-    private static func frame(_ writer: ByteWriter, _ body: () -> Void) {
+    static func frame(_ writer: ByteWriter, _ body: () -> Void) {
         let start = writer.count
         writer.append(bigEndian: UInt64(0))
         writer.append(bigEndian: UInt16(0))
         body()
         writer.closeFrame(.text, at: start, reserved: 10)
-    }
-}
-
-extension ByteWriter {
-    /// 16 lower-case hexadecimal digits.
-    fileprivate func append(hex value: UInt64) {
-        for shift in stride(from: 60, through: 0, by: -4) {
-            let digit = UInt8(truncatingIfNeeded: value >> UInt64(shift)) & 15
-            append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
-        }
-    }
-
-    /// What `SessionID.description` says, without making a string of it.
-    fileprivate func append(_ session: SessionID) {
-        append(hex: session.node.value)
-        append(UInt8(ascii: "-"))
-        append(hex: session.locator)
-        append(UInt8(ascii: "-"))
-        append(hex: session.secret.high)
-        append(hex: session.secret.low)
     }
 }

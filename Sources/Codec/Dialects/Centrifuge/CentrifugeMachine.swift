@@ -34,6 +34,8 @@ package enum CentrifugeIntent {
     /// The data is one JSON value, as it was written.
     case publish(id: UInt32, ChannelName, data: UnsafeRawBufferPointer)
     case history(History)
+    /// Who is present, or only how many.
+    case presence(id: UInt32, ChannelName, PresenceQuery.View)
     case pong
     case send(data: UnsafeRawBufferPointer)
     /// A new token for the connection.
@@ -179,7 +181,8 @@ package struct CentrifugeMachine: Equatable {
         case .publish:
             guard let data = request.data else { return .refuse(id: id, .badRequest) }
             return .publish(id: id, channel, data: data)
-        // There is no presence yet.
+        case .presence: return .presence(id: id, channel, .clients)
+        case .presenceStats: return .presence(id: id, channel, .count)
         default: return .refuse(id: id, .notAvailable)
         }
     }

@@ -11,6 +11,29 @@ package enum SSEEncoder {
         writer.append("}\n\n")
     }
 
+    /// Somebody came to a channel or is gone, as an event of its own.
+    static func write(
+        _ change: PresenceChange, _ member: PresenceMember, in channel: ChannelName, to writer: ByteWriter
+    ) {
+        switch change {
+        case .join: writer.append("event: join\ndata: {\"channel\":")
+        case .leave: writer.append("event: leave\ndata: {\"channel\":")
+        }
+        JSONWriter.writeString(channel.bytes, to: writer)
+        writer.append(",\"client\":\"")
+        writer.append(member.session)
+        writer.append("\"")
+        if let user = member.user {
+            writer.append(",\"user\":")
+            JSONWriter.writeString(user, to: writer)
+        }
+        if let info = member.info {
+            writer.append(",\"info\":")
+            info.withUnsafeBytes { JSONWriter.writeOnOneLine($0, to: writer) }
+        }
+        writer.append("}\n\n")
+    }
+
     /// What an `id` of ours says, when it comes back as `Last-Event-ID`.
     package static func position(in id: String) -> (channel: ChannelName, position: Position)? {
         // By bytes: some characters of a name join the dash after them into one with it.

@@ -19,6 +19,7 @@ import Testing
             return "history \(history.id) \(history.channel) \(history.limit)"
                 + (history.since.map { " since \(text($0.epoch)):\($0.offset)" } ?? "")
                 + (history.isReverse ? " reverse" : "")
+        case .presence(let id, let channel, let view): return "presence \(id) \(channel) \(view.rawValue)"
         case .refresh(let id, let token): return "refresh \(id) \(text(token))"
         case .subRefresh(let id, let channel, let token): return "subrefresh \(id) \(channel) \(text(token))"
         case .pong: return "pong"
@@ -142,8 +143,8 @@ import Testing
             "{\"id\":2,\"subscribe\":{\"channel\":\"a\",\"recover\":true,\"epoch\":\"e\",\"offset\":18446744073709551615}}",
             ["subscribe 2 a recovering e:18446744073709551615"]
         ),
-        ("{\"id\":2,\"presence\":{\"channel\":\"a\"}}", ["refuse 2 108"]),
-        ("{\"id\":2,\"presence_stats\":{\"channel\":\"a\"}}", ["refuse 2 108"]),
+        ("{\"id\":2,\"presence\":{\"channel\":\"a\"}}", ["presence 2 a clients"]),
+        ("{\"id\":2,\"presence_stats\":{\"channel\":\"a\"}}", ["presence 2 a count"]),
         ("{\"id\":2,\"sub_refresh\":{\"channel\":\"a\",\"token\":\"t\"}}", ["subrefresh 2 a t"]),
         ("{\"id\":2,\"sub_refresh\":{\"channel\":\"a\"}}", ["refuse 2 107"]),
         ("{\"id\":2,\"refresh\":{\"token\":\"t\"}}", ["refresh 2 t"]),
