@@ -190,7 +190,7 @@ def test_certificates_are_replaced_under_a_thousand_clients(
 
 
 def test_a_slow_reader_over_tls_loses_nothing_within_its_budget(start_node: Any, authority: Authority, identity: tuple[Path, Path]) -> None:
-    node = start_node(client={"tls": {"certificate": str(identity[0]), "key": str(identity[1])}}, limits={"outbound_bytes": "32MiB"})
+    node = start_node(client={"tls": {"certificate": str(identity[0]), "key": str(identity[1])}}, limits={"outbound_bytes": "32MiB"}, liveness={"ping_interval": "10m"})
     with connect(node, trusting(authority)) as reader:
         sent = [os.urandom(40_000) for _ in range(300)]
         for payload in sent:
