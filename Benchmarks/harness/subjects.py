@@ -93,6 +93,7 @@ class Carillon(Subject):
                 f"admin: {{ listen: '127.0.0.1:{admin}' }}\n"
                 f"backplane: {backplane}\n"
                 "limits: { publish_rate: 0 }\n"
+                "drain: { wait: 0s, window: 0s }\n"
                 "log: { level: warning }\n"
                 "channels:\n"
                 "  - { match: 'bench*', subscribe: anyone, publish: client }\n")

@@ -30,7 +30,8 @@ struct ClusterCommand: AsyncParsableCommand {
             }
             let up = max(0, Int(Date().timeIntervalSince1970) - Int(summary.startedAt / 1000))
             table.add(
-                name, node.isFresh ? summary.link.phase : "not heard for \(node.lastSeenMs / 1000) s",
+                name,
+                node.isFresh ? summary.draining ?? summary.link.phase : "not heard for \(node.lastSeenMs / 1000) s",
                 "\(summary.sessions)", "\(summary.channels)", Shown.rate(summary.rates.deliveries),
                 String(format: "%.0f%%", summary.cpuPercent), Shown.bytes(summary.memoryBytes),
                 Shown.bytes(summary.backlogBytes), Shown.seconds(up))

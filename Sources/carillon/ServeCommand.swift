@@ -63,8 +63,9 @@ struct ServeCommand: AsyncParsableCommand {
         let group = ServiceGroup(
             configuration: .init(
                 services: [
-                    .init(service: admin), .init(service: service),
+                    // Ended in the opposite order: while the node drains, the API tells how far it is.
                     .init(service: NodeMonitor(node: node, admin: "\(configuration.adminListen)")),
+                    .init(service: admin), .init(service: service),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet))
         do {

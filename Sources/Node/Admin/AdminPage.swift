@@ -39,8 +39,8 @@ enum AdminPage {
               const row = body.insertRow(), s = node.summary
               cell(row, node.name + (node.is_self ? ' (this one)' : '')).title = node.id
               const link = cell(row, '', 'left'), dot = document.createElement('span')
-              const good = node.is_fresh && s && s.link.phase == 'linked'
-              dot.className = 'dot ' + (good ? 'good' : 'bad'); link.append(dot, !node.is_fresh ? 'not heard for ' + Math.round(node.last_seen_ms / 1000) + ' s' : s ? s.link.phase : '…')
+              const good = node.is_fresh && s && s.link.phase == 'linked' && !s.draining
+              dot.className = 'dot ' + (good ? 'good' : 'bad'); link.append(dot, !node.is_fresh ? 'not heard for ' + Math.round(node.last_seen_ms / 1000) + ' s' : s ? s.draining || s.link.phase : '…')
               if (s && s.link.reason) link.title = s.link.reason
               if (!s) continue
               const count = cell(row, ''), bar = document.createElement('span')

@@ -21,6 +21,7 @@ struct Routes {
         ("GET", "/api/v1/channels/{name}"), ("GET", "/api/v1/channels/{name}/history"),
         ("GET", "/api/v1/channels/{name}/presence"), ("GET", "/api/v1/connections"),
         ("POST", "/api/v1/connections/{id}/close"), ("POST", "/api/v1/users/{id}/close"),
+        ("POST", "/api/v1/nodes/{id}/drain"),
         ("POST", publishPath), ("GET", "/api/v1/config"),
     ]
 
@@ -65,11 +66,20 @@ struct Routes {
         api.post("users/:id/close") { _, context in
             try await closeUser(context.parameters.require("id"), context.audit)
         }
+        api.post("nodes/:id/drain") { _, context in
+            try await drain(context.parameters.require("id"), context.audit)
+        }
         api.post("publish") { request, context in try await publish(request, context.audit) }
         api.get("config") { _, _ in configuration() }
     }
 
     private func ready() async -> Response {
+        let phase = node.draining.phase
+        guard phase == .serving else {
+            return Response.text(
+                "not ready: \(phase == .drained ? "drained" : "draining")\n", type: "text/plain",
+                status: .serviceUnavailable)
+        }
         let link = await inspector.linkState
         guard link.phase != .linked else { return Response.text("ready\n", type: "text/plain") }
         return Response.text(
@@ -78,13 +88,29 @@ struct Routes {
     }
 
     private func oneNode(_ name: String) async throws -> Response {
+        Response.json(try await entry(ofNode: name))
+    }
+
+    /// The answer comes at once; how far it is, the node says in its summary.
+    private func drain(_ name: String, _ audit: AuditNote) async throws -> Response {
+        let entry = try await entry(ofNode: name)
+        audit.add("node", entry.name)
+        guard let id = NodeID(entry.id), await inspector.drain(id) else {
+            throw APIError(
+                status: .serviceUnavailable, code: "node_unreachable", message: "node \(entry.name) did not answer")
+        }
+        return Response.json(["draining": entry.id])
+    }
+
+    private func entry(ofNode name: String) async throws -> NodeEntry {
         let report = await inspector.cluster()
+        let name = name.removingPercentEncoding ?? name
         guard let entry = report.cluster.first(where: { $0.id == name || $0.name == name }) else {
             throw APIError(
                 status: .notFound, code: "unknown_node",
                 message: "no node has this id or name; known are \(report.cluster.map(\.name).joined(separator: ", "))")
         }
-        return Response.json(entry)
+        return entry
     }
 
     private func channels(_ query: Query) async throws -> Response {

@@ -89,6 +89,14 @@ package final class ClusterInspector: Sendable {
         return (sessions, count)
     }
 
+    /// Makes a node let its sessions go.
+    ///
+    /// - Returns: Whether it answered.
+    package func drain(_ id: NodeID) async -> Bool {
+        let (_, answers) = await ask(.drain, to: id)
+        return answers.contains { $0.answer == .draining }
+    }
+
     package func publish(_ publication: Publication) async -> PublishOutcome {
         let node = node
         return await withCheckedContinuation { continuation in
@@ -178,6 +186,10 @@ package final class ClusterInspector: Sendable {
                 subscribers += await shard.reactor.perform { shard.subscribers(of: channel) }
             }
             return .channel(subscribers: subscribers)
+        case .drain:
+            let node = node
+            Task { await node.drain() }
+            return .draining
         case .connections(var query):
             query.limit = max(0, min(query.limit, Self.maximumPage))
             let bounded = query

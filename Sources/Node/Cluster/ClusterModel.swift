@@ -46,6 +46,8 @@ package struct NodeSummary: Codable, Equatable, Sendable {
     /// Bytes that wait for sessions.
     package var backlogBytes: Int
     package var link: Link
+    /// How far it is on its way out: waiting, leaving or drained; nil while it serves.
+    package var draining: String?
 }
 
 /// A node as the asked one sees it.
@@ -150,6 +152,8 @@ package struct ConnectionCursor: Codable, Equatable, Sendable {
 package enum ClusterQuestion: Codable, Equatable, Sendable {
     case channels(prefix: String, after: String?, limit: Int)
     case channel(name: String)
+    /// The node it is put to is to let its sessions go.
+    case drain
     case connections(ConnectionQuery)
     case close(connection: String, code: UInt16, reason: String)
     case closeUser(String, code: UInt16, reason: String)
@@ -162,4 +166,5 @@ package enum ClusterAnswer: Codable, Equatable, Sendable {
     case connections([ConnectionSummary])
     case closed(Bool)
     case closedUser(sessions: Int)
+    case draining
 }

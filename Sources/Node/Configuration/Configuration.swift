@@ -34,6 +34,7 @@ package struct Configuration: Equatable, Sendable {
     package var clientListen = SocketAddress.ipv4(0, port: 8000)
     package var origins = OriginRule.sameHost
     package var proxy = ProxyRule()
+    package var drain = DrainSettings()
     package var compression = Packing.Settings()
     package var clientTLS = TLSFiles()
     /// Nil: `clientListen` is for TLS, if there is any.
@@ -152,6 +153,9 @@ package struct Configuration: Equatable, Sendable {
                     "auth.cookie needs client.origins as a list: browsers send cookies from any page, so the pages have to be named"
                 )
             }
+        }
+        if drain.wait + drain.window > drain.timeout {
+            found.append("drain.timeout has to be at least drain.wait and drain.window together")
         }
         if clientListen == adminListen, clientListen.port != 0 {
             found.append("client.listen and admin.listen are the same address")

@@ -307,6 +307,24 @@ extension ConfigurationKey {
             (configuration, text) throws(ValueError) in
             configuration.pongTimeout = try Value.duration(text, .milliseconds(500)...(.seconds(600)))
         },
+        .init(
+            "drain.wait", "duration", default: "3s",
+            "When it is asked to stop: how long the node only says that it is not ready, so that balancers notice."
+        ) {
+            (configuration, text) throws(ValueError) in
+            configuration.drain.wait = try Value.duration(text, .zero...(.seconds(3600)))
+        },
+        .init(
+            "drain.window", "duration", default: "10s",
+            "Then it takes no new clients, and the leaving of its sessions is spread over this time."
+        ) {
+            (configuration, text) throws(ValueError) in
+            configuration.drain.window = try Value.duration(text, .zero...(.seconds(3600)))
+        },
+        .init("drain.timeout", "duration", default: "30s", "After this it ends, whoever is left.") {
+            (configuration, text) throws(ValueError) in
+            configuration.drain.timeout = try Value.duration(text, .zero...(.seconds(7200)))
+        },
         .init("log.format", "text | json", default: "text", "One line per event, for people or for programs.") {
             (configuration, text) throws(ValueError) in configuration.logFormat = try Value.choice(text)
         },

@@ -81,6 +81,10 @@ package final class Shard: ReactorHandler, TurnWork, @unchecked Sendable {
     /// How many channels were given up: dates the confirmations that come back.
     var leaves: UInt64 = 0
     let startedAt: MonotonicTime
+    /// The node is about to leave: balancers are told.
+    var isDraining = false
+    /// Its sessions are being told to come back elsewhere.
+    var leaving: Leaving?
 
     package init(
         reactor: Reactor, index: Int, node: NodeID, settings: ShardSettings, exchange: Exchange, admission: Admission,

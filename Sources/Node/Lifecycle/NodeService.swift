@@ -25,6 +25,12 @@ package struct NodeService: Service {
         try? await gracefulShutdown()
         signals.cancel()
         keys.cancel()
+        // Whoever asks twice does not want to wait.
+        let again = Task {
+            for await _ in await UnixSignalsSequence(trapping: .sigterm, .sigint) { node.draining.hurry() }
+        }
+        await node.drain()
+        again.cancel()
         await node.stop()
     }
 }

@@ -19,6 +19,7 @@ package final class RunningNode: Sendable {
     package let gatekeeper: Gatekeeper
     package let tls: TLSServer?
     let adminConnections = AdminConnections.Count()
+    package let draining = Draining()
     package let clientAddress: SocketAddress
     /// A port of its own for TLS, if it has one.
     package let secureAddress: SocketAddress?
@@ -133,15 +134,20 @@ package final class RunningNode: Sendable {
         }
     }
 
-    /// No new clients; those who are there are told to come back elsewhere; the others hear our farewell.
-    package func stop() async {
+    /// No new clients from here on.
+    func stopListening() async {
         for listener in listeners {
             nonisolated(unsafe) let stopping = listener
             await listener.reactor.perform { stopping.stop() }
         }
+    }
+
+    /// Whoever is still there is told to come back elsewhere; the other nodes hear our farewell.
+    package func stop() async {
+        await stopListening()
         for shard in shards {
             await shard.reactor.perform {
-                shard.closeAll(code: .goingAway, reason: "the node is shutting down, reconnect")
+                shard.closeAll(code: .goingAway, reason: Shard.leavingReason)
             }
         }
         // The farewell's pause is also the time the close frames have to leave.

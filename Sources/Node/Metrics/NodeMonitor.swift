@@ -61,13 +61,17 @@ package struct NodeMonitor: Service {
                 bytesOut: rate(\.bytesOut)),
             cpuPercent: (Double(sample.cpu &- last.cpu) / 1e9 / seconds * 1000).rounded() / 10,
             memoryBytes: ProcessUsage.residentBytes, backlogBytes: backlog,
-            link: .init(link, kind: node.backplane.kind))
+            link: .init(link, kind: node.backplane.kind), draining: node.draining.phase.ifNotServing)
         if let body = try? JSON.encoder.encode(summary) {
             let bytes = Array(body)
             await node.home.perform { node.desk.preparedSummary = bytes }
         }
         return sample
     }
+}
+
+extension Draining.Phase {
+    fileprivate var ifNotServing: String? { self == .serving ? nil : rawValue }
 }
 
 extension NodeSummary.Link {

@@ -88,6 +88,8 @@ package struct SessionSlot {
     package var controlFrames = TokenBucket()
     /// Commands that were refused for their rate since the last one that was not.
     package var refusedInARow: UInt16 = 0
+    /// Publications it waits to hear of.
+    package var unanswered: UInt16 = 0
     package var bytesIn: UInt64 = 0
     package var bytesOut: UInt64 = 0
     /// The next slot in the list of free ones.

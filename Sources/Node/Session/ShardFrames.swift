@@ -102,6 +102,7 @@ extension Shard {
         command: UInt32, extras: Publication.Extras?
     ) {
         counters.published &+= 1
+        session(slot).pointee.unanswered &+= 1
         let publication = Publication(
             channel: name, kind: kind, payload: Array(payload), origin: node, extras: extras)
         let ticket = PublishTicket(
@@ -113,6 +114,7 @@ extension Shard {
         if case .refused = outcome { counters.refusedPublishes += 1 }
         guard let session = table.find(ticket.slot, generation: ticket.generation), session.pointee.phase == .open
         else { return }
+        session.pointee.unanswered &-= 1
         switch session.pointee.dialect {
         case .centrifuge:
             answerPublish(ticket.slot, command: ticket.command, outcome)

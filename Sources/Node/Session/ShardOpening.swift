@@ -192,8 +192,10 @@ extension Shard {
         }
         writer.removeAll()
         HTTPResponse.write(
-            status: isLinked ? 200 : 503, headers: [("Content-Type", "text/plain"), ("Cache-Control", "no-store")],
-            body: head.method == "HEAD" ? "" : isLinked ? "ready\n" : "isolated\n", to: writer)
+            status: isLinked && !isDraining ? 200 : 503,
+            headers: [("Content-Type", "text/plain"), ("Cache-Control", "no-store")],
+            body: head.method == "HEAD" ? "" : isDraining ? "draining\n" : isLinked ? "ready\n" : "isolated\n",
+            to: writer)
         answer(slot)
     }
 

@@ -38,6 +38,7 @@ DEFAULTS: dict[str, Any] = {
     "client": {"listen": "127.0.0.1:0"},
     "admin": {"listen": "127.0.0.1:0"},
     "limits": {"publish_rate": 0},
+    "drain": {"wait": "0s", "window": "0s"},
     "channels": [
         {"match": "listen:*", "subscribe": "anyone", "publish": "server"},
         {"match": "closed:*", "subscribe": "nobody", "publish": "server"},
