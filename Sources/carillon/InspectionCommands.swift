@@ -137,13 +137,14 @@ struct ConnectionsCommand: AsyncParsableCommand {
         let page = try await options.ask(path, as: ConnectionPage.self)
         var table = Table([
             ("CONNECTION", .left), ("DIALECT", .left), ("USER", .left), ("AGE", .right), ("BACKLOG", .right),
-            ("CHANNELS", .left),
+            ("DROPPED", .right), ("CHANNELS", .left),
         ])
         for connection in page.connections {
             let more = connection.moreChannels > 0 ? " +\(connection.moreChannels)" : ""
             table.add(
                 connection.id, connection.dialect, connection.user ?? "", Shown.seconds(connection.ageSeconds),
-                Shown.bytes(connection.backlogBytes), connection.channels.joined(separator: " ") + more)
+                Shown.bytes(connection.backlogBytes), connection.droppedPublications.map { "\($0)" } ?? "–",
+                connection.channels.joined(separator: " ") + more)
         }
         print(table.text)
         print("\n\(page.nodes.answered) of \(page.nodes.asked) nodes answered")

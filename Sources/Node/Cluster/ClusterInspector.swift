@@ -56,11 +56,14 @@ package final class ClusterInspector: Sendable {
     package func channel(_ name: String) async -> ChannelReport {
         let (count, answers) = await ask(.channel(name: name))
         let shares = answers.compactMap { entry -> ChannelReport.Share? in
-            guard case .channel(let subscribers) = entry.answer else { return nil }
-            return .init(node: entry.node.description, subscribers: subscribers)
+            guard case .channel(let subscribers, let dropped) = entry.answer else { return nil }
+            return .init(node: entry.node.description, subscribers: subscribers, droppedPublications: dropped)
         }
+        let slow = node.shards.first?.settings.rules.rule(for: ChannelName(trusted: Array(name.utf8))).slow
         return ChannelReport(
             nodes: count, name: name, subscribers: shares.reduce(0) { $0 + $1.subscribers },
+            slow: (slow ?? .disconnect).rawValue,
+            droppedPublications: shares.reduce(0) { $0 &+ ($1.droppedPublications ?? 0) },
             byNode: shares.sorted { $0.node < $1.node })
     }
 
@@ -182,10 +185,13 @@ package final class ClusterInspector: Sendable {
         case .channel(let name):
             let channel = ChannelName(trusted: Array(name.utf8))
             var subscribers = 0
+            var dropped: UInt64 = 0
             for shard in node.shards {
-                subscribers += await shard.reactor.perform { shard.subscribers(of: channel) }
+                let share = await shard.reactor.perform { (shard.subscribers(of: channel), shard.dropped(of: channel)) }
+                subscribers += share.0
+                dropped &+= share.1
             }
-            return .channel(subscribers: subscribers)
+            return .channel(subscribers: subscribers, dropped: dropped)
         case .drain:
             let node = node
             Task { await node.drain() }

@@ -95,11 +95,17 @@ package struct ChannelReport: Codable, Sendable {
     package struct Share: Codable, Equatable, Sendable {
         package var node: String
         package var subscribers: Int
+        /// Nil where the node is of a version that does not say.
+        package var droppedPublications: UInt64?
     }
 
     package var nodes: NodeCount
     package var name: String
     package var subscribers: Int
+    /// What happens to those who do not keep up.
+    package var slow: String
+    /// How often a subscriber did not get a publication because it did not keep up, since the channel has subscribers.
+    package var droppedPublications: UInt64
     package var byNode: [Share]
 }
 
@@ -117,6 +123,8 @@ package struct ConnectionSummary: Codable, Equatable, Sendable {
     package var bytesIn: UInt64
     package var bytesOut: UInt64
     package var backlogBytes: Int
+    /// Publications it did not get because it did not keep up. Nil where its node is of a version that does not say.
+    package var droppedPublications: Int?
 }
 
 package struct ConnectionPage: Codable, Sendable {
@@ -162,7 +170,7 @@ package enum ClusterQuestion: Codable, Equatable, Sendable {
 /// What it gets from each.
 package enum ClusterAnswer: Codable, Equatable, Sendable {
     case channels([ChannelSummary])
-    case channel(subscribers: Int)
+    case channel(subscribers: Int, dropped: UInt64?)
     case connections([ConnectionSummary])
     case closed(Bool)
     case closedUser(sessions: Int)

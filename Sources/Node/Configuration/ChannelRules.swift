@@ -25,7 +25,12 @@ package struct ChannelRule: Equatable, Sendable {
 
     /// What happens to a subscriber that does not keep up.
     package enum Slow: String, CaseIterable, Sendable {
+        /// It is disconnected, with a reason that says reconnect.
         case disconnect
+        /// It loses the oldest of what waits for it.
+        case dropOldest = "drop_oldest"
+        /// It gets the newest publication only, once it reads again.
+        case latest
     }
 
     package var match: ChannelPattern

@@ -39,7 +39,7 @@ package enum ConfigurationText {
         lines += [
             "", "# \(ConfigurationKey.summary(ofList: "channels"))",
             "# subscribe: anyone | user | granted | nobody · publish: client | user | granted | server (the API only)",
-            "# slow: disconnect",
+            "# slow: disconnect | drop_oldest | latest, for subscribers that do not keep up",
             "channels:", "  - { match: \"*\", subscribe: anyone, publish: server, slow: disconnect }", "",
         ]
         return lines.joined(separator: "\n")

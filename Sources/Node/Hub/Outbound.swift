@@ -7,30 +7,23 @@ package import Reactor
 /// and memory is taken only while a second one waits behind it. A plain struct with explicit `removeAll()`, because it
 /// lives in the slab of session slots.
 package struct Outbound {
-    /// A part of a block.
-    package struct Piece {
-        package let block: Block
-        package var start: Int
-        package let end: Int
-        /// Part of it is on its way already, so the rest has to follow.
-        var isBegun = false
-
-        @inline(__always)
-        var count: Int { end - start }
-    }
-
     /// The pieces behind the first one: a growing array with a moving start.
-    private struct Rest {
+    struct Rest {
         var pieces: UnsafeMutablePointer<Piece>
         var capacity: Int
         var first: Int
         var end: Int
     }
 
-    private var head: Piece?
-    private var rest: UnsafeMutablePointer<Rest>?
+    // In this order they take 48 bytes.
+    var head: Piece?
+    /// More than one publication of a `latest` channel may wait.
+    package internal(set) var needsTrim = false
+    /// Bytes of channels that may lose publications.
+    private var lossy: UInt32 = 0
+    var rest: UnsafeMutablePointer<Rest>?
     /// Bytes that wait.
-    package private(set) var bytes = 0
+    package internal(set) var bytes = 0
 
     /// The most pieces handed to one `writev`.
     private static let gathered = 16
@@ -39,6 +32,13 @@ package struct Outbound {
 
     @inline(__always)
     package var isEmpty: Bool { head == nil }
+
+    /// How many of `bytes` are of channels that may lose publications.
+    @inline(__always)
+    package internal(set) var lossyBytes: Int {
+        get { Int(lossy) }
+        set { lossy = UInt32(newValue) }
+    }
 
     /// How many pieces wait.
     package var pieces: Int {
@@ -49,11 +49,15 @@ package struct Outbound {
 
     /// Puts a part of a block behind what waits already, and holds the block.
     @inline(__always)
-    package mutating func append(_ block: Block, from start: Int, to end: Int) {
+    package mutating func append(_ block: Block, from start: Int, to end: Int, as mark: Mark = .kept) {
         guard end > start else { return }
         block.retain()
         bytes += end - start
-        let piece = Piece(block: block, start: start, end: end)
+        if mark.isLossy {
+            lossyBytes += end - start
+            needsTrim = needsTrim || mark.kind == .latest
+        }
+        let piece = Piece(block: block, start: start, end: end, mark: mark)
         if head == nil {
             head = piece
         } else {
@@ -62,7 +66,7 @@ package struct Outbound {
     }
 
     @inline(never)
-    private mutating func appendToRest(_ piece: Piece) {
+    mutating func appendToRest(_ piece: Piece) {
         let queue: UnsafeMutablePointer<Rest>
         if let rest {
             queue = rest
@@ -105,6 +109,7 @@ package struct Outbound {
             switch stream.send(waiting) {
             case .bytes(let sent) where sent == piece.count:
                 bytes = 0
+                lossy = 0
                 head = nil
                 piece.block.release()
                 return .done
@@ -160,9 +165,9 @@ package struct Outbound {
         bytes -= sent
         var left = sent
         while var piece = head {
+            if piece.mark.isLossy { lossyBytes -= min(left, piece.count) }
             if left < piece.count {
-                piece.start += left
-                piece.isBegun = piece.isBegun || left > 0
+                piece.consume(left)
                 head = piece
                 return
             }
@@ -172,7 +177,7 @@ package struct Outbound {
         }
     }
 
-    private mutating func takeFromRest() -> Piece? {
+    mutating func takeFromRest() -> Piece? {
         guard let rest else { return nil }
         let piece = rest.pointee.pieces[rest.pointee.first]
         rest.pointee.first += 1
@@ -180,7 +185,7 @@ package struct Outbound {
         return piece
     }
 
-    private mutating func freeRest() {
+    mutating func freeRest() {
         guard let rest else { return }
         rest.pointee.pieces.deallocate()
         rest.deallocate()
@@ -199,16 +204,20 @@ package struct Outbound {
             return before
         }
         var kept = piece.count
+        var keptLossy = piece.mark.isLossy ? piece.count : 0
         if let rest {
             var index = rest.pointee.first
             while index < rest.pointee.end, kept < committed {
-                kept += rest.pointee.pieces[index].count
+                let next = rest.pointee.pieces[index]
+                kept += next.count
+                if next.mark.isLossy { keptLossy += next.count }
                 index += 1
             }
             for dropped in index..<rest.pointee.end { rest.pointee.pieces[dropped].block.release() }
             if index == rest.pointee.first { freeRest() } else { rest.pointee.end = index }
         }
         bytes = kept
+        lossyBytes = keptLossy
         return before - kept
     }
 
@@ -219,5 +228,7 @@ package struct Outbound {
             head = takeFromRest()
         }
         bytes = 0
+        lossy = 0
+        needsTrim = false
     }
 }

@@ -22,8 +22,16 @@ package struct Pass {
     package var variant = 0
     package var encoded: Encoded?
     package let exceptions: [Exception]
+    /// What becomes of the batch where a subscriber does not keep up.
+    package let kind: Outbound.Kind
+    private let channel: UInt32
 
-    package init(publications: [Publication], firstSequence: UInt32, reactor: UInt8, node: NodeID) {
+    package init(
+        publications: [Publication], firstSequence: UInt32, kind: Outbound.Kind, channel: UInt32, reactor: UInt8,
+        node: NodeID
+    ) {
+        self.kind = kind
+        self.channel = channel
         self.publications = publications
         self.firstSequence = firstSequence
         var exceptions: [Exception] = []
@@ -38,8 +46,10 @@ package struct Pass {
     }
 
     /// Frames the batch for a variant, once for all its subscribers.
+    ///
+    /// - Parameter keepsEnds: Whether the block may have to be taken apart.
     package mutating func encode(
-        for variant: Variant, packing: Packing, with writer: ByteWriter
+        for variant: Variant, packing: Packing, with writer: ByteWriter, keepsEnds: Bool
     ) -> Encoded {
         encoded?.block.release()
         writer.removeAll()
@@ -49,9 +59,14 @@ package struct Pass {
             PublicationEncoder.write(publication, as: variant, packing: packing, to: writer)
             ends.append(writer.count)
         }
-        let result = Encoded(block: Block(copying: writer.bytes), ends: ends)
+        let result = Encoded(block: Block(copying: writer.bytes, ends: keepsEnds ? ends : []), ends: ends)
         encoded = result
         return result
+    }
+
+    @inline(__always)
+    package func mark(_ publications: Int) -> Outbound.Mark {
+        Outbound.Mark(kind: kind, publications: UInt32(truncatingIfNeeded: publications), channel: channel)
     }
 
     /// Gives the block back.

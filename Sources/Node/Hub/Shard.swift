@@ -40,6 +40,8 @@ package final class Shard: ReactorHandler, TurnWork, @unchecked Sendable {
     var indebted: [Locator] = []
     /// Sessions that exceeded their budget in this slice.
     var slow: [UInt32] = []
+    /// Subscriptions that lost publications in this slice and begin anew, because their clients can read them again.
+    var lagging: [(locator: Locator, channel: UInt32)] = []
 
     /// The channel of the last command to publish, and whether clients may.
     var lastPublished: (name: ChannelName, rule: ChannelRule)?

@@ -20,6 +20,12 @@ package final class ShardChannel {
     package let name: ChannelName
     package let index: UInt32
     package let rule: ChannelRule
+    /// What becomes of its publications where a subscriber does not keep up.
+    package let kind: Outbound.Kind
+    /// How often a subscriber here did not get a publication because it did not keep up.
+    package var dropped: UInt64 = 0
+    /// Tells event streams so; made when it is needed.
+    package var notice: Block?
     package var interest = Interest.opening
     package var waiting: [Waiting] = []
     /// The reactor's count of channels given up when this one was asked for.
@@ -45,11 +51,14 @@ package final class ShardChannel {
         self.name = name
         self.index = index
         self.rule = rule
+        // Rules are for the channels of applications; what is for a user or for everybody is not to be lost.
+        kind = name.isReserved ? .kept : rule.slow.kind
         rosters = .allocate(capacity: Variant.allCases.count)
         for variant in Variant.allCases { (rosters + Int(variant.rawValue)).initialize(to: Roster()) }
     }
 
     deinit {
+        notice?.release()
         pass?.deinitialize()
         for variant in Variant.allCases { rosters[Int(variant.rawValue)].deinitialize() }
         rosters.deallocate()
@@ -62,10 +71,15 @@ package final class ShardChannel {
     /// From here on the channel cannot be saved: its subscribers here are told that they lost something.
     package static let maximumBacklogBytes = 16 * 1024 * 1024
 
+    /// What becomes of a batch: changes of presence are no publications, and whoever is told of some is told of all.
+    package func kind(of batch: [Publication]) -> Outbound.Kind {
+        batch.first?.extras?.change == nil ? kind : .kept
+    }
+
     /// Takes what the next pass will send.
     package func takeBatch() -> (publications: [Publication], firstSequence: UInt32) {
         let first = nextSequence &- UInt32(truncatingIfNeeded: backlog.count)
-        if backlogBytes <= Self.batchBytes {
+        if backlogBytes <= Self.batchBytes, kind == .kept || rule.presence?.announces != true {
             defer {
                 backlog.removeAll(keepingCapacity: backlog.count <= 256)
                 backlogBytes = 0
@@ -77,6 +91,8 @@ package final class ShardChannel {
         while taken < backlog.count {
             let size = backlog[taken].payload.count
             if taken > 0, bytes + size > Self.batchBytes { break }
+            // In a batch that may be dropped there is nothing that may not.
+            if kind != .kept, (backlog[taken].extras?.change == nil) != (backlog[0].extras?.change == nil) { break }
             bytes += size
             taken += 1
         }
@@ -84,5 +100,15 @@ package final class ShardChannel {
         backlog.removeFirst(taken)
         backlogBytes -= bytes
         return (batch, first)
+    }
+}
+
+extension ChannelRule.Slow {
+    fileprivate var kind: Outbound.Kind {
+        switch self {
+        case .disconnect: .kept
+        case .dropOldest: .dropOldest
+        case .latest: .latest
+        }
     }
 }

@@ -24,6 +24,12 @@ package struct ShardCounters: Sendable {
     package var channelLimitHits: UInt64 = 0
     package var slowDisconnects: UInt64 = 0
     package var slowBytesDropped: UInt64 = 0
+    /// Publications that subscribers of `drop_oldest` channels did not get.
+    package var slowDroppedOldest: UInt64 = 0
+    /// Publications that subscribers of `latest` channels did not get, because there were newer ones.
+    package var slowReplaced: UInt64 = 0
+    /// Subscribers told that publications were dropped.
+    package var slowAnnouncements: UInt64 = 0
     package var nodeOutboundLimitHits: UInt64 = 0
     package var backlogOverruns: UInt64 = 0
     package var publicationsOverrun: UInt64 = 0

@@ -83,8 +83,11 @@ extension Shard {
             channels: names, moreChannels: more,
             ageSeconds: Int(age) - Int(session.pointee.openedAt), messagesIn: Int(session.pointee.messagesIn),
             bytesIn: session.pointee.bytesIn, bytesOut: session.pointee.bytesOut,
-            backlogBytes: session.pointee.outbound.bytes)
+            backlogBytes: session.pointee.outbound.bytes, droppedPublications: Int(session.pointee.dropped))
     }
+
+    /// How often a subscriber here did not get a publication of a channel because it did not keep up.
+    package func dropped(of name: ChannelName) -> UInt64 { channels[name]?.dropped ?? 0 }
 
     /// Closes a session for an operator.
     ///

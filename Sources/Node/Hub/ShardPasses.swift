@@ -16,7 +16,9 @@ extension Shard {
         // Nobody here any more: the exchange will hear of it.
         guard let channel = channels[publication.channel] else { return }
         if channel.backlogBytes + publication.payload.count > ShardChannel.maximumBacklogBytes {
-            return overrun(channel)
+            guard channel.kind != .kept else { return overrun(channel) }
+            shorten(channel)
+            guard channels[publication.channel] === channel else { return }
         }
         channel.nextSequence &+= 1
         channel.backlog.append(publication)
@@ -108,12 +110,13 @@ extension Shard {
             let encoded =
                 channel.pass!.encoded
                 ?? channel.pass!.encode(
-                    for: Variant(rawValue: UInt8(channel.pass!.variant))!, packing: packing, with: writer)
+                    for: Variant(rawValue: UInt8(channel.pass!.variant))!, packing: packing, with: writer,
+                    keepsEnds: channel.pass!.kind == .latest)
             let slice = roster.pointee.takeSlice(most: Self.sliceSessions)
             if channel.pass!.exceptions.isEmpty {
-                deliver(encoded, to: slice, of: roster.pointee.entries, from: channel.pass!.firstSequence)
+                deliver(encoded, of: channel, to: slice, of: roster.pointee.entries)
             } else {
-                deliverWithExceptions(channel.pass!, encoded, to: slice, of: roster.pointee.entries)
+                deliverWithExceptions(encoded, of: channel, to: slice, of: roster.pointee.entries)
             }
             return true
         }
@@ -127,7 +130,9 @@ extension Shard {
         counters.passes += 1
         noteBacklog(of: channel, before: before)
         channel.pass = Pass(
-            publications: publications, firstSequence: first, reactor: UInt8(index), node: node)
+            publications: publications, firstSequence: first, kind: channel.kind(of: publications),
+            channel: channel.index,
+            reactor: UInt8(index), node: node)
         for variant in Variant.allCases { channel.rosters[Int(variant.rawValue)].beginPass() }
     }
 
@@ -148,24 +153,29 @@ extension Shard {
 
     /// Hands a block to the subscribers in a slice. The only loop whose cost is paid per delivery.
     private func deliver(
-        _ encoded: Pass.Encoded, to slice: Range<Int>, of entries: UnsafeMutablePointer<Roster.Entry>,
-        from firstSequence: UInt32
+        _ encoded: Pass.Encoded, of channel: ShardChannel, to slice: Range<Int>,
+        of entries: UnsafeMutablePointer<Roster.Entry>
     ) {
+        let pass = channel.pass!
+        let firstSequence = pass.firstSequence
         let block = encoded.block
         let bytes = block.count
         // Some changes are nothing in some dialects.
         guard bytes > 0 else { return }
         let publications = encoded.ends.count
+        let mark = pass.mark(publications)
         var delivered = 0
         for place in slice {
             let entry = entries[place]
             // Publications that arrived before it joined are not for it.
             let skipped = Int(Int32(bitPattern: entry.since &- firstSequence))
             if skipped <= 0 {
-                append(block, from: 0, to: bytes, for: entry.slot)
+                append(block, from: 0, to: bytes, as: mark, for: entry.slot)
                 delivered += publications
             } else if skipped < publications, encoded.ends[skipped - 1] < bytes {
-                append(block, from: encoded.ends[skipped - 1], to: bytes, for: entry.slot)
+                append(
+                    block, from: encoded.ends[skipped - 1], to: bytes, as: pass.mark(publications - skipped),
+                    for: entry.slot)
                 delivered += publications - skipped
             }
         }
@@ -175,8 +185,10 @@ extension Shard {
     /// The same walk when some publication of the batch has sessions that do not get it: those few get the block in
     /// pieces, everybody else as ever.
     private func deliverWithExceptions(
-        _ pass: Pass, _ encoded: Pass.Encoded, to slice: Range<Int>, of entries: UnsafeMutablePointer<Roster.Entry>
+        _ encoded: Pass.Encoded, of channel: ShardChannel, to slice: Range<Int>,
+        of entries: UnsafeMutablePointer<Roster.Entry>
     ) {
+        let pass = channel.pass!
         for exception in pass.exceptions {
             table.find(exception.locator.slot, generation: exception.locator.generation)?
                 .pointee.flags.insert(.excepted)
@@ -186,16 +198,24 @@ extension Shard {
             let skipped = max(0, Int(Int32(bitPattern: entry.since &- pass.firstSequence)))
             guard skipped < encoded.ends.count else { continue }
             var start = skipped == 0 ? 0 : encoded.ends[skipped - 1]
+            var next = skipped
             if session(entry.slot).pointee.flags.contains(.excepted) {
                 for exception in pass.exceptions
-                where exception.locator.slot == entry.slot && exception.publication >= skipped {
+                where exception.locator.slot == entry.slot && exception.publication >= next {
                     let hole = exception.publication == 0 ? 0 : encoded.ends[exception.publication - 1]
-                    if hole > start { append(encoded.block, from: start, to: hole, for: entry.slot) }
-                    start = max(start, encoded.ends[exception.publication])
+                    if hole > start {
+                        append(
+                            encoded.block, from: start, to: hole, as: pass.mark(exception.publication - next),
+                            for: entry.slot)
+                    }
+                    start = encoded.ends[exception.publication]
+                    next = exception.publication + 1
                 }
             }
             if start < encoded.block.count {
-                append(encoded.block, from: start, to: encoded.block.count, for: entry.slot)
+                append(
+                    encoded.block, from: start, to: encoded.block.count, as: pass.mark(encoded.ends.count - next),
+                    for: entry.slot)
             }
             counters.deliveries &+= UInt64(encoded.ends.count - skipped)
         }
@@ -209,19 +229,25 @@ extension Shard {
 
     /// Puts bytes behind what waits for a session, within its budget, and marks it for the flush.
     @inline(__always)
-    func append(_ block: Block, from start: Int, to end: Int, for slot: UInt32) {
+    func append(
+        _ block: Block, from start: Int, to end: Int, as mark: Outbound.Mark = .kept, for slot: UInt32
+    ) {
         if repliesFor == slot { sendGathered() }
         let session = session(slot)
         let waiting = session.pointee.outbound.bytes
         // Whoever has nothing waiting may get a piece of any size; the budget is for those who do not keep up.
         if waiting > 0 {
-            if waiting + (end - start) > settings.outboundBytes { return markSlow(slot) }
+            if mark.kind != .kept { return appendLossy(block, from: start, to: end, as: mark, for: slot) }
+            // What may be dropped has a budget of its own.
+            if waiting + (end - start) - session.pointee.outbound.lossyBytes > settings.outboundBytes {
+                return markSlow(slot)
+            }
             if outboundBytes + (end - start) > settings.reactorOutboundBytes {
                 counters.nodeOutboundLimitHits += 1
                 return markSlow(slot)
             }
         }
-        session.pointee.outbound.append(block, from: start, to: end)
+        session.pointee.outbound.append(block, from: start, to: end, as: mark)
         outboundBytes &+= end - start
         markDirty(slot, session)
     }
@@ -270,6 +296,7 @@ extension Shard {
     /// One `send` for every session that got something, however much it got and from however many channels.
     func flushDirty() {
         sendGathered()
+        if !lagging.isEmpty { endLagging() }
         var index = 0
         while index < dirty.count {
             let slot = dirty[index]
@@ -299,6 +326,7 @@ extension Shard {
         case .done:
             if session.pointee.phase == .closing { finishClosing(slot) }
         case .blocked:
+            if session.pointee.outbound.needsTrim { trim(slot, session) }
             // TLS may have to hear something first; then the next read goes on with it.
             guard !session.pointee.stream.sendWaitsForRead else { return }
             session.pointee.flags.insert(.blocked)

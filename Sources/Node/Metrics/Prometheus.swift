@@ -143,7 +143,16 @@ extension ShardCounters {
             ("messages_oversized", "Sessions ended by limits.message_bytes or limits.fragments.", \.oversizedMessages),
             ("channel_limit_hits", "Subscriptions refused by limits.channels_per_session.", \.channelLimitHits),
             ("slow_disconnects", "Sessions ended because they did not keep up.", \.slowDisconnects),
-            ("slow_dropped_bytes", "Bytes dropped with slow sessions.", \.slowBytesDropped),
+            ("slow_dropped_bytes", "Bytes dropped with slow sessions, or instead of ending them.", \.slowBytesDropped),
+            (
+                "slow_dropped_publications", "Publications that slow subscribers of drop_oldest channels did not get.",
+                \.slowDroppedOldest
+            ),
+            (
+                "slow_replaced_publications",
+                "Publications that slow subscribers of latest channels did not get: newer ones came.", \.slowReplaced
+            ),
+            ("slow_announcements", "Times a slow subscriber was told that it lost publications.", \.slowAnnouncements),
             ("node_outbound_limit_hits", "Times limits.outbound_bytes_node was reached.", \.nodeOutboundLimitHits),
             ("backlog_overruns", "Channels whose backlog could not be sent in time.", \.backlogOverruns),
             (

@@ -90,6 +90,8 @@ package struct SessionSlot {
     package var refusedInARow: UInt16 = 0
     /// Publications it waits to hear of.
     package var unanswered: UInt16 = 0
+    /// Publications it did not get because it did not keep up.
+    package var dropped: UInt32 = 0
     package var bytesIn: UInt64 = 0
     package var bytesOut: UInt64 = 0
     /// The next slot in the list of free ones.
