@@ -2,10 +2,12 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 import requests
 import websockets.exceptions
@@ -242,6 +244,7 @@ def test_killed_connections_are_healed_unnoticed(two: tuple[RedisServer, Node, N
     received = [data for _, data in client.publications]
     assert set(number for _, number in taken) <= set(received)
     assert client.closed is None and not client.unsubscribed
+    assert "healed within" in other.output(), "the operator is told what was healed, and how long it took"
     client.close()
 
 
@@ -352,3 +355,69 @@ def test_the_newest_greets_whoever_comes_to_a_cache_channel(start_node: Any, red
         for one in (client, knowing, forgetful):
             one.close()
     early.close()
+
+
+# -- channels that a token gives
+
+
+def given(node: Node, **connect: Any) -> Client:
+    secret = "s" * 40
+    token = jwt.encode({"sub": "ann", "exp": int(time.time()) + 300, "channels": ["news", "plain:a"]}, secret, algorithm="HS256")
+    return Client(node, token, **connect)
+
+
+GIVEN = {
+    "auth": {"keys": [{"secret": "s" * 40}]},
+    "channels": [{"match": "plain:*"}, {"match": "*", "history": {"size": 20, "ttl": "10m"}}],
+}
+
+
+def test_a_channel_that_a_token_gives_is_recovered_with_connect(start_node: Any, redis_server: RedisServer) -> None:
+    node = start_node(redis_url=redis_server.url, **GIVEN)
+    positions = publish(node, "news", 1, 2, 3)
+    first = given(node)
+    begun = first.connected["subs"]
+    assert begun == {"news": {"recoverable": True, "positioned": True, "epoch": positions[0].split(":")[0], "offset": 3}, "plain:a": {}}
+    first.close()
+    publish(node, "news", 4, 5)
+    known = {"news": {"recover": True, "epoch": begun["news"]["epoch"], "offset": 3}, "plain:a": {"recover": True, "offset": 7}}
+    back = given(node, subs=known)
+    news = back.connected["subs"]["news"]
+    assert news["recovered"] and news["was_recovering"] and news["offset"] == 3
+    assert [one["data"] for one in news["publications"]] == [4, 5]
+    publish(node, "news", 6)
+    until(lambda: back.publications == [(6, 6)], "what follows")
+    back.close()
+    publish(node, "news", *range(7, 40))
+    late = given(node, subs=known)
+    assert "recovered" not in late.connected["subs"]["news"] and late.connected["subs"]["news"]["offset"] == 39
+    # What is lost is said: it cannot subscribe again by itself, so it has to reconnect.
+    redis_server.client().flushall()
+    publish(node, "news", 1)
+    until(lambda: late.closed is not None, "it is told")
+    assert "3010" in (late.closed or "")
+
+
+def test_nothing_is_missed_while_a_client_connects(start_node: Any, redis_server: RedisServer) -> None:
+    node = start_node(redis_url=redis_server.url, **GIVEN)
+    stop = threading.Event()
+    sent: list[int] = []
+
+    def publish_on() -> None:
+        while not stop.is_set():
+            sent.append(len(sent) + 1)
+            publish(node, "news", sent[-1])
+
+    publisher = threading.Thread(target=publish_on)
+    publisher.start()
+    try:
+        for _ in range(30):
+            client = given(node)
+            place = client.connected["subs"]["news"]
+            until(lambda client=client: len(client.publications) >= 3, "some publications")
+            client.close()
+            offsets = [offset for offset, _ in client.publications]
+            assert offsets == list(range(place.get("offset", 0) + 1, place.get("offset", 0) + 1 + len(offsets)))
+    finally:
+        stop.set()
+        publisher.join()

@@ -148,10 +148,18 @@ extension RedisBackplane {
             isCommandReady = false
             beatsSent = [:]
             for expected in replies.takeAll() {
-                // Nobody knows whether these were carried out, and publishing again could double them.
+                // Nobody knows whether these were carried out, and publishing again could double them; but not those that
+                // have a key to know them by.
                 switch expected {
                 case .publish(let ticket): refuse(ticket, .unknown)
-                case .keep(let waiting): refuse(waiting.ticket, .unknown)
+                case .keep(let waiting):
+                    guard waiting.publication.extras?.idempotencyKey != nil,
+                        buffer.append(
+                            waiting.publication, history: waiting.history, waiting.ticket, now: home.now)
+                    else {
+                        refuse(waiting.ticket, .unknown)
+                        continue
+                    }
                 case .read(_, let completion): completion(.failure(.isolated))
                 case .presence(let reply): unanswered(reply)
                 default: break

@@ -63,6 +63,10 @@ package final class Exchange: TurnWork, @unchecked Sendable {
     /// Reads of history, gaps found, and publications that could not be had any more.
     var historyCounters = HistoryCounters()
     var isChecking = false
+    /// What is being compared since the link came back.
+    var healing: Healing?
+    /// Tells operators.
+    package var report: ((LinkEventLevel, String) -> Void)?
     /// Channels whose ends are still to be compared in this round.
     var unchecked: [ChannelName] = []
     /// The channel of the last publication: bursts mostly stay on one channel, and a comparison is cheaper than a hash.
@@ -161,6 +165,7 @@ package final class Exchange: TurnWork, @unchecked Sendable {
         interest.reactors &= ~(1 << UInt64(reactor))
         guard interest.reactors == 0 else { return }
         interests[name] = nil
+        if healing != nil { settled(name) }
         if last === interest { last = nil }
         backplane.release(name)
     }

@@ -46,6 +46,17 @@ package struct HistoryCounters: Sendable {
     package var healed: UInt64 = 0
     /// Times that publications could not be had any more, and subscribers were told.
     package var lost: UInt64 = 0
+    /// How long it took after the last new link until all channels were known to be whole, in nanoseconds.
+    package var healTime: UInt64 = 0
+}
+
+/// The channels of which deliveries may be missing since the link broke.
+struct Healing {
+    let began: MonotonicTime
+    let channels: Int
+    var suspects: Set<ChannelName>
+    /// The counts when it began.
+    let before: HistoryCounters
 }
 
 /// A history channel some reactor has subscribers of: its tail, and who waits for a read.
@@ -118,12 +129,30 @@ extension Exchange {
 
     /// Deliveries may have been lost while the link was away.
     func doubtEverything() {
-        for interest in interests.values {
-            guard let keeper = interest.history, interest.isHeld else { continue }
+        let doubted = interests.values.filter { $0.isHeld && $0.history != nil }
+        guard !doubted.isEmpty else { return }
+        healing = Healing(
+            began: home.now, channels: doubted.count, suspects: Set(doubted.map(\.name)), before: historyCounters)
+        for interest in doubted {
+            guard let keeper = interest.history else { continue }
             // One whose read failed with the link is in doubt already.
             _ = keeper.tail.doubted()
             read(interest, keeper)
         }
+    }
+
+    /// A channel is whole again, or nobody wants it any more.
+    func settled(_ name: ChannelName) {
+        guard healing?.suspects.remove(name) != nil, let healing, healing.suspects.isEmpty else { return }
+        self.healing = nil
+        historyCounters.healTime = (home.now - healing.began).wholeNanoseconds
+        let healed = historyCounters.healed - healing.before.healed
+        let lost = historyCounters.lost - healing.before.lost
+        let seconds = Double(historyCounters.healTime / 1_000_000) / 1000
+        report?(
+            lost == 0 ? .info : .warning,
+            "healed within \(seconds) s: \(healing.channels) channels with history compared, \(healed) publications read again and delivered, \(lost) channels lost some and were told"
+        )
     }
 
     private func check() {
@@ -177,6 +206,7 @@ extension Exchange {
             for reactor in reactors(of: interest) { tell(reactor, .lost(keeper.name, page.top)) }
         }
         if healed.readsAgain { return read(interest, keeper) }
+        if healing != nil { settled(keeper.name) }
         for request in keeper.takeWaiting() { place(interest, keeper, request) }
     }
 

@@ -51,6 +51,8 @@ package final class Shard: ReactorHandler, TurnWork, @unchecked Sendable {
     /// the application may want to know of requests.
     var judging: [UInt32: Judging] = [:]
     var connecting: [UInt32: Connecting] = [:]
+    /// What centrifuge sessions that are not connected yet know of the channels their tokens give.
+    var knownBefore: [UInt32: [ChannelName: Past]] = [:]
     var shown: [UInt32: Shown] = [:]
     var isAnybodyWaiting: Bool { !judging.isEmpty || !connecting.isEmpty }
     /// The session whose `connect` was just refused, while its commands are being read.

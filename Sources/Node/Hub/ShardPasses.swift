@@ -13,6 +13,7 @@ extension Shard {
     func delivered(_ publication: Publication) {
         counters.publications += 1
         if publication.channel.isReserved, publication.channel.isConnection { return deliverToConnection(publication) }
+        if !connecting.isEmpty { keepForConnecting(publication) }
         // Nobody here any more: the exchange will hear of it.
         guard let channel = channels[publication.channel] else { return }
         if channel.backlogBytes + publication.payload.count > ShardChannel.maximumBacklogBytes {

@@ -173,7 +173,7 @@ extension Shard {
                     session.pointee.subscriptions.index(of: index) != nil
                 else { continue }
                 counters.slowAnnouncements += 1
-                end(locator.slot, channel.name, code: 2500, reason: "insufficient state")
+                tellIncomplete(locator.slot, channel.name)
             }
             sendGathered()
         }
@@ -215,7 +215,7 @@ extension Shard {
             guard channel.kind == .dropOldest else { continue }
             if isRecoverable(channel, session) {
                 counters.slowAnnouncements += 1
-                end(slot, channel.name, code: 2500, reason: "insufficient state")
+                tellIncomplete(slot, channel.name)
             } else if session.pointee.dialect == .sse {
                 counters.slowAnnouncements += 1
                 writer.removeAll()

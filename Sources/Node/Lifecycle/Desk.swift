@@ -21,6 +21,7 @@ package final class Desk: BackplaneReceiver, @unchecked Sendable {
         self.exchange = exchange
         self.backplane = backplane
         self.clock = clock
+        exchange.report = { [weak self] level, message in self?.happened(level, message) }
     }
 
     // MARK: The backplane's receiver

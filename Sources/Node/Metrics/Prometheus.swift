@@ -81,6 +81,10 @@ struct Prometheus {
         counter("history_reads_total", "Reads of history at the backplane.", Double(history.reads))
         counter("history_gaps_total", "Holes in a channel that were noticed.", Double(history.gaps))
         counter("history_healed_total", "Publications read again and delivered in their place.", Double(history.healed))
+        gauge(
+            "history_heal_seconds",
+            "After the last new link: until all channels with history were known to be whole.",
+            Double(history.healTime) / 1e9)
         counter("history_lost_total", "Times publications could not be had any more.", Double(history.lost))
     }
 

@@ -112,6 +112,10 @@ extension Shard {
     func judge(_ connect: CentrifugeIntent.Connect, _ slot: UInt32) {
         let head = shown.removeValue(forKey: slot)
         let token = connect.token.flatMap { $0.isEmpty ? nil : String(decoding: $0, as: UTF8.self) }
+        if !connect.known.isEmpty {
+            knownBefore[slot] = Dictionary(
+                connect.known.map { ($0.channel, Past($0)) }, uniquingKeysWith: { first, _ in first })
+        }
         // Shown at the request already, and not contradicted.
         if token == nil, let known = credentials(slot) { return connected(slot, connect.id, known) }
         switch gatekeeper.judge(token) {

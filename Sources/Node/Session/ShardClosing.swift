@@ -126,6 +126,7 @@ extension Shard {
         replies[slot] = nil
         judging[slot] = nil
         connecting[slot] = nil
+        knownBefore[slot] = nil
         shown[slot] = nil
     }
 

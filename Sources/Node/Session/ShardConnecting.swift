@@ -4,8 +4,14 @@ import Reactor
 /// A centrifuge client that is known, and whose channels are not confirmed yet.
 struct Connecting {
     let command: UInt32
-    let channels: [ChannelName]
-    var unconfirmed: Int
+    var channels: [ChannelName] = []
+    var unconfirmed = 0
+    /// Channels that are confirmed, and where they begin if they have history. They are joined after the reply, for a client
+    /// understands nothing before it;
+    var ready: [ChannelName: CentrifugeEncoder.Place?] = [:]
+    /// what comes for them meanwhile follows it.
+    var late: [Publication] = []
+    var lateBytes = 0
     /// Commands that came meanwhile.
     var commands: [QueuedCommand] = []
 }
@@ -58,9 +64,12 @@ extension Shard {
         let session = session(slot)
         let generation = session.pointee.generation
         var channels: [ChannelName] = []
-        connecting[slot] = Connecting(command: command, channels: [], unconfirmed: 0)
+        connecting[slot] = Connecting(command: command)
+        let known = knownBefore.removeValue(forKey: slot) ?? [:]
         for name in (credentials?.channels ?? []) + (credentials?.userChannel.map { [$0] } ?? []) {
             connecting[slot]?.unconfirmed += 1
+            pendingPast = known[name]
+            defer { pendingPast = nil }
             do {
                 try subscribe(slot, to: name, command: 0, isGranted: true)
                 if !name.isReserved { channels.append(name) }
@@ -70,8 +79,7 @@ extension Shard {
             }
             guard table.find(slot, generation: generation) != nil else { return }
         }
-        connecting[slot] = Connecting(
-            command: command, channels: channels, unconfirmed: connecting[slot]?.unconfirmed ?? 0)
+        connecting[slot]?.channels = channels
         // While the node is isolated nobody can confirm anything, and clients are welcome all the same.
         if connecting[slot]?.unconfirmed == 0 || !isLinked {
             finishConnecting(slot)
@@ -82,12 +90,48 @@ extension Shard {
         }
     }
 
-    /// One of the channels that `connect` waits for is held.
-    func confirmedWhileConnecting(_ slot: UInt32) {
+    /// One of the channels that `connect` waits for is held, and it is known where it begins.
+    func confirmedWhileConnecting(_ slot: UInt32, _ name: ChannelName, _ place: CentrifugeEncoder.Place?) {
         guard let waiting = connecting[slot] else { return }
+        connecting[slot]?.ready[name] = .some(place)
         connecting[slot]?.unconfirmed = waiting.unconfirmed - 1
         // Not while they are still being asked for.
         if waiting.unconfirmed == 1, session(slot).pointee.flags.contains(.parked) { finishConnecting(slot) }
+    }
+
+    /// What is kept for one client at the most; then it is told at once.
+    private static var latePublications: Int { 256 }
+    private static var lateBytes: Int { 256 * 1024 }
+
+    /// A publication came: those who are about to be told that they are subscribed get it afterwards.
+    func keepForConnecting(_ publication: Publication) {
+        var full: [UInt32] = []
+        for slot in connecting.keys where connecting[slot]?.ready[publication.channel] != nil {
+            connecting[slot]?.late.append(publication)
+            connecting[slot]?.lateBytes += publication.payload.count
+            if let waiting = connecting[slot],
+                waiting.late.count >= Self.latePublications || waiting.lateBytes >= Self.lateBytes
+            {
+                full.append(slot)
+            }
+        }
+        for slot in full { finishConnecting(slot) }
+    }
+
+    private func joinWhatIsReady(_ slot: UInt32, _ waiting: Connecting) {
+        let own = id(of: slot)
+        writer.removeAll()
+        for publication in waiting.late where publication.extras?.except.contains(own) != true {
+            PublicationEncoder.write(publication, as: session(slot).pointee.variant, packing: packing, to: writer)
+        }
+        sendWritten(slot)
+        for name in waiting.ready.keys {
+            guard let channel = channels[name],
+                let index = session(slot).pointee.subscriptions.index(of: channel.index),
+                session(slot).pointee.subscriptions[index].place == Self.unplaced
+            else { continue }
+            join(slot, channel)
+        }
     }
 
     func finishConnecting(_ slot: UInt32) {
@@ -98,9 +142,11 @@ extension Shard {
         CentrifugeEncoder.writeConnected(
             waiting.command, client: id(of: slot), version: settings.version,
             ping: UInt32(clamping: settings.pingInterval.components.seconds), pong: true,
-            ttl: timeToLive(credentials(slot)?.expiresAt), channels: waiting.channels, to: writer)
+            ttl: timeToLive(credentials(slot)?.expiresAt),
+            channels: waiting.channels.map { ($0, waiting.ready[$0] ?? nil) }, to: writer)
         sendWritten(slot)
         guard table.find(slot, generation: generation) != nil, session.pointee.phase == .open else { return }
+        joinWhatIsReady(slot, waiting)
         joinEverybody(slot)
         arm(.ping, slot)
         perform(waiting.commands, slot)

@@ -60,28 +60,33 @@ extension Shard {
         }
         let past = pasts.removeValue(forKey: PastKey(slot: slot, channel: channel.index))
         guard session.pointee.dialect == .centrifuge else { return resumed(slot, channel, placement) }
-        switch placement {
-        case .refused:
+        if case .refused = placement, request.command != 0 {
             counters.subscribeTimeouts += 1
             unsubscribe(slot, from: name)
-            reply(slot, request.command, .internal)
-        case .at(let top, let missed, let isRecovered):
-            join(slot, channel)
-            guard let past else {
-                // In a cache channel the newest publication greets whoever comes.
-                return confirmedCentrifuge(
-                    slot, channel, command: request.command,
-                    place: .init(position: top, isRecovered: nil, missed: missed))
-            }
-            let isWhole = isRecovered && isSmall(missed)
-            if isWhole { counters.recovered += 1 } else { counters.unrecovered += 1 }
-            // The client counts on from the position it asked for, one publication after the other.
-            let isCounting = isWhole && !channel.rule.isCache
-            let position = isCounting ? Position(epoch: top.epoch, offset: past.position.offset) : top
-            confirmedCentrifuge(
-                slot, channel, command: request.command,
-                place: .init(position: position, isRecovered: isWhole, missed: isWhole ? missed : []))
+            return reply(slot, request.command, .internal)
         }
+        let place = place(placement, past, channel.rule)
+        guard request.command != 0 else {
+            guard connecting[slot] != nil else { return join(slot, channel) }
+            return confirmedWhileConnecting(slot, name, place)
+        }
+        join(slot, channel)
+        confirmedCentrifuge(slot, channel, command: request.command, place: place)
+    }
+
+    /// What a centrifuge client is told about where it begins; nil when that cannot be told.
+    private func place(_ placement: Placement, _ past: Past?, _ rule: ChannelRule) -> CentrifugeEncoder.Place? {
+        guard case .at(let top, let missed, let isRecovered) = placement else { return nil }
+        guard let past else {
+            // In a cache channel the newest publication greets whoever comes.
+            return .init(position: top, isRecovered: nil, missed: missed)
+        }
+        let isWhole = isRecovered && isSmall(missed)
+        if isWhole { counters.recovered += 1 } else { counters.unrecovered += 1 }
+        // The client counts on from the position it asked for, one publication after the other.
+        let position =
+            isWhole && !rule.isCache ? Position(epoch: top.epoch, offset: past.position.offset) : top
+        return .init(position: position, isRecovered: isWhole, missed: isWhole ? missed : [])
     }
 
     /// More than a session could take at once counts as lost: then it begins anew, and knows it.
@@ -135,11 +140,15 @@ extension Shard {
             for place in 0..<Int(roster.count) { told.append(locator(of: roster.entries[place].slot)) }
         }
         counters.lostAnnouncements += UInt64(told.count)
+        // Those who are just connecting know nothing yet that they could count on.
+        for slot in connecting.keys where connecting[slot]?.ready[name] != nil {
+            connecting[slot]?.ready[name] = .some(nil)
+        }
         for locator in told {
             guard let session = table.find(locator.slot, generation: locator.generation), session.pointee.phase == .open
             else { continue }
             switch session.pointee.dialect {
-            case .centrifuge: end(locator.slot, name, code: 2500, reason: "insufficient state")
+            case .centrifuge: tellIncomplete(locator.slot, name)
             case .raw:
                 close(locator.slot, code: CloseCode(rawValue: 4010), reason: "messages were lost, reconnect: \(name)")
             case .sse:
@@ -147,6 +156,15 @@ extension Shard {
                 SSEEncoder.writeLost(name, to: writer)
                 sendWritten(locator.slot)
             }
+        }
+    }
+
+    /// A centrifuge client has to begin anew in a channel: by itself where it subscribed by itself, else by reconnecting.
+    func tellIncomplete(_ slot: UInt32, _ name: ChannelName) {
+        if credentials(slot)?.channels.contains(name) ?? false {
+            close(slot, .insufficientState)
+        } else {
+            end(slot, name, code: 2500, reason: "insufficient state")
         }
     }
 

@@ -288,18 +288,20 @@ extension Shard {
             guard let index = session.pointee.subscriptions.index(of: channel.index),
                 session.pointee.subscriptions[index].place == Self.unplaced
             else { return }
+            // One that the node subscribes is told with the reply to its `connect`, and begins there.
+            if command == 0, session.pointee.dialect == .centrifuge, connecting[slot] != nil {
+                if channel.rule.history != nil, !channel.name.isReserved {
+                    return askPlace(slot, channel, command: 0)
+                }
+                return confirmedWhileConnecting(slot, channel.name, nil)
+            }
             // One that asked for it by itself is told where it stands, and begins there.
             if channel.rule.history != nil, command != 0, !channel.name.isReserved {
                 return askPlace(slot, channel, command: command)
             }
             join(slot, channel)
-            guard session.pointee.dialect == .centrifuge else { break }
-            // Channels that a token gives are not answered one by one.
-            if command == 0 {
-                confirmedWhileConnecting(slot)
-            } else {
-                confirmedCentrifuge(slot, channel, command: command)
-            }
+            guard session.pointee.dialect == .centrifuge, command != 0 else { break }
+            confirmedCentrifuge(slot, channel, command: command)
         case .free, .proxy, .securing, .head, .judging, .closing:
             break
         }

@@ -13,7 +13,7 @@ from .node import Node
 class CentrifugeWire:
     """A client of the centrifuge dialect, frame by frame."""
 
-    def __init__(self, node: Node, token: str | None = None) -> None:
+    def __init__(self, node: Node, token: str | None = None, **connect: Any) -> None:
         self.socket = websockets.sync.client.connect(
             f"ws://{node.client}/connection/websocket", legacy=True, max_size=None, ping_interval=None)
         self.publications: list[tuple[int, Any]] = []
@@ -27,7 +27,8 @@ class CentrifugeWire:
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
-        self.id = self.command("connect", **({"token": token} if token else {}))["client"]
+        self.connected = self.command("connect", **({"token": token} if token else {}), **connect)
+        self.id = self.connected["client"]
 
     def _read(self) -> None:
         try:

@@ -85,6 +85,11 @@ struct CentrifugeRequest {
     var limit: Int64 = 0
     var hasSince = false
     var isReverse = false
+    /// Of `connect`: what the client knows of channels the node had subscribed it to.
+    var known: [(channel: UnsafeRawBufferPointer, request: CentrifugeRequest)] = []
+
+    /// Channels of a `connect` that are looked at.
+    static let maximumKnown = 1024
 
     /// Takes an object.
     ///
@@ -106,6 +111,15 @@ struct CentrifugeRequest {
             if key.isEqual(to: "epoch") { return Self.set(&read.epoch, scanner.string()) }
             if key.isEqual(to: "offset") { return Self.set(&read.offset, scanner.unsigned()) }
             if key.isEqual(to: "limit") { return Self.set(&read.limit, scanner.integer()) }
+            if key.isEqual(to: "subs"), scanner.next == UInt8(ascii: "{") {
+                return scanner.members { key, scanner in
+                    var known = CentrifugeRequest()
+                    guard scanner.next == UInt8(ascii: "{") else { return scanner.skipValue() }
+                    guard known.read(&scanner) else { return false }
+                    if known.isRecovering, read.known.count < Self.maximumKnown { read.known.append((key, known)) }
+                    return true
+                }
+            }
             guard key.isEqual(to: "since"), scanner.next == UInt8(ascii: "{") else { return scanner.skipValue() }
             read.hasSince = true
             return scanner.members { key, scanner in

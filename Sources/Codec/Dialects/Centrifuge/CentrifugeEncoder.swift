@@ -85,10 +85,10 @@ package enum CentrifugeEncoder {
     /// - Parameters:
     ///   - ping: How often the node pings, in seconds.
     ///   - ttl: Seconds until the client needs a new token; nil for never.
-    ///   - channels: What it was subscribed to by the node.
+    ///   - channels: What it was subscribed to by the node, and where that begins, if it has history.
     package static func writeConnected(
         _ id: UInt32, client: SessionID, version: String, ping: UInt32, pong: Bool, ttl: UInt32? = nil,
-        channels: [ChannelName] = [], to writer: ByteWriter
+        channels: [(name: ChannelName, place: Place?)] = [], to writer: ByteWriter
     ) {
         reply(id, writer) {
             writer.append(#""connect":{"client":""#)
@@ -100,8 +100,10 @@ package enum CentrifugeEncoder {
                 writer.append(#","subs":{"#)
                 for (index, channel) in channels.enumerated() {
                     if index > 0 { writer.append(",") }
-                    JSONWriter.writeString(channel.bytes, to: writer)
-                    writer.append(":{}")
+                    JSONWriter.writeString(channel.name.bytes, to: writer)
+                    writer.append(":{")
+                    if let place = channel.place { write(place, to: writer) }
+                    writer.append("}")
                 }
                 writer.append("}")
             }
@@ -123,20 +125,24 @@ package enum CentrifugeEncoder {
             writeExpiry(ttl, isFirst: true, to: writer)
             if let place {
                 if ttl != nil { writer.append(",") }
-                writer.append(#""recoverable":true,"positioned":true,"epoch":""#)
-                writer.append(text: place.position.epochText)
-                writer.append("\"")
-                writeOffset(place.position.offset, to: writer)
-                if let isRecovered = place.isRecovered {
-                    writer.append(#","was_recovering":true"#)
-                    if isRecovered { writer.append(#","recovered":true"#) }
-                }
-                if place.isRecovered == true || !place.missed.isEmpty {
-                    writer.append(",")
-                    writeObjects(place.missed, to: writer)
-                }
+                write(place, to: writer)
             }
             writer.append("}")
+        }
+    }
+
+    private static func write(_ place: Place, to writer: ByteWriter) {
+        writer.append(#""recoverable":true,"positioned":true,"epoch":""#)
+        writer.append(text: place.position.epochText)
+        writer.append("\"")
+        writeOffset(place.position.offset, to: writer)
+        if let isRecovered = place.isRecovered {
+            writer.append(#","was_recovering":true"#)
+            if isRecovered { writer.append(#","recovered":true"#) }
+        }
+        if place.isRecovered == true || !place.missed.isEmpty {
+            writer.append(",")
+            writeObjects(place.missed, to: writer)
         }
     }
 

@@ -7,6 +7,8 @@ package enum CentrifugeIntent {
         package let version: [UInt8]?
         /// One JSON value, as it was written.
         package let data: UnsafeRawBufferPointer?
+        /// What it knows of channels the node had subscribed it to.
+        package let known: [Subscribe]
     }
 
     package struct Subscribe {
@@ -131,7 +133,10 @@ package struct CentrifugeMachine: Equatable {
             guard let token = Self.text(request.token), let name = Self.text(request.name),
                 let version = Self.text(request.version)
             else { return .disconnect(.badRequest) }
-            return .connect(.init(id: id, token: token, name: name, version: version, data: request.data))
+            return .connect(
+                .init(
+                    id: id, token: token, name: name, version: version, data: request.data,
+                    known: request.known.compactMap { Self.known($0.channel, $0.request) }))
         case .subscribe, .unsubscribe, .publish, .history, .presence, .presenceStats, .subRefresh:
             // A channel that cannot be is an error of its own; none at all, as Centrifugo has it, a broken client.
             guard let raw = request.channel, !raw.isEmpty else { return .disconnect(.badRequest) }
@@ -185,6 +190,17 @@ package struct CentrifugeMachine: Equatable {
         case .presenceStats: return .presence(id: id, channel, .count)
         default: return .refuse(id: id, .notAvailable)
         }
+    }
+
+    /// An entry of `subs`; one that cannot be is none of ours.
+    private static func known(_ name: UnsafeRawBufferPointer, _ request: CentrifugeRequest) -> CentrifugeIntent
+        .Subscribe?
+    {
+        guard let bytes = JSONString.unescape(name), let channel = try? ChannelName(validating: bytes),
+            let epoch = text(request.epoch)
+        else { return nil }
+        return .init(
+            id: 0, channel: channel, isRecovering: true, epoch: epoch ?? [], offset: request.offset, token: nil)
     }
 
     /// The text between two quotes; nil inside when the field is not set, nil outside when it is no text.
