@@ -2,6 +2,7 @@ import Codec
 import UnixSignals
 import ArgumentParser
 import Foundation
+import Glibc
 import Logging
 import Node
 import Reactor
@@ -74,6 +75,10 @@ struct ServeCommand: AsyncParsableCommand {
             throw Failure("the node cannot run: \(error)")
         }
         logger.info("node \(node.name) has left")
+        // Threads of libraries still run, and what exit() takes down before it ends the process may be theirs: seen once to
+        // wait for ever.
+        fflush(nil)
+        _exit(0)
     }
 
     private static func write(_ node: RunningNode, _ client: String, _ admin: String, to file: String, _ logger: Logger)

@@ -47,6 +47,7 @@ extension RedisBackplane {
         guard let expected = replies.next() else {
             return commands.fail("Redis sent a reply to nothing that was asked")
         }
+        if !isCommandReady, case .error(let text) = value, Self.isBusy(text) { return greetAgain(commands, text) }
         switch (expected, value) {
         case (.publish(let ticket), .integer):
             link.published &+= 1
@@ -72,6 +73,25 @@ extension RedisBackplane {
             break
         }
     }
+
+    /// Redis is there and cannot answer now: a script blocks it, or it reads its file (BUSY, LOADING).
+    static func isBusy(_ text: String) -> Bool { text.hasPrefix("BUSY ") || text.hasPrefix("LOADING ") }
+
+    /// Says who we are again after a while, on the same connection: connecting anew would not help.
+    func greetAgain(_ connection: RedisConnection, _ text: String) {
+        failed("Redis at \(configuration.endpoint) is busy: \(text)")
+        guard !connection.isWaitingToGreet else { return }
+        connection.isWaitingToGreet = true
+        let since = connection.connectedAt
+        home.schedule(after: Self.busyPause) { [weak self, weak connection] in
+            guard let self, let connection else { return }
+            connection.isWaitingToGreet = false
+            guard self.isRunning, connection.isOpen, connection.connectedAt == since else { return }
+            self.connected(connection)
+        }
+    }
+
+    private static var busyPause: Duration { .milliseconds(500) }
 
     private func receivedRole(_ elements: [RESPValue]) {
         let role = elements.first?.text ?? "nothing"

@@ -19,6 +19,8 @@ final class RedisConnection: ConnectionDelegate {
     private(set) var lastHeard = MonotonicTime(nanoseconds: 0)
     /// When it was connected.
     private(set) var connectedAt = MonotonicTime(nanoseconds: 0)
+    /// Redis is busy: who we are is said again in a moment.
+    var isWaitingToGreet = false
     /// Bytes that came since the last whole reply.
     private var bytesSinceReply = 0
     /// A reply said that this connection cannot be used.

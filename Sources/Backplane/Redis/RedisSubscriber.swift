@@ -46,6 +46,7 @@ extension RedisBackplane {
 
     func receivedBySubscriber(_ value: RESPValue) {
         switch value {
+        case .error(let text) where Self.isBusy(text): greetAgain(subscriber, text)
         case .error(let text):
             subscriber.fail("Redis at \(configuration.endpoint) refused a subscription: \(text)")
         case .array(let elements) where elements.count == 3:

@@ -90,7 +90,10 @@ class Node(Process):
 
     def start(self, ready: bool = True, **environment: str) -> "Node":
         """Starts it and waits until it listens and, if wanted, is ready."""
-        self.launch_node(**environment)
+        return self.launch_node(**environment).wait_until_ready(ready)
+
+    def wait_until_ready(self, ready: bool = True) -> "Node":
+        """It was launched: waits until it listens and, if wanted, is ready."""
         announced = self.wait_until(lambda: json.loads(self.announcement.read_text()), "announces its addresses", 30)
         self.client, self.admin, self.id = announced["client"], announced["admin"], announced["node"]
         self.secure = announced.get("client_tls", "")

@@ -32,11 +32,13 @@ def user(password: str, prefixes: list[str]) -> str:
 class RedisServer(Process):
     """- `password`: of the nodes' user.
     - `prefixes`: what the nodes may be configured to put in front of keys and channels.
+    - `arguments`: more options, which override ours.
     - `identity`: a certificate and its key; then it speaks TLS only. `clients`: who has to have signed the clients'."""
 
     def __init__(
         self, directory: Path, port: int | None = None, password: str = "let-carillon-in", *,
         prefixes: list[str] | None = None, identity: tuple[Path, Path] | None = None, clients: Authority | None = None,
+        arguments: list[str] | None = None,
     ) -> None:  # fmt: skip
         super().__init__("redis", directory)
         self.port = port or free_port()
@@ -44,6 +46,7 @@ class RedisServer(Process):
         self.prefixes = prefixes or [PREFIX]
         self.identity = identity
         self.clients = clients
+        self.arguments = arguments or []
 
     @property
     def url(self) -> str:
@@ -64,7 +67,7 @@ class RedisServer(Process):
             command += ["--tls-auth-clients", "yes" if self.clients else "no"]
             # The tests' own client, which has no certificate.
             command += ["--unixsocket", str(self.directory / "redis.sock")]
-        self.launch(command)
+        self.launch(command + self.arguments)
         self.wait_until(lambda: self.client().ping(), "answers PING")
         return self
 

@@ -1,0 +1,195 @@
+"""Where it happens: Redis, nodes, a balancer, publishers and clients; and what is asked of them at the end."""
+
+import itertools
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rig.balancers import HAProxy
+from rig.node import Node
+from rig.redis_server import RedisServer
+from rig.waiting import until
+
+from .clients import CentrifugeClient, Client, Crowd, StreamClient
+from .log import Log
+from .oracle import Verdict, judge
+from .publishers import Publisher
+from .report import Report
+
+#: What a channel keeps: more than any scenario publishes, unless it says otherwise.
+KEPT = 20_000
+
+
+class Stage:
+    def __init__(self, directory: Path, name: str, seed: int, report: Path, *, nodes: int = 3, channels: int = 4, kept: int = KEPT, **settings: Any) -> None:
+        self.directory = directory
+        self.name = name
+        self.seed = seed
+        self.log = Log(kept=kept)
+        self.channels = [f"chaos:{number}" for number in range(channels)]
+        self.redis: Any = None
+        self.nodes: list[Node] = []
+        self.balancer: HAProxy | None = None
+        self.publishers: list[Publisher] = []
+        self.crowd = Crowd(self.log, seed)
+        #: Figures that were measured, to be told and drawn.
+        self.figures: dict[str, str] = {}
+        self._report = report
+        self._count = nodes
+        self._names = itertools.count(1)
+        rule = {"match": "*", "subscribe": "anyone", "publish": "client", "history": {"size": kept, "ttl": "1h"}}
+        self._settings = {"channels": [rule], **settings}
+
+    def __enter__(self) -> "Stage":
+        print(f"\n{self.name}: seed {self.seed}", flush=True)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for publisher in self.publishers:
+            publisher.stop()
+        self.crowd.stop()
+        for process in [self.balancer, *self.nodes, self.redis]:
+            if process is not None and process.is_running:
+                process.stop()
+        if error is not None and not isinstance(error, AssertionError):
+            self.log.write(self._report.with_suffix(".json"), name=self.name, seed=self.seed)
+
+    # -- what there is
+
+    def start(self, redis: Any = None, urls: list[str] | None = None) -> "Stage":
+        """Redis and the nodes; `urls`: what each node is told of Redis, when that is not the same for all."""
+        self.redis = redis or RedisServer(self.directory)
+        if redis is None:
+            self.redis.start()
+        for index in range(self._count):
+            url = urls[index] if urls else self.redis.url
+            self.nodes.append(Node(f"node-{index + 1}", self.directory, url, **self._settings).launch_node())
+        for node in self.nodes:
+            node.wait_until_ready()
+        for node in self.nodes:
+            until(lambda node=node: len(node.api.node_names()) == self._count, "the nodes know each other", 20)
+        return self
+
+    def balance(self) -> HAProxy:
+        self.balancer = HAProxy(self.directory, [node.client for node in self.nodes]).start()
+        return self.balancer
+
+    def publish(self, rate: float = 100, *, publishers: int = 2, nodes: list[Node] | None = None, **options: Any) -> None:
+        addresses = [node.admin for node in nodes or self.nodes]
+        for _ in range(publishers):
+            name = f"publisher-{next(self._names)}"
+            self.publishers.append(
+                Publisher(name, self.log, addresses, self.channels, rate / publishers, self.seed, **options).start())
+
+    def listen(self, centrifuge: int = 12, streams: int = 8, *, address: str | None = None) -> list[Client]:
+        """Clients, spread over the nodes, and waited for."""
+        added = []
+        for index in range(centrifuge):
+            target = address or self.nodes[index % len(self.nodes)].client
+            added.append(self.crowd.add(CentrifugeClient, target, self.channels, f"centrifuge-{next(self._names)}"))
+        for index in range(streams):
+            target = address or self.nodes[index % len(self.nodes)].client
+            channel = self.channels[index % len(self.channels)]
+            added.append(self.crowd.add(StreamClient, target, [channel], f"stream-{next(self._names)}"))
+        wanted = sum(len(client.channels) for client in self.crowd.clients)
+        until(lambda: self.crowd.subscribed == wanted, f"{wanted} subscriptions", 30)
+        return added
+
+    # -- what happens
+
+    def delivered(self) -> int:
+        return sum(event.kind == "publication" for event in self.log.events)
+
+    def flows(self, count: int = 100, seconds: float = 30) -> float:
+        """Waits until so many more publications have been delivered; returns how long that took."""
+        before, began = self.delivered(), time.monotonic()
+        until(lambda: self.delivered() >= before + count, f"{count} more deliveries", seconds)
+        return time.monotonic() - began
+
+    def acknowledged_on_all(self) -> float:
+        """Waits until something that is published from now on was delivered on every node; returns how long that took."""
+        began = self.log.now()
+
+        def seen() -> bool:
+            fresh = {one.id for one in self.log.publishes if one.begun > began and one.outcome == "ok"}
+            on = {event.client for event in self.log.events[-5000:] if event.kind == "publication" and event.id in fresh}
+            return len(on) >= len(self.crowd.clients) * 0.9
+
+        until(seen, "fresh publications everywhere", 40)
+        return self.log.now() - began
+
+    def metric(self, name: str) -> float:
+        """Over all nodes that run."""
+        total = 0.0
+        for node in self.nodes:
+            if node.is_running:
+                lines = [line for line in node.api.metrics().splitlines() if line.split("{")[0].split(" ")[0] == f"carillon_{name}"]
+                total += sum(float(line.split()[-1]) for line in lines)
+        return total
+
+    def figure(self, name: str, value: str) -> None:
+        self.figures[name] = value
+        print(f"  {name}: {value}", flush=True)
+
+    # -- the end
+
+    def settle(self, *, seconds: float = 30) -> None:
+        """Nothing is published any more, and everybody has what there is."""
+        for publisher in self.publishers:
+            publisher.stop()
+        tops = {}
+        node = next(node for node in self.nodes if node.is_running)
+        for channel in self.channels:
+            entries, since = [], None
+            while True:
+                page = node.api.get(f"/api/v1/channels/{channel}/history", since=since, limit=1000)
+                for entry in page["publications"]:
+                    epoch, offset = entry["position"].split(":")
+                    entries.append((epoch, int(offset), json.loads(entry["text"])["id"]))
+                    since = entry["position"]
+                if len(page["publications"]) < 1000:
+                    break
+            self.log.final[channel] = entries
+            tops[channel] = int(page["top"].split(":")[1])
+
+        def caught_up() -> bool:
+            for client in self.crowd.clients:
+                for channel in client.channels:
+                    if channel not in client.places:
+                        return False
+                    if channel in client.known and client.known[channel][1] < tops[channel]:
+                        return False
+            return True
+
+        try:
+            until(caught_up, "everybody has everything", seconds)
+        except AssertionError:
+            # The oracle says what is missing.
+            pass
+
+    def verdict(self, *, clean: bool = True) -> Verdict:
+        """Settles, judges, draws; `clean`: whether anything may be wrong."""
+        self.settle()
+        verdict = judge(self.log)
+        print(f"  {verdict}", flush=True)
+        Report(self.name, self.seed, self.log, verdict, self.figures).write(self._report)
+        if verdict.violations:
+            self.log.write(self._report.with_suffix(".json"), name=self.name, seed=self.seed)
+        if clean:
+            shown = "\n".join(str(one) for one in verdict.violations[:20])
+            assert not verdict.violations, f"{len(verdict.violations)} violations, seed {self.seed}:\n{shown}"
+            assert verdict.acknowledged > 0 and verdict.deliveries > 0, "nothing happened that could be judged"
+        return verdict
+
+
+def bounded(measure: Callable[[], float], bound: float, what: str) -> float:
+    """A time that has a bound; measured once more, and said loudly, when the machine was too busy the first time."""
+    seconds = measure()
+    if seconds > bound:
+        print(f"  {what}: {seconds:.2f} s, more than {bound:g} s; once more", flush=True)
+        seconds = measure()
+    assert seconds <= bound, f"{what} took {seconds:.2f} s, and may take {bound:g} s"
+    return seconds

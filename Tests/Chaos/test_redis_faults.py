@@ -1,0 +1,180 @@
+"""What happens to Redis (reference: failures F2, F3, F6, F10)."""
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import redis as redis_library
+
+from chaos.stage import Stage, bounded
+from rig.redis_server import RedisServer
+from rig.waiting import until
+
+#: Redis that keeps all it acknowledged: nothing may be lost at all.
+KEEPING = ["--appendonly", "yes", "--appendfsync", "always"]
+
+
+def announced(stage: Stage) -> int:
+    return sum(event.kind == "announced" for event in stage.log.events)
+
+
+@pytest.mark.seeds
+@pytest.mark.parametrize("outage", [0, 1, pytest.param(10, marks=pytest.mark.long)])
+def test_f2_redis_is_killed_and_forgets(stage: Callable[..., Stage], outage: int) -> None:
+    with stage() as scene:
+        scene.start()
+        scene.listen()
+        scene.publish(100)
+        scene.flows(1200)
+        with scene.log.fault(f"Redis killed, {outage} s") as fault:
+            scene.redis.kill()
+            time.sleep(outage)
+            scene.redis.start()
+        back = scene.acknowledged_on_all()
+        scene.figure("deliveries everywhere after Redis is back", f"{back:.2f} s")
+        scene.flows(800)
+        until(lambda: announced(scene) >= len(scene.crowd.clients), "everybody was told", 10)
+        last = max(event.at for event in scene.log.events if event.kind == "announced")
+        scene.figure("told after", f"{last - fault.ended:.2f} s")
+        scene.figure("slowest publish", f"{max(one.slowest for one in scene.publishers):.2f} s")
+        scene.verdict()
+        assert scene.crowd.closes == 0, "nobody loses the connection"
+        assert back <= 3.0 and last - fault.ended <= 5.0
+
+
+@pytest.mark.seeds
+def test_f2_redis_is_killed_and_remembers(stage: Callable[..., Stage], tmp_path: Path) -> None:
+    """Within its history: everybody sees every publication once, in order, without a reconnect."""
+    with stage() as scene:
+        scene.start(RedisServer(tmp_path, arguments=KEEPING).start())
+        scene.listen()
+        scene.publish(100)
+        scene.flows(1200)
+        heals = []
+        for _ in range(3):
+            with scene.log.fault("Redis killed") as fault:
+                scene.redis.kill()
+                scene.redis.start()
+            until(lambda: all(node.api.is_ready() for node in scene.nodes), "linked again", 20)
+            scene.acknowledged_on_all()
+            first = [event.at for event in scene.log.events if event.kind == "publication" and event.at > fault.ended]
+            heals.append(min(first) - fault.ended)
+            scene.flows(600)
+        scene.figure("first delivery after Redis is back", ", ".join(f"{heal:.2f} s" for heal in heals))
+        scene.figure("channels compared and healed within", f"{scene.metric('history_heal_seconds') / 3:.3f} s")
+        scene.figure("healed", f"{scene.metric('history_healed_total'):.0f} publications")
+        verdict = scene.verdict()
+        assert scene.crowd.closes == 0 and verdict.announcements == 0, "nobody notices"
+        assert min(heals) <= 1.5
+
+
+@pytest.mark.seeds
+def test_f3_redis_comes_back_from_an_older_snapshot(stage: Callable[..., Stage], tmp_path: Path) -> None:
+    with stage() as scene:
+        scene.start(RedisServer(tmp_path, arguments=["--dbfilename", "dump.rdb"]).start())
+        scene.listen()
+        scene.publish(100)
+        scene.flows(800)
+        scene.redis.client().save()
+        scene.flows(2000)
+        with scene.log.fault("Redis killed, back from a snapshot") as fault:
+            scene.redis.kill()
+            scene.redis.start()
+        scene.acknowledged_on_all()
+        until(lambda: announced(scene) >= len(scene.crowd.clients), "everybody was told", 10)
+        last = max(event.at for event in scene.log.events if event.kind == "announced")
+        scene.figure("told after", f"{last - fault.ended:.2f} s")
+        scene.flows(800)
+        scene.verdict()
+        assert scene.crowd.closes == 0
+        assert last - fault.ended <= 4.0
+
+
+@pytest.mark.seeds
+def test_f6_subscriptions_are_killed_again_and_again(stage: Callable[..., Stage], seed: int) -> None:
+    with stage() as scene:
+        scene.start()
+        scene.listen()
+        scene.publish(100)
+        scene.flows(800)
+        chance = random.Random(seed)
+        slowest = 0.0
+        for _ in range(5):
+            with scene.log.fault("CLIENT KILL TYPE pubsub"):
+                scene.redis.client().execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+                time.sleep(chance.uniform(0, 0.3))
+            slowest = max(slowest, bounded(scene.acknowledged_on_all, 3.0, "healed"))
+        scene.figure("slowest heal", f"{slowest:.2f} s")
+        verdict = scene.verdict()
+        assert scene.crowd.closes == 0 and verdict.announcements == 0, "nobody notices"
+
+
+def test_f6_a_node_that_reads_too_slowly_loses_its_subscription(stage: Callable[..., Stage], tmp_path: Path) -> None:
+    """Redis drops what it had for a subscriber whose buffer is full, although PUBLISH said 1."""
+    limit = ["--client-output-buffer-limit", "pubsub 1mb 512kb 1"]
+    with stage() as scene:
+        scene.start(RedisServer(tmp_path, arguments=limit).start())
+        scene.listen()
+        scene.publish(100, nodes=scene.nodes[:2])
+        scene.flows(800)
+        subscribers = len(scene.redis.client().client_list(_type="pubsub"))
+        with scene.log.fault("a node is stopped under load"):
+            scene.nodes[2].pause()
+            noise = scene.redis.client()
+            until(
+                lambda: [noise.publish("carillon:c:chaos:0", b"x" * 65_536) for _ in range(8)]
+                and len(scene.redis.client().client_list(_type="pubsub")) < subscribers,
+                "Redis gives the subscription up", 20)  # fmt: skip
+            scene.nodes[2].resume()
+        healed = scene.acknowledged_on_all()
+        scene.figure("healed", f"{healed:.2f} s after the node goes on")
+        scene.verdict()
+
+
+@pytest.mark.parametrize("kind", ["a script that blocks", "CLIENT PAUSE", "maxmemory"])
+def test_f10_redis_is_busy_or_full(stage: Callable[..., Stage], kind: str) -> None:
+    with stage() as scene:
+        scene.start()
+        scene.listen()
+        scene.publish(100)
+        scene.flows(800)
+        reconnects = scene.metric("link_reconnects_total")
+        began = time.monotonic()
+        with scene.log.fault(kind):
+            if kind == "maxmemory":
+                tops = [scene.redis.client().hget(f"carillon:m:{channel}", "o") for channel in scene.channels]
+                scene.redis.client().config_set("maxmemory", "1mb")
+                until(lambda: sum(one.outcome == "error" for one in scene.log.publishes) > 10, "publishes are refused", 20)
+                after = [scene.redis.client().hget(f"carillon:m:{channel}", "o") for channel in scene.channels]
+                lengths = [scene.redis.client().xlen(f"carillon:h:{channel}") for channel in scene.channels]
+                assert [int(one) for one in after] == lengths and all(int(a) >= int(b) for a, b in zip(after, tops, strict=True))
+                scene.redis.client().config_set("maxmemory", "0")
+            elif kind == "CLIENT PAUSE":
+                scene.redis.client().execute_command("CLIENT", "PAUSE", "3000", "ALL")
+                time.sleep(3)
+            else:
+                busy = threading.Thread(target=lambda: block(scene.redis, 8))
+                busy.start()
+                busy.join()
+        lasted = time.monotonic() - began
+        healed = scene.acknowledged_on_all()
+        more = scene.metric("link_reconnects_total") - reconnects
+        scene.figure("normal again after", f"{healed:.2f} s")
+        scene.figure("reconnects", f"{more:.0f} in {lasted:.0f} s on three nodes")
+        verdict = scene.verdict()
+        # One attempt a second and node.
+        assert more <= 3 * lasted + 6
+        assert scene.crowd.closes == 0 and verdict.announcements == 0
+        assert healed <= 3.0
+
+
+def block(server: RedisServer, seconds: int) -> None:
+    """Runs a script that does nothing for so long; nothing else is answered meanwhile."""
+    client = redis_library.Redis(port=server.port, socket_timeout=seconds + 10)
+    script = "local t = redis.call('TIME') local e = t[1] + ARGV[1] while tonumber(redis.call('TIME')[1]) < e do end return 1"
+    client.eval(script, 0, seconds)
+
+
