@@ -64,9 +64,11 @@ struct ServeCommand: AsyncParsableCommand {
         let group = ServiceGroup(
             configuration: .init(
                 services: [
-                    // Ended in the opposite order: while the node drains, the API tells how far it is.
+                    // Ended in the opposite order: the sessions leave while the API tells how far they are, then the API ends
+                    // and with it what it still has to answer, and only then what it asks.
+                    .init(service: service),
                     .init(service: NodeMonitor(node: node, admin: "\(configuration.adminListen)")),
-                    .init(service: admin), .init(service: service),
+                    .init(service: admin), .init(service: DrainService(node: node)),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet))
         do {

@@ -153,3 +153,20 @@ def test_bad_settings_are_named(start_node: Any, tmp_path: Path) -> None:
     node = Node("bad", tmp_path, drain={"wait": "20s", "window": "20s"}).launch_node()
     assert node.wait() == 1
     assert "drain.timeout has to be at least drain.wait and drain.window together" in node.output()
+
+
+def test_what_the_api_has_promised_is_answered_before_the_end(start_node: Any, redis_server: RedisServer) -> None:
+    """The node ends while a publication waits for Redis: the caller hears what became of it, and the process ends."""
+    node = start_node(redis_url=redis_server.url)
+    redis_server.pause()
+    answers: list[requests.Response] = []
+    caller = threading.Thread(target=lambda: answers.append(node.api.post_publication({"channel": "a", "text": "x"})))
+    caller.start()
+    # The audit log has a line only for what was answered; Redis has the publication in its socket, unread.
+    until(lambda: metric(node, "link_sent_bytes_total") > 0, "the node is at work")
+    node.send(15)
+    until(lambda: "draining" in node.output() or not node.is_running or node.api.readiness() == 503, "it has begun to end")
+    redis_server.resume()
+    caller.join(15)
+    assert [answer.status_code for answer in answers] in ([200], [503])
+    assert node.wait() == 0

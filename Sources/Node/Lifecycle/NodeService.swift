@@ -25,13 +25,25 @@ package struct NodeService: Service {
         try? await gracefulShutdown()
         signals.cancel()
         keys.cancel()
+        await node.stop()
+    }
+}
+
+/// Lets the sessions go when the node is asked to end: the first that happens then, while everything else still works.
+package struct DrainService: Service {
+    private let node: RunningNode
+
+    package init(node: RunningNode) { self.node = node }
+
+    package func run() async throws {
+        try? await gracefulShutdown()
+        let node = node
         // Whoever asks twice does not want to wait.
         let again = Task {
             for await _ in await UnixSignalsSequence(trapping: .sigterm, .sigint) { node.draining.hurry() }
         }
         await node.drain()
         again.cancel()
-        await node.stop()
     }
 }
 

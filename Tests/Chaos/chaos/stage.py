@@ -172,7 +172,7 @@ class Stage:
 
     def verdict(self, *, clean: bool = True) -> Verdict:
         """Settles, judges, draws; `clean`: whether anything may be wrong."""
-        self.settle()
+        self.settle(seconds=30 if clean else 3)
         verdict = judge(self.log)
         print(f"  {verdict}", flush=True)
         Report(self.name, self.seed, self.log, verdict, self.figures).write(self._report)

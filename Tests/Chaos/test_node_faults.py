@@ -1,0 +1,227 @@
+"""What happens to nodes (reference: failures F1, F9, F13 to F17)."""
+
+import json
+import os
+import resource
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from chaos.clients import CentrifugeClient
+from chaos.stage import Stage, bounded
+from rig.centrifuge_wire import CentrifugeWire
+from rig.waiting import until
+from rig.wire import Wire, upgrade
+
+#: Behind a balancer nodes take connections only with a header that says for whom.
+INTRODUCED = {"client": {"listen": "127.0.0.1:0", "proxy_protocol": {"mode": "required", "trusted": ["127.0.0.1"]}}}
+
+
+@pytest.mark.parametrize("seconds", [15, pytest.param(600, marks=pytest.mark.long)])
+def test_f1_nothing_happens(stage: Callable[..., Stage], seconds: int) -> None:
+    """Clients come and go all the time; nothing is left behind by those who went."""
+    with stage(kept=100_000) as scene:
+        scene.start()
+        scene.listen(18, 12)
+        scene.publish(200, publishers=4)
+        scene.flows(500)
+        files = [node.open_files() for node in scene.nodes]
+        memory = [node.resident_bytes() for node in scene.nodes]
+        end = time.monotonic() + seconds
+        count = 0
+        while time.monotonic() < end:
+            for node in scene.nodes:
+                wire = Wire(node.client_port).send(upgrade(f"/raw?channel=gone:{count % 50}"))
+                wire.socket.close()
+                count += 1
+            time.sleep(0.06)
+        until(lambda: scene.redis.client().pubsub_numsub("carillon:c:gone:0")[0][1] == 0, "nobody wants their channels", 10)
+        channels = scene.redis.client().pubsub_channels("carillon:c:*")
+        assert len(channels) == len(scene.channels) + 1, channels
+        grown = [node.open_files() - before for node, before in zip(scene.nodes, files, strict=True)]
+        scene.figure("connections that came and went", str(count))
+        scene.figure("open files more than before", str(grown))
+        more = [(node.resident_bytes() - before) >> 10 for node, before in zip(scene.nodes, memory, strict=True)]
+        scene.figure("memory more than before", f"{more} KiB")
+        verdict = scene.verdict()
+        assert verdict.announcements == 0 and scene.crowd.closes == 0
+        assert all(abs(one) <= 5 for one in grown)
+
+
+@pytest.mark.parametrize("clients", [100, pytest.param(1500, marks=pytest.mark.long)])
+def test_f9_a_node_is_killed_behind_a_balancer(stage: Callable[..., Stage], clients: int) -> None:
+    with stage(channels=4, **INTRODUCED) as scene:
+        scene.start()
+        balancer = scene.balance()
+        for number in range(clients):
+            client = scene.crowd.add(CentrifugeClient, balancer.client, [scene.channels[number % 4]], f"client-{number}")
+            client.backoff = (0.2, 2.0)
+        until(lambda: scene.crowd.subscribed == clients, "all are subscribed", 60)
+        scene.publish(40, nodes=scene.nodes[1:])
+        scene.flows(5 * clients)
+        lost = len(scene.nodes[0].api.connections(1000, node=scene.nodes[0].id))
+        reads = scene.metric("history_reads_total")
+        with scene.log.fault("a node is killed") as fault:
+            scene.nodes[0].kill()
+            until(lambda: scene.crowd.closes >= lost, "its clients notice", 10)
+            until(lambda: scene.crowd.subscribed == clients, "all are back", 30)
+        back = scene.log.now() - fault.begun
+        read = scene.metric("history_reads_total") - reads
+        scene.flows(3 * clients)
+        scene.figure("clients of the node", str(lost))
+        scene.figure("all back after", f"{back:.2f} s")
+        scene.figure("reads of history meanwhile, of 4 channels on 2 nodes", f"{read:.0f}")
+        verdict = scene.verdict()
+        assert verdict.announcements == 0, "everybody was recovered"
+        assert verdict.recoveries >= lost and back <= 15
+        # Beside the check of each channel every 5 s.
+        assert read <= 2 * 2 * len(scene.channels) * 2 + back * 2
+
+
+def test_f14_a_node_sleeps(stage: Callable[..., Stage]) -> None:
+    """As a virtual machine that is paused: when it goes on it has to see first what it missed."""
+    with stage() as scene:
+        scene.start()
+        scene.listen()
+        scene.publish(100, nodes=scene.nodes[:2])
+        scene.flows(500)
+        with scene.log.fault("a node sleeps"):
+            scene.nodes[2].pause()
+            time.sleep(12)
+            scene.nodes[2].resume()
+        healed = bounded(scene.acknowledged_on_all, 3.0, "healed")
+        scene.figure("healed after", f"{healed:.2f} s")
+        verdict = scene.verdict()
+        assert verdict.announcements == 0
+
+
+def test_f15_nodes_publish_to_one_channel_at_once(stage: Callable[..., Stage]) -> None:
+    with stage(channels=1, kept=100_000) as scene:
+        scene.start()
+        scene.listen(6, 6)
+        scene.publish(3000, publishers=6)
+        scene.flows(20_000, 60)
+        verdict = scene.verdict()
+        entries = scene.log.final[scene.channels[0]]
+        assert [offset for _, offset, _ in entries] == list(range(1, len(entries) + 1)), "contiguous, and each once"
+        assert len(entries) >= verdict.acknowledged
+        scene.figure("offsets", f"1 to {len(entries)}")
+
+
+def test_f16_a_node_runs_out_of_files(stage: Callable[..., Stage]) -> None:
+    with stage() as scene:
+        scene.start()
+        scene.listen()
+        scene.publish(100)
+        scene.flows(500)
+        node = scene.nodes[0]
+        before = resource.prlimit(node.pid, resource.RLIMIT_NOFILE)
+        held: list[Wire] = []
+        with scene.log.fault("no more files"):
+            resource.prlimit(node.pid, resource.RLIMIT_NOFILE, (node.open_files() + 8, before[1]))
+            for _ in range(60):
+                held.append(Wire(node.client_port).send(upgrade("/raw?channel=x")))
+            used = cpu_seconds(node.pid)
+            began = time.monotonic()
+            scene.flows(1500)
+            share = (cpu_seconds(node.pid) - used) / (time.monotonic() - began)
+            resource.prlimit(node.pid, resource.RLIMIT_NOFILE, before)
+        until(lambda: node.api.subscribers("x") == 60, "who waited is let in", 15)
+        scene.figure("CPU while there were no files", f"{share:.0%}")
+        for wire in held:
+            wire.socket.close()
+        verdict = scene.verdict()
+        assert verdict.announcements == 0 and scene.crowd.closes == 0
+        assert share < 0.5, "it does not spin"
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = open(f"/proc/{pid}/stat").read().rsplit(") ", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_f13_slow_clients_hold_up_nobody(stage: Callable[..., Stage]) -> None:
+    with stage(limits={"publish_rate": 0, "outbound_bytes": "256KiB"}) as scene:
+        scene.start()
+        scene.listen()
+        slow = [Wire(scene.nodes[0].client_port, receive_buffer=4096).send(upgrade("/raw?channel=heavy")) for _ in range(40)]
+        until(lambda: scene.nodes[0].api.subscribers("heavy") == 40, "they are there")
+        scene.publish(100)
+        with scene.log.fault("forty clients do not read"):
+            for _ in range(150):
+                scene.nodes[0].api.publish("heavy", text="x" * 60_000)
+            scene.flows(2000)
+        for wire in slow:
+            wire.socket.close()
+        latency = sorted(delays(scene))
+        scene.figure("delivery of the others, 99 of 100 within", f"{1000 * latency[int(len(latency) * 0.99)]:.0f} ms")
+        verdict = scene.verdict()
+        assert verdict.announcements == 0 and scene.crowd.closes == 0
+        assert scene.metric("slow_disconnects_total") == 40, "they are told, and gone"
+
+
+def delays(scene: Stage) -> list[float]:
+    """From the call of the publisher to the client, in seconds."""
+    begun = {one.id: one.begun for one in scene.log.publishes}
+    return [event.at - begun[event.id] for event in scene.log.events if event.kind == "publication" and event.id in begun]
+
+
+def test_f17_a_rolling_restart_loses_nothing(stage: Callable[..., Stage]) -> None:
+    """Node after node, under load: nobody misses anything, and the others are not overrun."""
+    with stage(channels=4, drain={"wait": "3s", "window": "10s"}, **INTRODUCED) as scene:
+        scene.start()
+        balancer = scene.balance()
+        count = 120
+        for number in range(count):
+            scene.crowd.add(CentrifugeClient, balancer.client, [scene.channels[number % 4]], f"client-{number}")
+        until(lambda: scene.crowd.subscribed == count, "all are subscribed", 60)
+        scene.publish(40)
+        scene.flows(1000)
+        for node in scene.nodes:
+            with scene.log.fault(f"{node.name} is restarted"):
+                node.send(signal.SIGTERM)
+                assert node.wait(40) == 0
+                # The same addresses, for the balancer knows no others.
+                node.configuration["client"]["listen"] = node.client
+                node.configuration["admin"]["listen"] = node.admin
+                node.start()
+                until(lambda: balancer.healthy() == 3, "the balancer knows", 20)
+        scene.flows(1000)
+        until(lambda: scene.crowd.subscribed == count, "all are there", 20)
+        closes = [event for event in scene.log.events if event.kind == "closed"]
+        seconds = Counter(int(event.at) for event in closes)
+        scene.figure("reconnects", f"{len(closes)}, in one second at most {max(seconds.values())} of {count} clients")
+        verdict = scene.verdict()
+        assert verdict.announcements == 0, "nothing was lost"
+        assert max(seconds.values()) <= count / 10
+
+
+def test_f17_envelopes_of_other_versions_do_no_harm(stage: Callable[..., Stage]) -> None:
+    """What a newer node adds is skipped; what it says in a way of its own is counted."""
+    with stage(nodes=2) as scene:
+        scene.start()
+        scene.listen(4, 4)
+        scene.publish(100)
+        redis = scene.redis.client()
+        bad = scene.metric("link_bad_messages_total")
+        for _ in range(50):
+            origin = (1).to_bytes(8, "big")
+            # Version 2, an unknown type, and a beat of another version.
+            redis.publish("carillon:c:chaos:0", b"\xca\x02\x01\x00" + origin + b"\x00")
+            redis.publish("carillon:c:chaos:0", b"\xca\x01\x63\x00" + origin)
+            redis.publish("carillon:beat", b"\xca\x02\x02\x00" + origin + bytes(8))
+        until(lambda: scene.metric("link_bad_messages_total") - bad == 300, "each is counted, on both nodes")
+        # A field nobody knows, with a payload everybody does.
+        wire = CentrifugeWire(scene.nodes[0])
+        wire.subscribe("plain")
+        name = b"plain"
+        field = bytes([1]) + len(name).to_bytes(4, "big") + name
+        unknown = bytes([99]) + (3).to_bytes(4, "big") + b"new"
+        redis.publish("carillon:c:plain", b"\xca\x01\x01\x01" + origin + field + unknown + b"\x00" + json.dumps({"n": 1}).encode())
+        until(lambda: [data for _, data in wire.publications] == [{"n": 1}], "it is understood all the same")
+        wire.close()
+        scene.flows(300)
+        scene.verdict()
