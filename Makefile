@@ -6,10 +6,10 @@ CARILLON = .build/release/carillon
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help install build run demo test test-all fuzz bench docs format lint clean
+.PHONY: help install build run demo test test-all test-chaos fuzz bench docs format lint clean
 
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: ## what tests and demonstration need: Debian packages and .venv
 	@scripts/install.sh
@@ -29,6 +29,9 @@ test: install ## everything that is tested, in under half an hour; ends with a c
 
 test-all: install ## also what takes long: fuzzing, ThreadSanitizer, 100,000 sessions, the whole Autobahn suite
 	@$(PYTHON) scripts/test.py --all
+
+test-chaos: install ## every fault of docs/chaos.md, twenty times where it can fall differently; pictures in .build/chaos
+	@$(PYTHON) scripts/test.py --chaos
 
 fuzz: install ## every parser of foreign bytes for a minute (FUZZ="--target frames --seconds 600")
 	@python3 scripts/fuzz.py $(FUZZ)

@@ -2,8 +2,8 @@
 """Runs every test and adds up the counts.
 
 The last line is `N passed, N failed`, and the exit status says the same. `--all` runs what takes long too: 10 minutes of
-random bytes, 100,000 sessions, the 517 cases of the Autobahn suite by itself (where there is a Python 2.7), every fuzz
-target for a minute, and unit and integration tests again under ThreadSanitizer.
+random bytes, 100,000 sessions, the 517 cases of the Autobahn suite by itself (where there is a Python 2.7), every scenario
+of the chaos suite, every fuzz target for a minute, and unit and integration tests again under ThreadSanitizer.
 """
 
 import argparse
@@ -90,6 +90,14 @@ def integration(score: Score, everything: bool) -> None:
         score.read(results, what, status)
 
 
+def chaos(score: Score, everything: bool) -> None:
+    results = BUILD / "chaos.xml"
+    results.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "pytest", "Tests/Chaos", "-s", f"--junitxml={results}"]
+    status = step("chaos", [*command, *(["--everything"] if everything else [])])
+    score.read(results, "chaos", status)
+
+
 def autobahn() -> None:
     """The suite itself, which needs an interpreter that Debian no longer has; without it kosoku judges alone."""
     if (BUILD / "autobahn/bin/wstest").exists() or step("Autobahn suite", ["Tests/Conformance/autobahn.sh"]) == 0:
@@ -119,6 +127,11 @@ def races(score: Score) -> None:
         command = [sys.executable, "-m", "pytest", "Tests/Integration", f"--junitxml={results}", *left_out]
         status = step("integration tests, ThreadSanitizer", command, CARILLON=str(place / "debug/carillon"), **options)
         score.read(results, "integration tests, ThreadSanitizer", status)
+        results = BUILD / "tsan-chaos.xml"
+        results.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "pytest", "Tests/Chaos", f"--junitxml={results}", "-k", "f2 or f6 or f9"]
+        status = step("chaos, ThreadSanitizer", command, CARILLON=str(place / "debug/carillon"), **options)
+        score.read(results, "chaos, ThreadSanitizer", status)
     found = sorted(reports.iterdir())
     for report in found:
         print(f"\n-- {report}\n{report.read_text(errors='replace')[:4000]}", flush=True)
@@ -128,16 +141,21 @@ def races(score: Score) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--all", action="store_true", help="also what takes long")
+    parser.add_argument("--chaos", action="store_true", help="every scenario of the chaos suite, and nothing else")
     arguments = parser.parse_args()
     BUILD.mkdir(exist_ok=True)
     score = Score()
-    lint(score)
+    if not arguments.chaos:
+        lint(score)
     is_built = build(score)
-    unit(score)
+    if not arguments.chaos:
+        unit(score)
     if is_built:
         if arguments.all:
             autobahn()
-        integration(score, arguments.all)
+        if not arguments.chaos:
+            integration(score, arguments.all)
+        chaos(score, arguments.all or arguments.chaos)
         if arguments.all:
             score.add("fuzzing", step("fuzzing", [sys.executable, "scripts/fuzz.py"]) == 0)
             races(score)

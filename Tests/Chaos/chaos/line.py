@@ -3,7 +3,6 @@
 import select
 import socket
 import threading
-import time
 
 
 class Line:
@@ -38,28 +37,18 @@ class Line:
             redis = socket.create_connection(("127.0.0.1", self._port))
         except OSError:
             return node.close()
-        # Bytes that were swallowed are gone: the connection they belong to can never go on.
-        is_broken = False
+        # Bytes that were swallowed are missing in the stream: that direction of the connection can never go on.
+        swallowed: set[socket.socket] = set()
         try:
             while not self._ended:
-                if is_broken:
-                    # As in a black hole, nothing is heard of it any more, not even its end.
-                    time.sleep(0.1)
-                    if node.recv(65_536, socket.MSG_DONTWAIT) == b"":
-                        return
-                    continue
                 for one in select.select([node, redis], [], [], 0.1)[0]:
                     data = one.recv(65_536)
                     if not data:
                         return
-                    if (one is node and self.is_mute) or (one is redis and self.is_blind):
-                        is_broken = True
-                        if one is node:
-                            continue
-                        break
-                    (redis if one is node else node).sendall(data)
-        except BlockingIOError:
-            pass
+                    if self.is_mute if one is node else self.is_blind:
+                        swallowed.add(one)
+                    if one not in swallowed:
+                        (redis if one is node else node).sendall(data)
         except OSError:
             pass
         finally:

@@ -1,0 +1,112 @@
+"""What happens between nodes and Redis (reference: failures F7, F8)."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from chaos.line import Line
+from chaos.stage import Stage
+from rig.redis_server import RedisServer
+from rig.waiting import until
+from rig.wire import Wire, upgrade
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> RedisServer:
+    return RedisServer(tmp_path).start()
+
+
+@pytest.fixture
+def line(server: RedisServer) -> Iterator[Line]:
+    started = Line(server.port)
+    yield started
+    started.stop()
+
+
+def through(server: RedisServer, line: Line) -> list[str]:
+    """The first node goes through the line, the others do not."""
+    return [server.url.replace(f":{server.port}", f":{line.port}"), server.url, server.url]
+
+
+@pytest.mark.seeds
+@pytest.mark.parametrize("direction", ["from Redis", "to Redis", "both"])
+@pytest.mark.parametrize("seconds", [5, pytest.param(1, marks=pytest.mark.long), pytest.param(30, marks=pytest.mark.long)])
+def test_f8_a_black_hole(stage: Callable[..., Stage], server: RedisServer, line: Line, direction: str, seconds: int) -> None:
+    with stage() as scene:
+        scene.start(server, through(server, line))
+        scene.listen()
+        scene.publish(100, publishers=4)
+        scene.flows(500)
+        node = scene.nodes[0]
+        with scene.log.fault(f"black hole {direction}, {seconds} s") as fault:
+            line.is_blind = direction != "to Redis"
+            line.is_mute = direction != "from Redis"
+            if seconds >= 5:
+                until(lambda: node.api.readiness() == 503, "it is not ready", 10)
+                scene.figure("not ready after", f"{scene.log.now() - fault.begun:.2f} s")
+                assert scene.log.now() - fault.begun <= 6
+            time.sleep(max(0.0, fault.begun + seconds - scene.log.now()))
+            line.is_blind = line.is_mute = False
+        healed = scene.acknowledged_on_all()
+        scene.figure("healed after", f"{healed:.2f} s")
+        retried = sum(one.tries > 1 for one in scene.log.publishes)
+        scene.figure("publications tried again", str(retried))
+        scene.figure("slowest publish", f"{max(one.slowest for one in scene.publishers):.2f} s")
+        verdict = scene.verdict()
+        assert verdict.announcements == 0 and scene.crowd.closes == 0
+        assert healed <= 12
+
+
+def test_f8_lost_answers_make_no_duplicates(stage: Callable[..., Stage], server: RedisServer, line: Line) -> None:
+    """Redis hears everything, and the node hears nothing of it: publications are carried out and not acknowledged."""
+    with stage(nodes=3, channels=2) as scene:
+        scene.start(server, through(server, line))
+        scene.listen(4, 4)
+        scene.publish(1000, publishers=24, nodes=scene.nodes[:1])
+        scene.flows(500)
+        for _ in range(4):
+            with scene.log.fault("answers are lost"):
+                line.is_blind = True
+                until(lambda: scene.nodes[0].api.readiness() == 503, "it notices", 10)
+                line.is_blind = False
+            scene.acknowledged_on_all()
+        scene.figure("publications", str(len(scene.log.publishes)))
+        verdict = scene.verdict()
+        assert verdict.announcements == 0
+
+
+@pytest.mark.seeds
+@pytest.mark.parametrize("channels", [2000, pytest.param(20_000, marks=pytest.mark.long)])
+def test_f7_the_link_is_lost_twice_at_once(stage: Callable[..., Stage], channels: int) -> None:
+    """What is wanted and what Redis knows are the same again, however the losses fall; and it costs few commands."""
+    with stage(nodes=1, channels=2, limits={"publish_rate": 0, "channels_per_session": 1000, "subscribe_rate": 0}) as scene:
+        scene.start()
+        scene.listen(4, 2)
+        scene.publish(50)
+        many = []
+        for first in range(0, channels, 200):
+            query = "&".join(f"channel=many:{number}" for number in range(first, first + 200))
+            many.append(Wire(scene.nodes[0].client_port).send(upgrade(f"/raw?{query}")))
+        redis = scene.redis.client()
+        until(lambda: len(redis.pubsub_channels("carillon:c:many:*")) == channels, "all are subscribed", 30)
+        commands = int(redis.info("commandstats")["cmdstat_subscribe"]["calls"])
+        with scene.log.fault("killed twice"):
+            redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+            # Some go while it is away.
+            for wire in many[:2]:
+                wire.socket.close()
+            until(lambda: redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub") > 0, "it is back", 10)
+        wanted = {f"carillon:c:many:{number}".encode() for number in range(400, channels)}
+        began = time.monotonic()
+        until(lambda: set(redis.pubsub_channels("carillon:c:many:*")) == wanted, "what is wanted is what there is", 20)
+        scene.figure("the same again after", f"{time.monotonic() - began:.2f} s")
+        used = int(redis.info("commandstats")["cmdstat_subscribe"]["calls"]) - commands
+        scene.figure("SUBSCRIBE commands", f"{used} for {channels} channels, twice")
+        assert used <= 2 * (channels / 512 + 4)
+        scene.flows(200)
+        for wire in many:
+            wire.socket.close()
+        verdict = scene.verdict()
+        assert verdict.announcements == 0
