@@ -59,6 +59,27 @@ fi
 
 [ "${1:-all}" = build ] && exit 0
 
+# Valkey is tested beside Redis. Debian 12 has it among its backports, later ones among the others; it is unpacked, not
+# installed, so that nothing of the system changes.
+valkey=.build/valkey
+if [ ! -x $valkey/valkey-server ] && command -v apt-get >/dev/null 2>&1; then
+    say "fetching valkey"
+    mkdir -p $valkey/lists/partial $valkey/cache/archives/partial
+    # shellcheck disable=SC1091
+    site=$(apt-get indextargets --format '$(REPO_URI)' 2>/dev/null | grep -v security | sort -u | head -n 1)
+    codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")
+    for suite in "$codename" "$codename-backports"; do
+        printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' "$site" "$suite"
+    done > $valkey/sources.list
+    (
+        cd $valkey
+        set -- -q -o Dir::Etc::sourcelist="$PWD/sources.list" -o Dir::Etc::sourceparts=- \
+            -o Dir::State::lists="$PWD/lists" -o Dir::Cache="$PWD/cache" -o APT::Sandbox::User=root
+        apt-get "$@" update && apt-get "$@" download valkey-tools && dpkg -x valkey-tools_*.deb . \
+            && ln -sf usr/bin/valkey-check-rdb valkey-server
+    ) >$valkey/log 2>&1 || say "valkey could not be had (see $valkey/log); its tests are left out"
+fi
+
 requirements=Tests/Integration/requirements.txt
 if ! cmp -s "$requirements" .venv/requirements.txt; then
     say "making .venv"

@@ -172,6 +172,8 @@ package struct LinkState: Equatable, Sendable {
     package var waiting = 0
     /// Channels this node holds.
     package var channels = 0
+    /// Where Redis is; nil without it.
+    package var server: String?
     /// Members of nodes that died, which this node announced as gone.
     package var presenceReaped: UInt64 = 0
 

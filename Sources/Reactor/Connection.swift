@@ -49,6 +49,8 @@ package final class Connection: ReactorHandler, TurnWork {
         reactor.add(turnWork: self)
     }
 
+    /// It is being connected.
+    package var isTrying: Bool { isConnecting }
     package var outboundBytes: Int { outbound.count - sent }
     package var descriptor: Int32? { stream?.descriptor }
     /// What was agreed on, while an encrypted connection is open.

@@ -28,6 +28,12 @@ package final class RedisBackplane: Backplane, @unchecked Sendable {
     var registry: NodeRegistry
     var commands: RedisConnection!
     var subscriber: RedisConnection!
+    /// With Sentinel: who says where Redis is.
+    var sentinels: SentinelWatch?
+    /// The master the connections are for, and since which failover.
+    var master: SentinelView.Master?
+    /// When it was said last that no sentinel can be asked.
+    private var lastSilence: MonotonicTime?
     /// Which server this is: another one, or the same started anew, begins new epochs.
     var identity: [UInt8]?
     var scripts: [RedisScript: [UInt8]] = [:]
@@ -98,9 +104,48 @@ package final class RedisBackplane: Backplane, @unchecked Sendable {
         isRunning = true
         commands = RedisConnection(role: .commands, owner: self)
         subscriber = RedisConnection(role: .subscriber, owner: self)
+        if let sentinel = configuration.sentinel {
+            sentinels = SentinelWatch(
+                home: home, configuration: sentinel, encryption: encryption, serverName: configuration.serverName,
+                changed: { [weak self] in self?.named($0) },
+                objected: { [weak self] in self?.sentinelsFailed($0) })
+            sentinels?.start()
+        }
         commands.connect()
         subscriber.connect()
         tick()
+    }
+
+    /// Where Redis is, for people.
+    var server: String {
+        guard let sentinel = configuration.sentinel else { return "\(configuration.endpoint)" }
+        guard let master else { return "an unknown place (master '\(sentinel.master)')" }
+        return "\(SentinelConfiguration.Address(host: master.host, port: master.port)) (master '\(sentinel.master)')"
+    }
+
+    /// No sentinel can be asked: as long as the link is up that only means that nobody would notice another master.
+    private func sentinelsFailed(_ reason: String) {
+        guard isRunning else { return }
+        let text = "no sentinel says who the master is: \(reason)"
+        if link.phase != .linked { return failed(text) }
+        let now = MonotonicTime.now()
+        if let lastSilence, now - lastSilence < Self.logInterval { return }
+        lastSilence = now
+        receiver?.happened(.warning, text)
+    }
+
+    /// The sentinels name another master: whoever is connected to the old one leaves it at once, for it may go on as if
+    /// nothing had happened.
+    private func named(_ next: SentinelView.Master) {
+        let old = master
+        master = next
+        guard isRunning else { return }
+        if let old, (old.host, old.port) != (next.host, next.port) {
+            receiver?.happened(.warning, "the sentinels name another master: \(server)")
+        }
+        for connection in [commands!, subscriber!] {
+            connection.follow(next, "the sentinels name another master: \(server)")
+        }
     }
 
     package func stop(completion: @escaping @Sendable () -> Void) {
@@ -121,6 +166,7 @@ package final class RedisBackplane: Backplane, @unchecked Sendable {
         receiver = nil
         // A moment for the farewell to leave the socket; closing it then loses nothing.
         home.schedule(after: .milliseconds(50)) { [weak self] in
+            self?.sentinels?.stop()
             self?.commands.stop()
             self?.subscriber.stop()
             completion()

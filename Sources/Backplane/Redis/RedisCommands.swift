@@ -59,16 +59,16 @@ extension RedisBackplane {
         case (.presence(let reply), _): answered(reply, value)
         case (.identity, _): identified(value)
         case (.authenticated, .error(let text)):
-            commands.fail("Redis at \(configuration.endpoint) refused the password: \(text)")
+            commands.fail("Redis at \(server) refused the password: \(text)")
         case (.selected, .error(let text)):
-            commands.fail("Redis at \(configuration.endpoint) refused database \(configuration.database): \(text)")
+            commands.fail("Redis at \(server) refused database \(configuration.database): \(text)")
         case (.role, .array(let elements)):
             receivedRole(elements)
         case (.role, .error(let text)):
-            commands.fail("Redis at \(configuration.endpoint) is not ready: \(text)")
+            commands.fail("Redis at \(server) is not ready: \(text)")
         case (.beat, .error(let text)), (.lease, .error(let text)):
             // Out of memory, or a script that blocks: the beat will not come back, and that counts.
-            failed("Redis at \(configuration.endpoint) refuses commands: \(text)")
+            failed("Redis at \(server) refuses commands: \(text)")
         default:
             break
         }
@@ -79,7 +79,7 @@ extension RedisBackplane {
 
     /// Says who we are again after a while, on the same connection: connecting anew would not help.
     func greetAgain(_ connection: RedisConnection, _ text: String) {
-        failed("Redis at \(configuration.endpoint) is busy: \(text)")
+        failed("Redis at \(server) is busy: \(text)")
         guard !connection.isWaitingToGreet else { return }
         connection.isWaitingToGreet = true
         let since = connection.connectedAt
@@ -97,7 +97,7 @@ extension RedisBackplane {
         let role = elements.first?.text ?? "nothing"
         guard role == "master" else {
             return commands.fail(
-                "Redis at \(configuration.endpoint) says it is a \(role), and only a master can join nodes")
+                "Redis at \(server) says it is a \(role), and only a master can join nodes")
         }
         guard !isCommandReady else { return }
         isCommandReady = true

@@ -16,6 +16,8 @@ package struct RedisConfiguration: Equatable, Sendable {
     }
 
     package var endpoint: Endpoint
+    /// Who knows where it is; then `endpoint` does not count.
+    package var sentinel: SentinelConfiguration?
     /// Nil without TLS.
     package var tls: TLSClientConfiguration?
     /// Whom the server's certificate has to be for, if not for the host of the endpoint.

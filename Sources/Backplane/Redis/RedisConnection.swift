@@ -25,6 +25,9 @@ final class RedisConnection: ConnectionDelegate {
     private var bytesSinceReply = 0
     /// A reply said that this connection cannot be used.
     private var failure: String?
+    /// Whom the sentinels named when it was made.
+    private(set) var master: SentinelView.Master?
+    private var isWaitingForMaster = false
     private var attempt: UInt64 = 0
 
     init(role: Role, owner: RedisBackplane) {
@@ -41,12 +44,22 @@ final class RedisConnection: ConnectionDelegate {
         attempt += 1
         let current = attempt
         let deadline = owner.configuration.connectTimeout
-        switch owner.configuration.endpoint {
+        var endpoint = owner.configuration.endpoint
+        if owner.sentinels != nil {
+            // Before the first answer there is nowhere to go; the answer brings us there.
+            guard let master = owner.master else { return isWaitingForMaster = true }
+            isWaitingForMaster = false
+            self.master = master
+            endpoint = .tcp(host: master.host, port: master.port)
+        }
+        switch endpoint {
         case .unix(let path):
             connection.connect(to: [.unix(path)], deadline: deadline)
         case .tcp(let host, let port):
             Resolver.resolve(host: host, port: port, on: owner.home) { [weak self] result in
                 guard let self, !self.isStopped, self.attempt == current else { return }
+                // The master may have changed while the name was looked up.
+                guard self.master == self.owner.master else { return self.connect() }
                 switch result {
                 case .success(let addresses):
                     self.connection.connect(
@@ -59,6 +72,14 @@ final class RedisConnection: ConnectionDelegate {
                 }
             }
         }
+    }
+
+    /// The sentinels name this master: the connection is for it, or is made anew.
+    func follow(_ master: SentinelView.Master, _ reason: String) {
+        if isWaitingForMaster { return connect() }
+        // While it waits for the next attempt, that goes to the right place by itself.
+        guard let current = self.master, current != master, connection.isOpen || connection.isTrying else { return }
+        fail(reason)
     }
 
     func stop() {

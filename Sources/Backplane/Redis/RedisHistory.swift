@@ -23,7 +23,10 @@ extension RedisBackplane {
     func identified(_ value: RESPValue) {
         let lines = value.text?.split(whereSeparator: \.isNewline) ?? []
         if let line = lines.first(where: { $0.hasPrefix("run_id:") }) {
-            identity = Array(line.dropFirst(7).utf8)
+            var name = String(line.dropFirst(7))
+            // A server that was replaced and came back is not what it was, though it is the same process.
+            if let epoch = commands.master?.epoch { name += "@\(epoch)" }
+            identity = Array(name.utf8)
         } else {
             object("it does not say its run_id", value)
         }
@@ -42,7 +45,7 @@ extension RedisBackplane {
         var why = what
         if case .error(let text) = value { why += ": \(text)" }
         if historyObjection == nil {
-            receiver?.happened(.error, "no history at Redis at \(configuration.endpoint): \(why)")
+            receiver?.happened(.error, "no history at Redis at \(server): \(why)")
         }
         historyObjection = why
     }

@@ -24,14 +24,16 @@ extension RedisBackplane {
         let now = MonotonicTime.now()
         if isCommandReady { sendBeat() }
         if beatSequence % 2 == 0 || !isCommandReady { ping() }
+        // Somebody may have demoted our master behind our back.
+        if isCommandReady { send(.role) { RESPWriter.command("ROLE", to: $0) } }
         for connection in [commands!, subscriber!] where connection.isOpen && connection.isSilent(now: now) {
             connection.fail(
-                "Redis at \(configuration.endpoint) has not answered for \(Self.silence.components.seconds) s")
+                "Redis at \(server) has not answered for \(Self.silence.components.seconds) s")
         }
         if isDeaf(now) {
             for connection in [commands!, subscriber!] {
                 connection.fail(
-                    "Redis at \(configuration.endpoint) answers, but own beats do not come back: connecting anew")
+                    "Redis at \(server) answers, but own beats do not come back: connecting anew")
             }
         }
         for waiting in buffer.expired(now: now) { refuse(waiting.ticket, .isolated) }
@@ -63,10 +65,7 @@ extension RedisBackplane {
         RESPWriter.command("PING", to: output)
         if subscriber.isOpen { subscriber.write(output.bytes) }
         if commands.isOpen, isCommandReady {
-            // Somebody may have demoted our master behind our back.
-            RESPWriter.command("ROLE", to: output)
             replies.append(.pong)
-            replies.append(.role)
             commands.write(output.bytes)
         }
     }
@@ -94,7 +93,7 @@ extension RedisBackplane {
             goUp()
         } else if !isUp, link.phase == .linked {
             isolate(
-                "own beats do not come back from Redis at \(configuration.endpoint) any more")
+                "own beats do not come back from Redis at \(server) any more")
         }
     }
 
@@ -102,6 +101,7 @@ extension RedisBackplane {
         let wasIsolated = link.phase == .isolated
         let down = wallClock() &- link.since
         link.phase = .linked
+        link.server = server
         link.since = wallClock()
         link.reason = nil
         lastFailure = nil
@@ -112,7 +112,7 @@ extension RedisBackplane {
             .info,
             wasIsolated
                 ? "linked again after \(Double(down / 100) / 10) s: \(resubscribing) channels subscribed again, \(waiting.count) publications sent that had waited"
-                : "linked to Redis at \(configuration.endpoint)")
+                : "linked to Redis at \(server)")
         resubscribing = 0
         receiver?.linkChanged(link)
         for entry in waiting { publishNow(entry.publication, entry.history, entry.ticket) }

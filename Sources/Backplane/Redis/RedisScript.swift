@@ -31,6 +31,9 @@ package enum RedisScript: String, CaseIterable, Sendable {
     /// 4 time to live (ms), 5 that of the hash (ms), 6 pub/sub channel, 7 and 8 the envelope before and after its
     /// position, 9 time to live of the idempotency key (ms), or nothing.
     ///
+    /// The identity is the `run_id` and, with Sentinel, the number of the failover that made it the master (`run@7`). A node
+    /// that has not heard of the last failover does not turn that back: two nodes would begin epochs in turn.
+    ///
     /// Returns whether it had been published before, and the position.
     private static let publishSource = """
         if ARGV[9] ~= '' then
@@ -44,17 +47,23 @@ package enum RedisScript: String, CaseIterable, Sendable {
         end
         local m = redis.call('HMGET', KEYS[1], 'e', 'o', 'r', 'l')
         local epoch, offset, lineage = m[1], tonumber(m[2] or '0'), m[4] or ''
+        local identity = ARGV[1]
+        if m[3] and m[3] ~= identity then
+          local run, failovers = string.match(identity, '^(.*)@(%d+)$')
+          local known, before = string.match(m[3], '^(.*)@(%d+)$')
+          if run and run == known and tonumber(failovers) < tonumber(before) then identity = m[3] end
+        end
         if not epoch then
           epoch = ARGV[2]
           redis.call('DEL', KEYS[2])
-        elseif m[3] ~= ARGV[1] then
+        elseif m[3] ~= identity then
           lineage = string.sub(epoch .. struct.pack('>I8', offset) .. lineage, 1, \(16 * lineage))
           epoch = ARGV[2]
         end
         offset = offset + 1
         local position = epoch .. struct.pack('>I8', offset)
         local payload = ARGV[7] .. position .. ARGV[8]
-        redis.call('HSET', KEYS[1], 'e', epoch, 'o', string.format('%.0f', offset), 'r', ARGV[1], 'l', lineage)
+        redis.call('HSET', KEYS[1], 'e', epoch, 'o', string.format('%.0f', offset), 'r', identity, 'l', lineage)
         redis.call('PEXPIRE', KEYS[1], ARGV[5])
         redis.call('XADD', KEYS[2], 'MAXLEN', ARGV[3], string.format('%.0f-0', offset), 'p', payload)
         redis.call('PEXPIRE', KEYS[2], ARGV[4])

@@ -48,7 +48,7 @@ extension RedisBackplane {
         switch value {
         case .error(let text) where Self.isBusy(text): greetAgain(subscriber, text)
         case .error(let text):
-            subscriber.fail("Redis at \(configuration.endpoint) refused a subscription: \(text)")
+            subscriber.fail("Redis at \(server) refused a subscription: \(text)")
         case .array(let elements) where elements.count == 3:
             guard case .bulk(let bytes?) = elements[1], let kind = elements[0].text else { return }
             if kind == "subscribe" { confirmed(bytes) } else if kind == "unsubscribe" { ended(bytes) }

@@ -28,6 +28,8 @@ package struct NodeSummary: Codable, Equatable, Sendable {
         package var resubscribed: UInt64
         package var waitingPublishes: Int
         package var badMessages: UInt64
+        /// Where Redis is; with Sentinel, who the master was when the link came up.
+        package var server: String?
     }
 
     package var id: String

@@ -49,6 +49,7 @@ package struct Configuration: Equatable, Sendable {
     package var backplane = BackplaneKind.memory
     package var redis = RedisConfiguration(endpoint: .tcp(host: "127.0.0.1", port: 6379))
     package var redisTLS = RedisTLS()
+    package var redisSentinel = SentinelConfiguration()
 
     package var channels: [ChannelRule] = []
 
@@ -153,6 +154,14 @@ package struct Configuration: Equatable, Sendable {
                     "auth.cookie needs client.origins as a list: browsers send cookies from any page, so the pages have to be named"
                 )
             }
+        }
+        if redisSentinel.addresses.isEmpty {
+            if redisSentinel.user != nil || redisSentinel.password != nil {
+                found.append("backplane.redis.sentinel_user and sentinel_password have no effect without sentinels")
+            }
+        } else if case .unix = redis.endpoint {
+            found.append(
+                "backplane.redis.sentinels and a unix:// URL contradict each other: sentinels name TCP addresses")
         }
         if drain.wait + drain.window > drain.timeout {
             found.append("drain.timeout has to be at least drain.wait and drain.window together")

@@ -138,6 +138,20 @@ extension ConfigurationKey {
         .init("backplane.redis.tls.key", "file", default: "none", "Its private key (PEM).") {
             (configuration, text) throws(ValueError) in configuration.redisTLS.key = text
         },
+        .init(
+            "backplane.redis.master", "name", default: "mymaster",
+            "What the sentinels call the master; with backplane.redis.sentinels."
+        ) { (configuration, text) throws(ValueError) in
+            configuration.redisSentinel.master = try Value.name(text)
+        },
+        .init("backplane.redis.sentinel_user", "text", default: "none", "ACL user at the sentinels.") {
+            (configuration, text) throws(ValueError) in configuration.redisSentinel.user = text
+        },
+        .init(
+            "backplane.redis.sentinel_password", "text", default: "none", isSecret: true, "Password at the sentinels."
+        ) {
+            (configuration, text) throws(ValueError) in configuration.redisSentinel.password = text
+        },
         .init("backplane.redis.user", "text", default: "none", "ACL user.") {
             (configuration, text) throws(ValueError) in configuration.redis.user = text
         },
@@ -342,6 +356,10 @@ extension ConfigurationKey {
 
     /// Keys that hold lists.
     package static let lists: [(path: String, summary: String)] = [
+        (
+            "backplane.redis.sentinels",
+            "Sentinels that say where the master is, as HOST:PORT; the host of backplane.redis.url does not count then."
+        ),
         ("client.origins", "Web pages that may connect, as scheme://host[:port]; * is any; default: the same host."),
         ("client.proxy_protocol.trusted", "Addresses and ranges of the balancers, as 10.0.0.0/8 or ::1."),
         (

@@ -1,4 +1,5 @@
 import Authentication
+import Backplane
 import Codec
 import Reactor
 import Yams
@@ -11,6 +12,7 @@ extension ConfigurationReader {
         case "client.origins": readOrigins(node)
         case "client.proxy_protocol.trusted": readRanges(node, path)
         case "auth.keys": readKeys(node)
+        case "backplane.redis.sentinels": readSentinels(node, path)
         case "auth.audiences": configuration.authAudiences = readTexts(node, path)
         default: configuration.authIssuers = readTexts(node, path)
         }
@@ -35,6 +37,27 @@ extension ConfigurationReader {
             } catch {
                 report("'\(path)': \(error)", at: entry.mark)
             }
+        }
+    }
+
+    private mutating func readSentinels(_ node: Node, _ path: String) {
+        for text in readTexts(node, path) {
+            // [::1]:26379 or host:26379; the port may be left out.
+            var host = text
+            var port: UInt16? = 26379
+            if let colon = text.lastIndex(of: ":"), !text.hasSuffix("]") {
+                host = String(text[..<colon])
+                port = UInt16(text[text.index(after: colon)...])
+            }
+            if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
+            guard let port, port > 0, !host.isEmpty, host.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+                report("'\(path)': '\(text)' is not possible here; right would be sentinel-1:26379", at: node.mark)
+                continue
+            }
+            configuration.redisSentinel.addresses.append(.init(host: host, port: port))
+        }
+        if configuration.redisSentinel.addresses.count > SentinelConfiguration.maximum {
+            report("'\(path)' names more than \(SentinelConfiguration.maximum) sentinels", at: node.mark)
         }
     }
 

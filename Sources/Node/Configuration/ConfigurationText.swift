@@ -79,6 +79,8 @@ extension Configuration {
         }
         all.append(("client.origins", origins.text))
         all.append(("client.proxy_protocol.trusted", proxy.trusted.map(\.description).joined(separator: ", ")))
+        all.append(
+            ("backplane.redis.sentinels", redisSentinel.addresses.map(\.description).joined(separator: ", ")))
         all.append(("auth.keys", authKeys.map(\.place).joined(separator: ", ")))
         all.append(("auth.audiences", authAudiences.joined(separator: ", ")))
         all.append(("auth.issuers", authIssuers.joined(separator: ", ")))

@@ -32,10 +32,11 @@ package struct RedisTLS: Equatable, Sendable {
 }
 
 extension Configuration {
-    /// Redis with its TLS, if it has any.
+    /// Redis with its TLS and its sentinels, if it has any.
     package var encryptedRedis: RedisConfiguration {
-        guard redisTLS.isOn else { return redis }
         var encrypted = redis
+        if !redisSentinel.addresses.isEmpty { encrypted.sentinel = redisSentinel }
+        guard redisTLS.isOn else { return encrypted }
         encrypted.serverName = redisTLS.serverName
         var identity: TLSClientConfiguration.Identity?
         if let certificate = redisTLS.certificate, let key = redisTLS.key {

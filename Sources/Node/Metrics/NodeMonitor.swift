@@ -80,6 +80,6 @@ extension NodeSummary.Link {
             kind: kind, phase: state.phase.rawValue, since: state.since, reason: state.reason,
             beatAgeMs: state.lastBeat.map { (MonotonicTime.now() - $0).wholeNanoseconds / 1_000_000 },
             roundTripUs: state.roundTrip, reconnects: state.reconnects, resubscribed: state.resubscribed,
-            waitingPublishes: state.waiting, badMessages: state.badMessages)
+            waitingPublishes: state.waiting, badMessages: state.badMessages, server: state.server)
     }
 }

@@ -13,6 +13,8 @@ from .process import REPOSITORY, Process, free_port
 
 RULES = REPOSITORY / "deploy/redis/carillon.acl"
 PREFIX = "carillon"
+#: Where scripts/install.sh puts it.
+VALKEY = REPOSITORY / ".build/valkey/valkey-server"
 
 
 def user(password: str, prefixes: list[str]) -> str:
@@ -32,13 +34,14 @@ def user(password: str, prefixes: list[str]) -> str:
 class RedisServer(Process):
     """- `password`: of the nodes' user.
     - `prefixes`: what the nodes may be configured to put in front of keys and channels.
+    - `program`: redis-server, or what is to be as good.
     - `arguments`: more options, which override ours.
     - `identity`: a certificate and its key; then it speaks TLS only. `clients`: who has to have signed the clients'."""
 
     def __init__(
         self, directory: Path, port: int | None = None, password: str = "let-carillon-in", *,
         prefixes: list[str] | None = None, identity: tuple[Path, Path] | None = None, clients: Authority | None = None,
-        arguments: list[str] | None = None,
+        arguments: list[str] | None = None, program: str = "redis-server",
     ) -> None:  # fmt: skip
         super().__init__("redis", directory)
         self.port = port or free_port()
@@ -47,6 +50,7 @@ class RedisServer(Process):
         self.identity = identity
         self.clients = clients
         self.arguments = arguments or []
+        self.program = program
 
     @property
     def url(self) -> str:
@@ -57,7 +61,7 @@ class RedisServer(Process):
         rules = self.directory / "users.acl"
         rules.write_text(f"user default on nopass ~* &* +@all\n{user(self.password, self.prefixes)}\n")
         command = [
-            "redis-server", "--bind", "127.0.0.1", "--dir", str(self.directory), "--aclfile", str(rules),
+            self.program, "--bind", "127.0.0.1", "--dir", str(self.directory), "--aclfile", str(rules),
             "--save", "", "--appendonly", "no", "--daemonize", "no", "--port", "0" if self.identity else str(self.port),
         ]  # fmt: skip
         if self.identity:
