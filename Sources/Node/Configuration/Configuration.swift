@@ -75,6 +75,10 @@ package struct Configuration: Equatable, Sendable {
     package var sessionsPerUser = 0
     package var handshakes = 4096
     package var handshakesPerAddress = 0
+    package var connectRate = 5000
+    package var connectBurst = 20_000
+    package var connectRatePerAddress = 0
+    package var connectBurstPerAddress = 100
     package var handshakeTimeout: Duration = .seconds(10)
     package var connectTimeout: Duration = .seconds(10)
     package var messageTimeout: Duration = .seconds(30)
@@ -105,6 +109,8 @@ package struct Configuration: Equatable, Sendable {
         limits.handshakesPerAddress = handshakesPerAddress
         limits.sessionsPerAddress = sessionsPerAddress
         limits.sessionsPerUser = sessionsPerUser
+        limits.connects = RateLimit(perSecond: connectRate, burst: connectBurst)
+        limits.connectsPerAddress = RateLimit(perSecond: connectRatePerAddress, burst: connectBurstPerAddress)
         return limits
     }
 

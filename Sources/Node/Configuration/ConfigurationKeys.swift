@@ -262,6 +262,30 @@ extension ConfigurationKey {
             (configuration, text) throws(ValueError) in
             configuration.handshakesPerAddress = try Value.number(text, 0...16_000_000)
         },
+        .init(
+            "limits.connects_per_second", "number", default: "5000",
+            "Clients that may connect to the node a second; 0 is no limit. More are told to come back later."
+        ) {
+            (configuration, text) throws(ValueError) in
+            configuration.connectRate = try Value.number(text, 0...1_000_000)
+        },
+        .init("limits.connects_burst", "number", default: "20000", "Clients that may connect to the node at once.") {
+            (configuration, text) throws(ValueError) in
+            configuration.connectBurst = try Value.number(text, 1...16_000_000)
+        },
+        .init(
+            "limits.connects_per_address_per_second", "number", default: "0",
+            "The same of one address (IPv6: of one /64); 0 is no limit. Many people may share one address."
+        ) {
+            (configuration, text) throws(ValueError) in
+            configuration.connectRatePerAddress = try Value.number(text, 0...1_000_000)
+        },
+        .init(
+            "limits.connects_per_address_burst", "number", default: "100", "Clients of one address that may at once."
+        ) {
+            (configuration, text) throws(ValueError) in
+            configuration.connectBurstPerAddress = try Value.number(text, 1...1_000_000)
+        },
         .init("limits.handshake_timeout", "duration", default: "10s", "For the whole request of a new client.") {
             (configuration, text) throws(ValueError) in
             configuration.handshakeTimeout = try Value.duration(text, .milliseconds(100)...(.seconds(120)))

@@ -39,6 +39,8 @@ package struct ShardCounters: Sendable {
     package var writeErrors: UInt64 = 0
     package var handshakeLimitHits: UInt64 = 0
     package var addressLimitHits: UInt64 = 0
+    package var connectRateHits: UInt64 = 0
+    package var addressConnectRateHits: UInt64 = 0
     package var publishRateHits: UInt64 = 0
     package var subscribeRateHits: UInt64 = 0
     package var controlRateHits: UInt64 = 0

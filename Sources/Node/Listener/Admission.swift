@@ -14,6 +14,10 @@ package final class Admission: Sendable {
         package var handshakesPerAddress = 0
         /// Sessions of one user on this node; 0 is no limit.
         package var sessionsPerUser = 0
+        /// How fast clients may connect to the node.
+        package var connects = RateLimit.unlimited
+        /// How fast clients of one address may.
+        package var connectsPerAddress = RateLimit.unlimited
 
         package init(sessions: Int) { self.sessions = sessions }
     }
@@ -26,6 +30,7 @@ package final class Admission: Sendable {
     }
 
     package let limits: Limits
+    package let connects: ConnectGate
     private let connections = Atomic<Int>(0)
     private let handshaking = Atomic<Int>(0)
     private let addresses = Mutex<[AddressKey: Count]>([:])
@@ -36,7 +41,10 @@ package final class Admission: Sendable {
         var handshakes = 0
     }
 
-    package init(limits: Limits) { self.limits = limits }
+    package init(limits: Limits) {
+        self.limits = limits
+        connects = ConnectGate(node: limits.connects, address: limits.connectsPerAddress)
+    }
 
     // MARK: Connections
 
@@ -132,7 +140,7 @@ package final class Admission: Sendable {
 
 /// What counts as one address: an IPv4 address, or the first 64 bits of an IPv6 one, which is what a single customer
 /// usually has. An IPv4 address written as IPv6 is the IPv4 one.
-private struct AddressKey: Hashable {
+struct AddressKey: Hashable {
     private let high: UInt64
     private let low: UInt64
 

@@ -173,6 +173,11 @@ extension ShardCounters {
                 "Connections dropped by limits.sessions_per_address or limits.handshakes_per_address.",
                 \.addressLimitHits
             ),
+            ("connect_rate_hits", "Clients refused by limits.connects_per_second.", \.connectRateHits),
+            (
+                "address_connect_rate_hits", "Clients refused by limits.connects_per_address_per_second.",
+                \.addressConnectRateHits
+            ),
             ("publish_rate_hits", "Publications refused or slowed down by limits.publish_rate.", \.publishRateHits),
             ("subscribe_rate_hits", "Subscriptions refused by limits.subscribe_rate.", \.subscribeRateHits),
             ("control_rate_hits", "Sessions ended by limits.control_rate.", \.controlRateHits),

@@ -5,7 +5,8 @@ import Codec
 /// Its end is the end of the connection. `retry` tells browsers to come back after 2 s, and the comment makes
 /// intermediaries that wait for a first byte of the body let the head through.
 enum SSEResponse {
-    static func write(origin: String?, to writer: ByteWriter) {
+    /// - Parameter retry: Milliseconds after which a browser comes back.
+    static func write(origin: String?, retry: Int = 2000, to writer: ByteWriter) {
         writer.append("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache, no-transform\r\n")
         writer.append("X-Accel-Buffering: no\r\nConnection: close\r\n")
         if let origin {
@@ -14,6 +15,8 @@ enum SSEResponse {
             writer.append(text: origin)
             writer.append("\r\nVary: Origin\r\n")
         }
-        writer.append("\r\nretry: 2000\n:\n")
+        writer.append("\r\nretry: ")
+        writer.append(decimal: UInt64(clamping: retry))
+        writer.append("\n:\n")
     }
 }

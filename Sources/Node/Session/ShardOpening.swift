@@ -145,6 +145,7 @@ extension Shard {
                     status: 404, code: "unknown_path",
                     message: "no dialect is spoken at this path; known are /raw, /sse, /connection/websocket, /health"))
         }
+        guard isConnectInTime(head, dialect, slot) else { return }
         guard settings.origins.allows(head) else {
             return refuse(
                 slot, HTTPError(status: 403, code: "origin_not_allowed", message: "this origin is not allowed here"))
@@ -208,7 +209,7 @@ extension Shard {
     }
 
     /// Sends what `writer` holds as the last thing, and closes.
-    private func answer(_ slot: UInt32) {
+    func answer(_ slot: UInt32) {
         session(slot).pointee.phase = .closing
         sendWritten(slot)
         arm(.lingering, slot, after: Self.lingering)

@@ -4,9 +4,9 @@ package struct RateLimit: Equatable, Sendable {
     package let perSecond: Int
     package let burst: Int
     /// Nanoseconds between two when it happens as often as it may all the time.
-    fileprivate let interval: UInt64
+    let interval: UInt64
     /// Nanoseconds that the next may come early.
-    fileprivate let tolerance: UInt64
+    let tolerance: UInt64
 
     package static let unlimited = RateLimit(perSecond: 0, burst: 0)
 
@@ -34,6 +34,12 @@ package struct TokenBucket {
         guard expected <= now &+ limit.tolerance else { return false }
         expected = max(expected, now) &+ limit.interval
         return true
+    }
+
+    /// How many nanoseconds to wait until it may happen; 0 when it may now.
+    package func wait(_ limit: RateLimit, now: UInt64) -> UInt64 {
+        let due = now &+ limit.tolerance
+        return limit.isUnlimited || expected <= due ? 0 : expected &- due
     }
 
     /// Takes one in any case, on credit if need be.
