@@ -3,8 +3,10 @@
 import json
 import os
 import ssl
+import threading
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ RULES = [
     {"match": "old*", "slow": "drop_oldest", "publish": "client"},
     {"match": "kept*", "slow": "drop_oldest", "publish": "client", "history": {"size": 300, "ttl": "1m"}},
     {"match": "new*", "slow": "latest", "publish": "client"},
+    {"match": "busy", "slow": "latest", "presence": {"join_leave": True, "grace": "500ms"}},
+    {"match": "log", "slow": "drop_oldest", "presence": {"join_leave": True, "grace": "500ms"}},
     {"match": "*", "slow": "disconnect", "publish": "client"},
 ]
 LOSSES = {"old": "slow_dropped_publications_total", "new": "slow_replaced_publications_total"}
@@ -208,6 +212,37 @@ def test_other_channels_of_a_session_lose_nothing(start_node: Any) -> None:
     assert counter(node, "slow_disconnects_total") == 0
 
 
+@pytest.mark.parametrize("channel, loss", [("busy", LOSSES["new"]), ("log", LOSSES["old"])])
+def test_who_comes_and_goes_is_not_lost(start_node: Any, channel: str, loss: str) -> None:
+    node = start(start_node)
+    reader = Reader(node, f"?channel={channel}", "centrifuge")
+    count = flood(node, channel, lambda: counter(node, loss) > 0)
+    for _ in range(2):
+        visitor = Reader(node, f"?channel={channel}", "centrifuge")
+        until(lambda: node.api.get(f"/api/v1/channels/{channel}/presence")["clients"] == 2, "it is there")
+        count = flood(node, channel, lambda: True, count)
+        visitor.wire.close()
+        # It may be back soon, so it is listed for a while.
+        until(lambda: node.api.subscribers(channel) == 1, "its connection is gone")
+    numbers: list[int] = []
+    changes: list[str] = []
+    while len(changes) < 5 or not numbers or numbers[-1] != count - 1:
+        push = reader.command()
+        if not push:
+            reader.wire.send(frame(b"{}"))
+            continue
+        for kind in ("join", "leave"):
+            if kind in push["push"]:
+                changes.append(kind)
+        if "pub" in push["push"]:
+            numbers.append(int(push["push"]["pub"]["data"].split()[0]))
+    # Its own, two that came, and two that went when their grace was over.
+    assert changes.count("join") == 3 and changes.count("leave") == 2
+    assert len(numbers) + counter(node, loss) == count and numbers == sorted(set(numbers))
+    assert counter(node, "slow_disconnects_total") == 0
+    reader.wire.close()
+
+
 def test_a_channel_that_disconnects_still_does(start_node: Any) -> None:
     """What may be dropped does not save a session that does not read what may not."""
     node = start(start_node)
@@ -326,6 +361,62 @@ def test_what_all_sessions_may_have_waiting_holds(start_node: Any) -> None:
         reader.wire.close()
     assert received + sum(shares.values()) == 6 * count
     assert counter(node, "slow_disconnects_total") == 0
+
+
+@pytest.mark.parametrize("channel", ["old", "new"])
+def test_a_node_that_is_behind_itself(start_node: Any, channel: str) -> None:
+    """Publications come faster than they can be compressed: some are lost to everybody, and nobody is disconnected."""
+    # Each reactor has a backlog of its own.
+    node = start_node(
+        node={"name": "node", "reactors": 1}, channels=RULES,
+        limits={"message_bytes": "16MiB", "outbound_bytes": "256MiB", "outbound_bytes_node": "1GiB"})
+    wires = [Wire(node.client_port, seconds=30), Wire(node.client_port, seconds=30)]
+    wires[0].send(upgrade(f"/raw?channel={channel}", Sec_WebSocket_Extensions="permessage-deflate"))
+    wires[1].send(f"GET /sse?channel={channel} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    for wire in wires:
+        wire.read_head()
+    seen = [0, 0]
+    lost = [0, 0]
+
+    def read(which: int) -> None:
+        wire = wires[which]
+        wire.socket.settimeout(30)
+        tail = b""
+        try:
+            while True:
+                if which == 0:
+                    if wire.read_frame()[0] != TEXT:
+                        return
+                    seen[0] += 1
+                    continue
+                data = wire.socket.recv(1 << 20)
+                if not data:
+                    return
+                both = tail + data
+                seen[1] += both.count(b"data: x") - tail.count(b"data: x")
+                lost[1] += both.count(b"event: lost\n") - tail.count(b"event: lost\n")
+                tail = both[-11:]
+        except (OSError, EOFError):
+            pass
+
+    threads = [threading.Thread(target=read, args=(which,), daemon=True) for which in (0, 1)]
+    for thread in threads:
+        thread.start()
+    payload = "x" + os.urandom(5 << 20).hex()
+    rounds = 0
+    with ThreadPoolExecutor(6) as pool:
+        while counter(node, "backlog_overruns_total") == 0:
+            list(pool.map(lambda _: node.api.publish(channel, text=payload), range(6)))
+            rounds += 1
+            assert rounds < 20, "the node kept up"
+    count = 6 * rounds
+    gone = {each["dialect"]: each["dropped_publications"] for each in node.api.connections()}
+    assert gone["raw"] == gone["sse"] >= 1 and counter(node, "publications_overrun_total") >= 1
+    until(lambda: seen == [count - gone["raw"], count - gone["sse"]], "everybody got the rest", 30)
+    assert lost[1] == (counter(node, "backlog_overruns_total") if channel == "old" else 0)
+    assert counter(node, "slow_disconnects_total") == 0 and node.api.subscribers(channel) == 2
+    for wire in wires:
+        wire.close()
 
 
 def test_an_unknown_policy(tmp_path: Path) -> None:
