@@ -59,14 +59,15 @@ class Stage:
 
     # -- what there is
 
-    def start(self, redis: Any = None, urls: list[str] | None = None) -> "Stage":
+    def start(self, redis: Any = None, urls: list[str] | None = None, **settings: Any) -> "Stage":
         """Redis and the nodes; `urls`: what each node is told of Redis, when that is not the same for all."""
         self.redis = redis or RedisServer(self.directory)
         if redis is None:
             self.redis.start()
         for index in range(self._count):
-            url = urls[index] if urls else self.redis.url
-            self.nodes.append(Node(f"node-{index + 1}", self.directory, url, **self._settings).launch_node())
+            url = urls[index] if urls else None if settings else self.redis.url
+            self.nodes.append(
+                Node(f"node-{index + 1}", self.directory, url, **self._settings, **settings).launch_node())
         for node in self.nodes:
             node.wait_until_ready()
         for node in self.nodes:

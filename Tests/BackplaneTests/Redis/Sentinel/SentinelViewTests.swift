@@ -49,7 +49,8 @@ import Testing
         let state = bulk("config-epoch", "12")
         for address in [
             bulk("10.0.0.2"), bulk("", "6379"), bulk("10.0.0.2", "0"), bulk("10.0.0.2", "65536"), bulk("a b", "6379"),
-            bulk(String(repeating: "x", count: 256), "6379"), .bulk(nil), .integer(1), .array([.integer(1), .integer(2)]),
+            bulk(String(repeating: "x", count: 256), "6379"), .bulk(nil), .integer(1),
+            .array([.integer(1), .integer(2)]),
         ] {
             #expect(SentinelView.master(address: address, state: state) == nil)
         }
