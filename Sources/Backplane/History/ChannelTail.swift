@@ -132,6 +132,12 @@ package struct ChannelTail {
         return window.since(position, top: top)
     }
 
+    /// Publications up to `top` were read, oldest first: for those who come back.
+    package mutating func remember(_ older: [Publication]) {
+        guard let top, state == .following else { return }
+        window.prepend(older, top: top)
+    }
+
     /// The publication at `top`, if it is at hand.
     package var newest: Publication? {
         guard let top, state == .following else { return nil }

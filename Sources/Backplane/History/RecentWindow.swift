@@ -41,6 +41,27 @@ package struct RecentWindow {
         bytes = 0
     }
 
+    /// Older ones, in the order of their positions, read from history: what of them lies right before the window, up to its
+    /// size.
+    ///
+    /// - Parameter top: Where the channel is now; the window ends there, or is empty.
+    package mutating func prepend(_ older: [Publication], top: Position) {
+        let before = count > 0 ? publications[start].position?.offset ?? 0 : top.offset + 1
+        var kept = older.filter { ($0.position?.offset ?? .max) < before }
+        guard var expected = kept.last?.position?.offset, expected + 1 == before else { return }
+        if count == 0, kept.last?.position != top { return }
+        // Only what follows one another, counted from the end.
+        var first = kept.count
+        while first > 0, kept[first - 1].position?.offset == expected {
+            first -= 1
+            expected &-= 1
+        }
+        kept.removeFirst(first)
+        let newer = publications[start...]
+        removeAll()
+        for publication in kept + newer { append(publication) }
+    }
+
     package var last: Publication? { publications.last }
 
     /// What came after a position; nil if that is not all here.

@@ -40,6 +40,8 @@ package enum Placement: Sendable {
 package struct HistoryCounters: Sendable {
     /// Reads of the backplane.
     package var reads: UInt64 = 0
+    /// Questions to the backplane where a channel ends.
+    package var checks: UInt64 = 0
     /// Holes found before anybody noticed them.
     package var gaps: UInt64 = 0
     /// Publications that were read again and delivered in their place.
@@ -71,6 +73,10 @@ final class ChannelKeeper {
     /// Those whose past is being read, by where it begins: one read for all of them.
     var recovering: [Position: [PlaceRequest]] = [:]
     var isReading = false
+    /// Those who come back while what came lately is being read, for all of them at once; nil when it is not being read.
+    var returning: [PlaceRequest]?
+    /// Before this it is not read again.
+    var nextFill: MonotonicTime?
     /// Those who want the newest publication while it is being read.
     var greeting: [PlaceRequest] = []
 
@@ -165,7 +171,7 @@ extension Exchange {
             guard let interest = interests[name], let keeper = interest.history, interest.isHeld,
                 let top = keeper.tail.top, !keeper.tail.isReading
             else { continue }
-            historyCounters.reads += 1
+            historyCounters.checks += 1
             let query = HistoryQuery(channel: keeper.name, settings: keeper.settings, since: top, limit: 0)
             backplane.read(query) { [weak self, weak interest] result in
                 guard let self, let interest, case .success(let page) = result, keeper.tail.top == top,
@@ -252,6 +258,7 @@ extension Exchange {
         if let missed = keeper.recent(since: from, now: home.now) {
             return answer(keeper, request, .at(top: top, missed: missed, isRecovered: true))
         }
+        if fill(interest, keeper, request) { return }
         // Everybody who comes from the same place waits for one read.
         if keeper.recovering[from] != nil {
             keeper.recovering[from]?.append(request)
@@ -268,6 +275,37 @@ extension Exchange {
             self.recover(interest, keeper, from, requests, result)
         }
     }
+
+    /// After a start nothing is at hand, and then everybody may come at once, each from another place: what came lately is
+    /// read once, for all of them.
+    ///
+    /// - Returns: Whether the request waits for that.
+    private func fill(_ interest: Interest, _ keeper: ChannelKeeper, _ request: PlaceRequest) -> Bool {
+        if keeper.returning != nil {
+            keeper.returning?.append(request)
+            return true
+        }
+        guard (keeper.nextFill ?? home.now) <= home.now else { return false }
+        keeper.nextFill = home.now + Self.fillInterval
+        keeper.returning = [request]
+        historyCounters.reads += 1
+        let query = HistoryQuery(
+            channel: keeper.name, settings: keeper.settings, limit: min(keeper.settings.size, pageSize),
+            isReverse: true)
+        backplane.read(query) { [weak self, weak interest] result in
+            let requests = keeper.returning ?? []
+            keeper.returning = nil
+            guard let self else { return }
+            guard let interest, case .success(let page) = result else {
+                return self.refuse(requests, keeper, .isolated)
+            }
+            keeper.tail.remember(page.publications.reversed())
+            for request in requests { self.place(interest, keeper, request) }
+        }
+        return true
+    }
+
+    private static var fillInterval: Duration { .seconds(5) }
 
     // MARK: The newest
 

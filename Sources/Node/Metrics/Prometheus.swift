@@ -79,6 +79,8 @@ struct Prometheus {
 
     private mutating func write(_ history: HistoryCounters) {
         counter("history_reads_total", "Reads of history at the backplane.", Double(history.reads))
+        counter(
+            "history_checks_total", "Questions to the backplane where a channel ends.", Double(history.checks))
         counter("history_gaps_total", "Holes in a channel that were noticed.", Double(history.gaps))
         counter("history_healed_total", "Publications read again and delivered in their place.", Double(history.healed))
         gauge(

@@ -213,4 +213,21 @@ extension ChannelTail.Healed {
         #expect(window.count == 1)
         #expect(Self.since(window, 4, top: 7) == nil)
     }
+
+    @Test func whatWasReadGoesBeforeTheWindow() {
+        var tail = Self.following(10)
+        let at = Position(epoch: 1, offset: 6)
+        check(tail.recent(since: at) == nil)
+        // Not up to the end, or with a hole at the end: nothing to count on.
+        tail.remember((1...9).map { numbered($0) })
+        check(tail.recent(since: at) == nil)
+        tail.remember([numbered(3), numbered(4)] + (6...10).map { numbered($0) })
+        check(tail.recent(since: at)?.compactMap { $0.position?.offset } == [7, 8, 9, 10])
+        check(tail.recent(since: Position(epoch: 1, offset: 4)) == nil)
+        check(tail.arrived(numbered(11)) == .deliver)
+        // What is there already is not taken twice.
+        tail.remember((2...11).map { numbered($0) })
+        check(tail.recent(since: Position(epoch: 1, offset: 1))?.count == 10)
+        check(tail.recent(since: Position(epoch: 2, offset: 6)) == nil)
+    }
 }
