@@ -108,7 +108,8 @@ def across_nodes(bench: Bench) -> list[Row]:
     rate = Row("two_nodes_rate", "the same with 64 outstanding, publications per second", "≥ 1.5 × Bun's", unit="/s")
     publish = Row("publish_rate", "publications per second through Redis from one node",
                   "≥ 0.7 × `redis-benchmark -P 64 PUBLISH`", unit="/s")
-    rows = [added, p50, rate, publish]
+    history = Row("publish_history", "the same with history (100 publications kept), over plain ones", "no budget", unit="/s")
+    rows = [added, p50, rate, publish, history]
     if "redis" not in bench.subjects:
         for row in rows:
             row.note = "redis-server is missing"
@@ -140,7 +141,7 @@ def across_nodes(bench: Bench) -> list[Row]:
                     # A run in which nothing arrived is a problem, which is told, and not a figure.
                     if metrics and metrics.get(metric):
                         row.rounds.setdefault(subject.key, []).append(metrics[metric])
-            measure_publishing(bench, publish, port, seconds, what)
+            measure_publishing(bench, publish, history, port, seconds, what)
     finish_across(rows, singles, bare)
     return rows
 
@@ -155,7 +156,7 @@ def bare_round_trip(bench: Bench, port: int, seconds: float, what: str) -> dict 
         bench.client.progress.step(what)
 
 
-def measure_publishing(bench: Bench, row: Row, port: int, seconds: float, what: str) -> None:
+def measure_publishing(bench: Bench, row: Row, history: Row, port: int, seconds: float, what: str) -> None:
     requests = bench.redis_benchmark(port, 64)
     if requests:
         row.rounds.setdefault("redis", []).append(requests)
@@ -170,6 +171,12 @@ def measure_publishing(bench: Bench, row: Row, port: int, seconds: float, what: 
                     "publish", servers, f"{what}, publishing", urls=[url], seconds=seconds, window=64, publishers=50)
                 row.rounds.setdefault("carillon", []).append(metrics["publications_per_second"])
                 bench.samples.append({"scenario": "publish", "subject": "carillon", "what": what, **metrics})
+                kept = bench.client.run(
+                    "publish", servers, f"{what}, publishing with history", urls=[url], seconds=seconds, window=64,
+                    publishers=50, channel="bench-history")
+                history.rounds.setdefault("plain", []).append(metrics["publications_per_second"])
+                history.rounds.setdefault("carillon", []).append(kept["publications_per_second"])
+                bench.samples.append({"scenario": "publish with history", "subject": "carillon", "what": what, **kept})
         except (Failed, NotStarted) as error:
             bench.client.notes.append(str(error))
             bench.client.progress.note(f"! {error}")
@@ -177,7 +184,7 @@ def measure_publishing(bench: Bench, row: Row, port: int, seconds: float, what: 
 
 
 def finish_across(rows: list[Row], singles: list[float], bare: list[float]) -> None:
-    added, p50, rate, publish = rows
+    added, p50, rate, publish, history = rows
     for row in rows:
         row.figures = {key: median(values) for key, values in row.rounds.items()}
     double = p50.rounds.get("carillon", [])
@@ -191,6 +198,9 @@ def finish_across(rows: list[Row], singles: list[float], bare: list[float]) -> N
     decide(p50, ratio(p50, "bun"), 1.0, True, "{:.2f} × Bun's")
     decide(rate, ratio(rate, "bun"), 1.5, False, "{:.2f} × Bun's")
     decide(publish, ratio(publish, "redis"), 0.7, False, "{:.2f} ×")
+    cost = ratio(history, "plain")
+    if cost is not None:
+        history.value, history.measured = cost, f"{cost:.2f} ×"
 
 
 def broadcast(bench: Bench) -> list[Row]:

@@ -96,6 +96,7 @@ class Carillon(Subject):
                 "drain: { wait: 0s, window: 0s }\n"
                 "log: { level: warning }\n"
                 "channels:\n"
+                "  - { match: 'bench-history*', publish: client, history: { size: 100, ttl: 10m } }\n"
                 "  - { match: 'bench*', subscribe: anyone, publish: client }\n")
             environment = {}
             if count_allocations:

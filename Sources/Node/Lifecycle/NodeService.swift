@@ -36,7 +36,12 @@ package struct DrainService: Service {
     package init(node: RunningNode) { self.node = node }
 
     package func run() async throws {
-        try? await gracefulShutdown()
+        do {
+            try await gracefulShutdown()
+        } catch {
+            // Something failed, and everything ends at once: there is nothing to be drained through.
+            return
+        }
         let node = node
         // Whoever asks twice does not want to wait.
         let again = Task {
