@@ -215,7 +215,7 @@ extension ChannelTail.Healed {
     }
 
     @Test func whatWasReadGoesBeforeTheWindow() {
-        var tail = Self.following(10)
+        var tail = ChannelTailTests.following(10)
         let at = Position(epoch: 1, offset: 6)
         check(tail.recent(since: at) == nil)
         // Not up to the end, or with a hole at the end: nothing to count on.

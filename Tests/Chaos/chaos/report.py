@@ -77,14 +77,14 @@ class Report:
         return head + "".join(self._parts) + "</svg>\n"
 
     def _bars(self, y: float, name: str, colour: str, times: list[float]) -> None:
-        """How many a second, as bars that are as high as the most of them."""
+        """How many a second, as bars; their heights are square roots, so that a few are seen beside very many."""
         width = self.end / BARS
         counts = Counter(min(BARS - 1, int(at / width)) for at in times)
         most = max(counts.values(), default=0)
         self._text(20, y + 34, name, INK, 12)
         self._text(20, y + 48, f"at most {most / width:.0f} a second" if times else "none", MUTED, 10)
         for bar, count in counts.items():
-            height = 44 * count / most
+            height = 44 * (count / most) ** 0.5
             self._box(self._x(bar * width), y + 46 - height, (WIDTH - LEFT - RIGHT) / BARS - 0.6, height, colour)
         self._box(LEFT, y + 46, WIDTH - LEFT - RIGHT, 0.6, MUTED, 0.5)
 
