@@ -80,6 +80,7 @@ def test_f9_a_node_is_killed_behind_a_balancer(stage: Callable[..., Stage], clie
         assert read <= 2 * 2 * len(scene.channels)
 
 
+@pytest.mark.long
 def test_f14_a_node_sleeps(stage: Callable[..., Stage]) -> None:
     """As a virtual machine that is paused: when it goes on it has to see first what it missed."""
     with stage() as scene:

@@ -75,6 +75,7 @@ def test_a_master_that_dies_is_replaced_and_clients_stay(nodes: list[Node], sent
         client.close()
 
 
+@pytest.mark.long
 def test_a_failover_on_purpose_loses_nothing(nodes: list[Node], sentinels: Sentinels) -> None:
     client = CentrifugeWire(nodes[1])
     client.subscribe("news")
