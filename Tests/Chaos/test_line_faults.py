@@ -1,5 +1,8 @@
 """What happens between nodes and Redis (reference: failures F7, F8)."""
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -75,6 +78,40 @@ def test_f8_lost_answers_make_no_duplicates(stage: Callable[..., Stage], server:
         scene.figure("publications", str(len(scene.log.publishes)))
         verdict = scene.verdict()
         assert verdict.announcements == 0
+
+
+#: Set in a network of our own, in which all of the rig runs again.
+SHAPED = "CHAOS_SHAPED"
+
+
+@pytest.mark.long
+def test_f8_a_slow_line() -> None:
+    """Everything, clients included, over a line of 8 Mbit/s; in a network namespace, so that nothing else is slowed down."""
+    if os.geteuid() != 0:
+        pytest.skip("a network namespace takes root")
+    shape = "ip link set lo up mtu 1500 && tc qdisc add dev lo root tbf rate 8mbit burst 32kb latency 400ms"
+    again = f"exec {sys.executable} -m pytest {__file__} -q -s -k shaped_line"
+    done = subprocess.run(
+        ["unshare", "-n", "sh", "-c", f"{shape} && {again}"], env={**os.environ, SHAPED: "1"}, capture_output=True, text=True,
+        timeout=200, check=False)  # fmt: skip
+    print(done.stdout[-2000:])
+    assert done.returncode == 0, done.stderr[-1000:]
+    assert "1 passed" in done.stdout
+
+
+@pytest.mark.skipif(SHAPED not in os.environ, reason="runs inside test_f8_a_slow_line")
+def test_f8_on_a_shaped_line(stage: Callable[..., Stage], server: RedisServer) -> None:
+    with stage() as scene:
+        scene.start(server)
+        scene.listen(6, 4)
+        scene.publish(60)
+        scene.flows(300)
+        with scene.log.fault("more than the line takes"):
+            # 64 KiB to each of ten subscribers is most of a second.
+            for _ in range(6):
+                scene.nodes[0].api.publish("chaos:elsewhere", text="x" * 60_000)
+            scene.flows(600, 60)
+        scene.verdict()
 
 
 @pytest.mark.seeds

@@ -12,6 +12,7 @@ import pytest
 
 from chaos.clients import CentrifugeClient
 from chaos.stage import Stage, bounded
+from rig.balancers import HAProxy, Nginx
 from rig.centrifuge_wire import CentrifugeWire
 from rig.waiting import until
 from rig.wire import Wire, upgrade
@@ -51,11 +52,12 @@ def test_f1_nothing_happens(stage: Callable[..., Stage], seconds: int) -> None:
         assert all(abs(one) <= 5 for one in grown)
 
 
+@pytest.mark.parametrize("kind", [HAProxy, pytest.param(Nginx, marks=pytest.mark.long)])
 @pytest.mark.parametrize("clients", [100, pytest.param(1500, marks=pytest.mark.long)])
-def test_f9_a_node_is_killed_behind_a_balancer(stage: Callable[..., Stage], clients: int) -> None:
+def test_f9_a_node_is_killed_behind_a_balancer(stage: Callable[..., Stage], clients: int, kind: type[HAProxy] | type[Nginx]) -> None:
     with stage(channels=4, **INTRODUCED) as scene:
         scene.start()
-        balancer = scene.balance()
+        balancer = scene.balance(kind)
         for number in range(clients):
             client = scene.crowd.add(CentrifugeClient, balancer.client, [scene.channels[number % 4]], f"client-{number}")
             client.backoff = (0.2, 2.0)
@@ -63,13 +65,13 @@ def test_f9_a_node_is_killed_behind_a_balancer(stage: Callable[..., Stage], clie
         scene.publish(40, nodes=scene.nodes[1:])
         scene.flows(5 * clients)
         lost = len(scene.nodes[0].api.connections(1000, node=scene.nodes[0].id))
-        reads = scene.metric("history_reads_total")
+        reads = scene.metric("history_reads_total", scene.nodes[1:])
         with scene.log.fault("a node is killed") as fault:
             scene.nodes[0].kill()
             until(lambda: scene.crowd.closes >= lost, "its clients notice", 10)
             until(lambda: scene.crowd.subscribed == clients, "all are back", 30)
         back = scene.log.now() - fault.begun
-        read = scene.metric("history_reads_total") - reads
+        read = scene.metric("history_reads_total", scene.nodes[1:]) - reads
         scene.flows(3 * clients)
         scene.figure("clients of the node", str(lost))
         scene.figure("all back after", f"{back:.2f} s")
@@ -78,6 +80,30 @@ def test_f9_a_node_is_killed_behind_a_balancer(stage: Callable[..., Stage], clie
         assert verdict.announcements == 0, "everybody was recovered"
         assert verdict.recoveries >= lost and back <= 15
         assert read <= 2 * 2 * len(scene.channels)
+
+
+@pytest.mark.long
+def test_f9_the_balancer_is_reloaded(stage: Callable[..., Stage]) -> None:
+    """Those who are connected stay with the old process, and those who come are let in by the new one."""
+    with stage(channels=2, **INTRODUCED) as scene:
+        scene.start()
+        old = scene.balance()
+        for number in range(60):
+            scene.crowd.add(CentrifugeClient, old.client, scene.channels, f"client-{number}")
+        until(lambda: scene.crowd.subscribed == 120, "all are subscribed", 30)
+        scene.publish(60)
+        scene.flows(1000)
+        with scene.log.fault("HAProxy is reloaded"):
+            new = HAProxy(scene.directory / "new", [node.client for node in scene.nodes])
+            new.port, new.takes_over = old.port, old.pid
+            scene.balancer = new.start()
+            for number in range(60, 80):
+                scene.crowd.add(CentrifugeClient, new.client, scene.channels, f"client-{number}")
+            until(lambda: scene.crowd.subscribed == 160, "who comes now is let in", 20)
+        scene.flows(1000)
+        verdict = scene.verdict()
+        assert scene.crowd.closes == 0 and verdict.announcements == 0
+        old.kill()
 
 
 @pytest.mark.long

@@ -12,14 +12,14 @@ from chaos.tamper import Tamper
 
 @pytest.mark.parametrize(("fault", "invariant"), [("drop", "I1"), ("duplicate", "I2"), ("swap", "I1"), ("reuse", "I4"), ("nothing", None)])
 def test_planted_faults_are_found(stage: Callable[..., Stage], fault: str, invariant: str | None) -> None:
-    """Somebody between a node and some of its clients lies about one publication in fifty."""
+    """Somebody between a node and some of its clients lies about one publication in twenty-five."""
     with stage(nodes=1, channels=2) as scene:
         scene.start()
-        liar = Tamper(scene.nodes[0].client, fault, every=50 if invariant else 1_000_000_000)
+        liar = Tamper(scene.nodes[0].client, fault, every=25 if invariant else 1_000_000_000)
         scene.listen(3, 2)
         scene.listen(3, 0, address=liar.address)
         scene.publish(150)
-        scene.flows(1500)
+        scene.flows(800)
         verdict = scene.verdict(clean=invariant is None)
         liar.stop()
         if invariant is None:

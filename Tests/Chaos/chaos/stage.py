@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from rig.balancers import HAProxy
+from rig.balancers import HAProxy, Nginx
 from rig.node import Node
 from rig.redis_server import RedisServer
 from rig.waiting import until
@@ -32,7 +32,7 @@ class Stage:
         self.channels = [f"chaos:{number}" for number in range(channels)]
         self.redis: Any = None
         self.nodes: list[Node] = []
-        self.balancer: HAProxy | None = None
+        self.balancer: Any = None
         self.publishers: list[Publisher] = []
         self.crowd = Crowd(self.log, seed)
         #: Figures that were measured, to be told and drawn.
@@ -74,8 +74,8 @@ class Stage:
             until(lambda node=node: len(node.api.node_names()) == self._count, "the nodes know each other", 20)
         return self
 
-    def balance(self) -> HAProxy:
-        self.balancer = HAProxy(self.directory, [node.client for node in self.nodes]).start()
+    def balance(self, kind: type[HAProxy] | type[Nginx] = HAProxy) -> Any:
+        self.balancer = kind(self.directory, [node.client for node in self.nodes]).start()
         return self.balancer
 
     def publish(self, rate: float = 100, *, publishers: int = 2, nodes: list[Node] | None = None, **options: Any) -> None:
@@ -122,10 +122,10 @@ class Stage:
         until(seen, "fresh publications everywhere", 40)
         return self.log.now() - began
 
-    def metric(self, name: str) -> float:
-        """Over all nodes that run."""
+    def metric(self, name: str, nodes: list[Node] | None = None) -> float:
+        """Over all nodes that run, or some of them."""
         total = 0.0
-        for node in self.nodes:
+        for node in nodes or self.nodes:
             if node.is_running:
                 lines = [line for line in node.api.metrics().splitlines() if line.split("{")[0].split(" ")[0] == f"carillon_{name}"]
                 total += sum(float(line.split()[-1]) for line in lines)

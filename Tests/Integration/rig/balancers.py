@@ -29,6 +29,8 @@ class HAProxy(Balancer):
         """`secure`: the nodes' ports for TLS, if they have them."""
         super().__init__("haproxy", directory, nodes)
         self.statistics_port = free_port()
+        #: The process whose connections to come this one is to take; those that it has it keeps.
+        self.takes_over: int | None = None
         self._secure_nodes = secure or []
         self._secure_port = free_port() if secure else None
 
@@ -47,7 +49,8 @@ class HAProxy(Balancer):
             environment["CARILLON_BIND_TLS"] = f"127.0.0.1:{self._secure_port}"
             environment |= {f"CARILLON_NODE_{index}_TLS": address for index, address in enumerate(self._secure_nodes, 1)}
         # -db: in the foreground, so that the process we know is the one that serves.
-        self.launch(["haproxy", "-db", *(part for file in files for part in ("-f", str(file)))], environment)
+        handover = ["-sf", str(self.takes_over)] if self.takes_over else []
+        self.launch(["haproxy", "-db", *(part for file in files for part in ("-f", str(file))), *handover], environment)
         self.wait_until(lambda: self.healthy() == ready, f"finds {ready} nodes ready", 30)
         return self
 
