@@ -34,7 +34,7 @@ def through(server: RedisServer, line: Line) -> list[str]:
 
 
 @pytest.mark.seeds
-@pytest.mark.parametrize("direction", ["from Redis", pytest.param("to Redis", marks=pytest.mark.long), "both"])
+@pytest.mark.parametrize("direction", ["from Redis", pytest.param("to Redis", marks=pytest.mark.long), pytest.param("both", marks=pytest.mark.long)])
 @pytest.mark.parametrize("seconds", [5, pytest.param(1, marks=pytest.mark.long), pytest.param(30, marks=pytest.mark.long)])
 def test_f8_a_black_hole(stage: Callable[..., Stage], server: RedisServer, line: Line, direction: str, seconds: int) -> None:
     with stage() as scene:

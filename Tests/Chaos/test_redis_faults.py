@@ -134,7 +134,7 @@ def test_f6_a_node_that_reads_too_slowly_loses_its_subscription(stage: Callable[
         scene.verdict()
 
 
-@pytest.mark.parametrize("kind", [pytest.param("a script that blocks", marks=pytest.mark.long), "CLIENT PAUSE", "maxmemory"])
+@pytest.mark.parametrize("kind", [pytest.param("a script that blocks", marks=pytest.mark.long), pytest.param("CLIENT PAUSE", marks=pytest.mark.long), "maxmemory"])
 def test_f10_redis_is_busy_or_full(stage: Callable[..., Stage], kind: str) -> None:
     with stage() as scene:
         scene.start()

@@ -76,7 +76,7 @@ def test_f12_clocks_are_wrong_and_jump(stage: Callable[..., Stage], tmp_path: Pa
 
 
 @pytest.mark.skipif(not all(one.exists() for one in FIU), reason="libfiu is not installed here")
-@pytest.mark.parametrize("calls", ["posix/io/net", "posix/io/rw"])
+@pytest.mark.parametrize("calls", ["posix/io/net", pytest.param("posix/io/rw", marks=pytest.mark.long)])
 def test_f16_calls_fail_at_random(stage: Callable[..., Stage], tmp_path: Path, calls: str) -> None:
     """One in five hundred calls of one node fails: connections may go, the node may not, and nothing is lost in silence."""
     with stage() as scene:
