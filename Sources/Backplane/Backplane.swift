@@ -48,8 +48,6 @@ package protocol Backplane: AnyObject, Sendable {
     func leave(_ session: SessionID, _ channel: ChannelName, isFinal: Bool)
     /// Who is present, on all nodes; `completion` is called once, on the home reactor.
     func presence(_ query: PresenceQuery, completion: @escaping (Result<PresencePage, PublishRefusal>) -> Void)
-    /// Sessions of this node that are present, in all channels.
-    var presentHere: Int { get }
 
     /// This node wants what is published on a channel; answered by `held`, once.
     func hold(_ channel: ChannelName)

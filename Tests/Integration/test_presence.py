@@ -252,6 +252,7 @@ def test_redis_forgets_everything_and_nobody_notices(nodes: list[Node], redis_se
     until(nodes[0].api.is_ready, "linked again", 20)
     nodes[1].resume()
     until(lambda: watcher.changes[2:] == [("leave", "ann")], "ann left", 20)
+    until(nodes[2].api.is_ready, "the third node is linked again", 20)
     assert users(nodes[2], "room") == ["watcher"]
     watcher.close()
     ann.close()

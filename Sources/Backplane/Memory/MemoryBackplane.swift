@@ -82,8 +82,6 @@ package final class MemoryBackplane: Backplane, @unchecked Sendable {
 
     // MARK: Presence
 
-    package var presentHere: Int { here.count }
-
     package func enter(_ member: PresenceMember, _ channel: ChannelName, _ settings: PresenceSettings) {
         let before = here.page(PresenceQuery(channel: channel, view: .count, limit: 0)).users
         guard here.entered(member, channel, settings), settings.announces else { return }

@@ -191,7 +191,7 @@ extension RedisBackplane {
 
     private static func word(_ bytes: ArraySlice<UInt8>) -> UInt64 { bytes.reduce(0) { $0 << 8 | UInt64($1) } }
 
-    private static func bytes(_ word: UInt64) -> [UInt8] {
+    static func bytes(_ word: UInt64) -> [UInt8] {
         (0..<8).map { UInt8(truncatingIfNeeded: word >> (56 - 8 * $0)) }
     }
 }

@@ -50,8 +50,6 @@ package enum PresenceReply {
 }
 
 extension RedisBackplane {
-    package var presentHere: Int { presence.here.count }
-
     package func enter(_ member: PresenceMember, _ channel: ChannelName, _ settings: PresenceSettings) {
         presence.longestGrace = max(presence.longestGrace, settings.grace)
         guard presence.here.entered(member, channel, settings), link.phase == .linked else { return }
@@ -135,32 +133,25 @@ extension RedisBackplane {
             if presence.isTellingAnew { presence.awaited = max(0, presence.awaited - 1) }
             return
         }
-        var announcement: [UInt8] = []
-        if entry.settings.announces {
-            envelope.removeAll()
-            EnvelopeCodec.writeChangeHead(.join, origin: node, to: envelope)
-            announcement = Array(envelope.bytes) + entry.member.packed
-        }
+        let packed = entry.member.packed
+        let head = announcement(.join, isWanted: entry.settings.announces)
         run(
             .enter, .entered(place.channel, place.session), keys: memberKeys(place.channel),
             [
-                entry.member.packed, entry.member.key, nodeBytes, nodeText, place.channel.bytes,
-                names.channel(place.channel), announcement, Array((entry.isTold ? "0" : "1").utf8),
+                packed, entry.member.key, nodeBytes, nodeText, place.channel.bytes,
+                names.channel(place.channel), head.isEmpty ? [] : head + packed, Array((entry.isTold ? "0" : "1").utf8),
             ])
     }
 
     private func send(_ departure: LocalPresence.Departure) {
-        var announcement: [UInt8] = []
-        if departure.settings.announces, departure.isLast {
-            envelope.removeAll()
-            EnvelopeCodec.writeChangeHead(.leave, origin: node, to: envelope)
-            announcement = Array(envelope.bytes) + departure.member.packed
-        }
+        let packed = departure.member.packed
+        let head = announcement(.leave, isWanted: departure.settings.announces && departure.isLast)
         run(
             .leave, .left(departure), keys: memberKeys(departure.channel),
             [
-                departure.member.packed, departure.isLast ? departure.member.key : [], nodeBytes, nodeText,
-                departure.channel.bytes, names.channel(departure.channel), announcement,
+                packed, departure.isLast ? departure.member.key : [], nodeBytes, nodeText,
+                departure.channel.bytes, names.channel(departure.channel),
+                head.isEmpty ? [] : head + packed,
             ])
     }
 
@@ -173,9 +164,14 @@ extension RedisBackplane {
     }
 
     private var nodeText: [UInt8] { Array("\(node)".utf8) }
-    private var nodeBytes: [UInt8] { Self.nodeBytes(node) }
-    private static func nodeBytes(_ node: NodeID) -> [UInt8] {
-        (0..<8).map { UInt8(truncatingIfNeeded: node.value >> (56 - 8 * $0)) }
+    private var nodeBytes: [UInt8] { Self.bytes(node.value) }
+
+    /// What goes in front of a packed member to announce it; nothing where that is not wanted.
+    private func announcement(_ change: PresenceChange, isWanted: Bool) -> [UInt8] {
+        guard isWanted else { return [] }
+        envelope.removeAll()
+        EnvelopeCodec.writeChangeHead(change, origin: node, to: envelope)
+        return Array(envelope.bytes)
     }
 
     private func run(_ script: RedisScript, _ reply: PresenceReply, keys: [[UInt8]], _ arguments: [[UInt8]]) {
@@ -255,12 +251,7 @@ extension RedisBackplane {
 
     private func reap(_ dead: NodeID, _ bytes: [UInt8]) {
         let channel = ChannelName(trusted: bytes)
-        var head: [UInt8] = []
-        if receiver?.announcesPresence(in: channel) ?? false {
-            envelope.removeAll()
-            EnvelopeCodec.writeChangeHead(.leave, origin: node, to: envelope)
-            head = Array(envelope.bytes)
-        }
+        let head = announcement(.leave, isWanted: receiver?.announcesPresence(in: channel) ?? false)
         presence.reaping += 1
         run(
             .reap, .reaped,
@@ -269,7 +260,7 @@ extension RedisBackplane {
                 names.presence("pc", Array("\(dead)".utf8)),
             ],
             [
-                Self.nodeBytes(dead), bytes, names.channel(channel), head,
+                Self.bytes(dead.value), bytes, names.channel(channel), head,
                 Array("\(RedisPresence.reapedMembers)".utf8),
             ])
     }

@@ -73,12 +73,12 @@ package enum EnvelopeCodec {
             if let key = extras.idempotencyKey { writeField(.idempotencyKey, key, to: writer) }
             if let event = extras.event { writeField(.event, event, to: writer) }
             if !extras.except.isEmpty {
-                writeFieldHead(.except, extras.except.count * sessionBytes, to: writer)
-                for session in extras.except { write(session, to: writer) }
+                writeFieldHead(.except, extras.except.count * SessionID.byteCount, to: writer)
+                for session in extras.except { writer.append(bytesOf: session) }
             }
             if let publisher = extras.publisher {
-                writeFieldHead(.publisher, sessionBytes, to: writer)
-                write(publisher, to: writer)
+                writeFieldHead(.publisher, SessionID.byteCount, to: writer)
+                writer.append(bytesOf: publisher)
             }
         }
         writer.append(Tag.end.rawValue)
@@ -98,7 +98,7 @@ package enum EnvelopeCodec {
         var bytes = headBytes + 5 + publication.channel.bytes.count + 21 + 1 + publication.payload.count
         if let extras = publication.extras {
             bytes += 5 + (extras.idempotencyKey?.count ?? 0) + 5 + (extras.event?.count ?? 0)
-            bytes += 5 + extras.except.count * sessionBytes + 5 + sessionBytes
+            bytes += 5 + extras.except.count * SessionID.byteCount + 5 + SessionID.byteCount
         }
         return bytes
     }
@@ -118,23 +118,6 @@ package enum EnvelopeCodec {
         let packed = UnsafeRawBufferPointer(rebasing: bytes[headBytes...])
         guard let member = PresenceMember(packed: packed) else { throw .badField(0) }
         return Publication(change, of: member, in: channel, origin: head.origin)
-    }
-
-    private static let sessionBytes = 32
-
-    private static func write(_ session: SessionID, to writer: ByteWriter) {
-        writer.append(bigEndian: session.node.value)
-        writer.append(bigEndian: session.locator)
-        writer.append(bigEndian: session.secret.high)
-        writer.append(bigEndian: session.secret.low)
-    }
-
-    private static func readSession(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> SessionID {
-        func word(_ index: Int) -> UInt64 {
-            UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: offset + index * 8, as: UInt64.self))
-        }
-        return SessionID(
-            node: NodeID(word(0)), locator: word(1), secret: .init(high: word(2), low: word(3)))
     }
 
     @inline(__always)
@@ -184,11 +167,11 @@ package enum EnvelopeCodec {
                 guard UTF8Validator.isValid(field) else { throw .badField(tag) }
                 event = Array(field)
             case .except:
-                guard length % sessionBytes == 0 else { throw .badField(tag) }
-                except = stride(from: 0, to: length, by: sessionBytes).map { readSession(field, at: $0) }
+                guard length % SessionID.byteCount == 0 else { throw .badField(tag) }
+                except = stride(from: 0, to: length, by: SessionID.byteCount).map { SessionID(bytes: field, at: $0) }
             case .publisher:
-                guard length == sessionBytes else { throw .badField(tag) }
-                publisher = readSession(field, at: 0)
+                guard length == SessionID.byteCount else { throw .badField(tag) }
+                publisher = SessionID(bytes: field)
             case .end, nil: break
             }
         }

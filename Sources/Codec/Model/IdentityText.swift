@@ -1,4 +1,4 @@
-/// Ids as text, without a string in between.
+/// Ids as text, without a string in between, and as bytes.
 extension ByteWriter {
     /// 16 lower-case hexadecimal digits.
     func append(hex value: UInt64) {
@@ -16,5 +16,28 @@ extension ByteWriter {
         append(UInt8(ascii: "-"))
         append(hex: session.secret.high)
         append(hex: session.secret.low)
+    }
+}
+
+// MARK: - As bytes
+
+extension SessionID {
+    static let byteCount = 32
+
+    /// Node, locator and secret, big-endian; there have to be so many bytes.
+    init(bytes: UnsafeRawBufferPointer, at offset: Int = 0) {
+        func word(_ index: Int) -> UInt64 {
+            UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: offset + index * 8, as: UInt64.self))
+        }
+        self.init(node: NodeID(word(0)), locator: word(1), secret: .init(high: word(2), low: word(3)))
+    }
+}
+
+extension ByteWriter {
+    func append(bytesOf session: SessionID) {
+        append(bigEndian: session.node.value)
+        append(bigEndian: session.locator)
+        append(bigEndian: session.secret.high)
+        append(bigEndian: session.secret.low)
     }
 }

@@ -16,10 +16,7 @@ package struct PresenceMember: Hashable, Sendable {
     /// What several sessions of one user have in common: `u` and the user, or `s` and the session where there is none.
     package var key: [UInt8] {
         if let user { return [UInt8(ascii: "u")] + user }
-        let writer = ByteWriter(capacity: 33)
-        writer.append(UInt8(ascii: "s"))
-        write(session, to: writer)
-        return Array(writer.bytes)
+        return [UInt8(ascii: "s")] + Self.start(of: session)
     }
 
     /// The user a key is about, if it is about one.
@@ -29,20 +26,17 @@ package struct PresenceMember: Hashable, Sendable {
 
     /// The session a key is about, if it is about one.
     package static func session(ofKey key: [UInt8]) -> SessionID? {
-        guard key.first == UInt8(ascii: "s"), key.count == sessionBytes + 1 else { return nil }
-        return (Array(key.dropFirst()) + [0, 0]).withUnsafeBytes { PresenceMember(packed: $0)?.session }
+        guard key.first == UInt8(ascii: "s"), key.count == SessionID.byteCount + 1 else { return nil }
+        return key.withUnsafeBytes { SessionID(bytes: $0, at: 1) }
     }
 
     // MARK: As bytes
-
-    /// Of the session, in front.
-    package static let sessionBytes = 32
 
     /// Session (node, locator and secret: 32 bytes, big-endian) · length of the user (2) · user · JSON. So members sort by
     /// node, and by their place there.
     package var packed: [UInt8] {
         let writer = ByteWriter(capacity: 34 + (user?.count ?? 0) + (info?.count ?? 0))
-        write(session, to: writer)
+        writer.append(bytesOf: session)
         writer.append(bigEndian: UInt16(user?.count ?? 0))
         if let user { writer.append(user) }
         if let info { writer.append(info) }
@@ -51,33 +45,22 @@ package struct PresenceMember: Hashable, Sendable {
 
     /// - Returns: Nil for bytes that are no member; they came from Redis, so from anybody.
     package init?(packed bytes: UnsafeRawBufferPointer) {
-        guard bytes.count >= Self.sessionBytes + 2 else { return nil }
-        func word(_ index: Int) -> UInt64 {
-            UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self))
-        }
-        let length = Int(UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: Self.sessionBytes, as: UInt16.self)))
-        let start = Self.sessionBytes + 2
+        guard bytes.count >= SessionID.byteCount + 2 else { return nil }
+        let length = Int(UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: SessionID.byteCount, as: UInt16.self)))
+        let start = SessionID.byteCount + 2
         guard length <= bytes.count - start else { return nil }
         let user = UnsafeRawBufferPointer(rebasing: bytes[start..<(start + length)])
         let info = UnsafeRawBufferPointer(rebasing: bytes[(start + length)...])
         guard UTF8Validator.isValid(user), info.isEmpty || JSONScanner.isValid(info) else { return nil }
         self.init(
-            session: SessionID(node: NodeID(word(0)), locator: word(1), secret: .init(high: word(2), low: word(3))),
-            user: Array(user), info: info.isEmpty ? nil : Array(info))
+            session: SessionID(bytes: bytes), user: Array(user), info: info.isEmpty ? nil : Array(info))
     }
 
     /// The bytes in front of every member of that session.
     package static func start(of session: SessionID) -> [UInt8] {
-        let writer = ByteWriter(capacity: sessionBytes)
-        PresenceMember(session: session, user: nil, info: nil).write(session, to: writer)
+        let writer = ByteWriter(capacity: SessionID.byteCount)
+        writer.append(bytesOf: session)
         return Array(writer.bytes)
-    }
-
-    private func write(_ session: SessionID, to writer: ByteWriter) {
-        writer.append(bigEndian: session.node.value)
-        writer.append(bigEndian: session.locator)
-        writer.append(bigEndian: session.secret.high)
-        writer.append(bigEndian: session.secret.low)
     }
 }
 

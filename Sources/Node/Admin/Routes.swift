@@ -140,7 +140,7 @@ struct Routes {
 
     private func presence(_ encoded: String, _ query: Query) async throws -> Response {
         let channel = try Self.channel(encoded)
-        guard node.configuration.channels.first(where: { $0.match.matches(channel.bytes) })?.presence != nil else {
+        guard ChannelRules(node.configuration.channels).rule(for: channel).presence != nil else {
             throw APIError(
                 status: .notFound, code: "no_presence",
                 message: "it is not known who is in '\(channel)': its rule would have to have presence: true")
