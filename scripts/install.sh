@@ -27,7 +27,8 @@ build="libhiredis-dev:/usr/include/hiredis/hiredis.h libssl-dev:/usr/include/ope
     zlib1g-dev:/usr/include/zlib.h pkg-config:pkg-config"
 run="redis-server:redis-server haproxy:haproxy nginx:nginx
     libnginx-mod-stream:/usr/lib/nginx/modules/ngx_stream_module.so
-    openssl:openssl chromium:chromium python3-venv:/usr/share/doc/python3-venv curl:curl fiu-utils:fiu-run"
+    openssl:openssl chromium:chromium python3-venv:/usr/share/doc/python3-venv curl:curl fiu-utils:fiu-run
+    nftables:nft iproute2:tc"
 [ "${1:-all}" = build ] && wanted=$build || wanted="$build $run"
 
 missing=""

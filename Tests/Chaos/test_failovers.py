@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from chaos.clients import CentrifugeClient, StreamClient
+from chaos.clocks import Clocks
+from chaos.line import Line
 from chaos.stage import Stage
 from rig.sentinels import DOWN_AFTER, NAME, Sentinels
 from rig.waiting import until
@@ -102,3 +105,94 @@ def test_f5_a_stale_master_comes_back(stage: Callable[..., Stage], sentinels: Se
         scene.figure("subscriptions told of a loss", str(told(scene)))
         scene.verdict()
         assert scene.crowd.closes == 0
+
+
+@pytest.mark.seeds
+def test_f5_a_node_is_cut_off_with_the_old_master(stage: Callable[..., Stage], sentinels: Sentinels) -> None:
+    """Split brain: one node and the old master on one side, everybody else on the other, and both sides publish. Whatever the
+    smaller side acknowledged is lost in the end, and those of the larger one, who never saw it, are told too."""
+    lines = [Line(sentinel.port) for sentinel in sentinels.sentinels]
+    behind = {**sentinels.settings["redis"], "sentinels": [f"127.0.0.1:{line.port}" for line in lines]}
+    with stage() as scene:
+        rest = {"backplane": sentinels.settings}
+        scene.start(sentinels, each=[{"backplane": {"kind": "redis", "redis": behind}}, rest, rest])
+        # On the smaller side nobody listens to the last channel: only its publisher knows what was acknowledged there.
+        for index in range(12):
+            node = index % 3
+            channels = scene.channels if node else scene.channels[:-1]
+            scene.crowd.add(CentrifugeClient, scene.nodes[node].client, channels, f"centrifuge-{index}")
+        for index in range(6):
+            channel = scene.channels[-1 if index % 3 else 0]
+            scene.crowd.add(StreamClient, scene.nodes[index % 3].client, [channel], f"stream-{index}")
+        wanted = sum(len(client.channels) for client in scene.crowd.clients)
+        until(lambda: scene.crowd.subscribed == wanted, "all are subscribed", 20)
+        scene.publish(40, publishers=1, nodes=scene.nodes[:1])
+        scene.publish(80, nodes=scene.nodes[1:])
+        scene.flows(800)
+        old = sentinels.master
+        with scene.log.fault("split brain") as fault:
+            for line in lines:
+                line.is_blind = line.is_mute = True
+            # Nodes have a user of their own; replicas and sentinels come as the default one, which is shut out.
+            inside = old.client()
+            inside.execute_command("ACL", "SETUSER", "default", "off")
+            inside.execute_command("CLIENT", "KILL", "USER", "default")
+            until(lambda: sentinels.master is not old, "another master", 20)
+            until(lambda: on_each_side(scene), "both sides publish", 20)
+            assert all(node.api.is_ready() for node in scene.nodes), "both sides think they are well"
+            inside.execute_command("ACL", "SETUSER", "default", "on")
+            for line in lines:
+                line.is_blind = line.is_mute = False
+        lost = sum(one.begun > fault.begun and one.outcome == "ok" and one.publisher == scene.publishers[0].name for one in scene.log.publishes)
+        until(lambda: told(scene) == wanted, "all subscriptions are told", 20)
+        last = max(event.at for event in scene.log.events if event.kind == "announced")
+        until(lambda: old.client().role()[0] in (b"slave", "slave"), "the old master is a replica", 30)
+        scene.figure("acknowledged on the smaller side, and lost", str(lost))
+        scene.figure("all told after the end of the split", f"{last - fault.ended:.2f} s")
+        scene.figure("losses announced from node to node", f"{scene.metric('history_losses_announced_total'):.0f}")
+        scene.flows(400)
+        scene.verdict()
+        assert scene.crowd.closes == 0 and lost > 10
+    for line in lines:
+        line.stop()
+
+
+def on_each_side(scene: Stage) -> bool:
+    """Whether a second of publications was acknowledged under two epochs at once."""
+    late = [one for one in scene.log.publishes if one.outcome == "ok" and one.begun > scene.log.now() - 1.0]
+    epochs = {(one.publisher == scene.publishers[0].name, one.epoch) for one in late if one.channel == scene.channels[-1]}
+    sides = [{epoch for is_small, epoch in epochs if is_small == side} for side in (True, False)]
+    return all(len(side) == 1 for side in sides) and sides[0] != sides[1]
+
+
+@pytest.mark.long
+def test_f12_clocks_of_sentinels_jump(stage: Callable[..., Stage], tmp_path: Path) -> None:
+    """A sentinel whose clock jumps does nothing for 30 s (TILT); while the others agree, that harms nobody."""
+    clocks = Clocks(tmp_path)
+    sentinels = Sentinels(tmp_path)
+    for number in range(3):
+        clocks.set(f"sentinel-{number}", 0)
+    sentinels.environment = lambda number: clocks.environment(f"sentinel-{number}")
+    sentinels.start()
+    with stage() as scene:
+        begin(scene, sentinels)
+        with scene.log.fault("the clocks of all sentinels jump by an hour"):
+            for number in range(3):
+                clocks.set(f"sentinel-{number}", 3600)
+            until(lambda: tilted(sentinels) == 3, "all do nothing", 10)
+            scene.flows(400)
+            until(lambda: tilted(sentinels) == 0, "all watch again", 60)
+        assert told(scene) == 0, "nobody noticed"
+        with scene.log.fault("one of them jumps back, and the master is killed") as fault:
+            clocks.set("sentinel-0", 0)
+            until(lambda: tilted(sentinels) == 1, "one does nothing", 10)
+            sentinels.master.kill()
+            scene.acknowledged_on_all()
+        scene.figure("deliveries everywhere again after", f"{scene.log.now() - fault.begun:.2f} s")
+        scene.flows(400)
+        scene.verdict()
+        assert scene.crowd.closes == 0
+
+
+def tilted(sentinels: Sentinels) -> int:
+    return sum(int(one.client().info("sentinel")["sentinel_tilt"]) for one in sentinels.sentinels)

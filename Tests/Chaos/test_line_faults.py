@@ -35,9 +35,19 @@ def through(server: RedisServer, line: Line) -> list[str]:
 
 @pytest.mark.seeds
 @pytest.mark.parametrize("direction", ["from Redis", pytest.param("to Redis", marks=pytest.mark.long), pytest.param("both", marks=pytest.mark.long)])
-@pytest.mark.parametrize("seconds", [5, pytest.param(1, marks=pytest.mark.long), pytest.param(30, marks=pytest.mark.long)])
+@pytest.mark.parametrize("seconds", [5, pytest.param(1, marks=pytest.mark.long)])
 def test_f8_a_black_hole(stage: Callable[..., Stage], server: RedisServer, line: Line, direction: str, seconds: int) -> None:
-    with stage() as scene:
+    black_hole(stage(), server, line, direction, seconds)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("direction", ["from Redis", "to Redis", "both"])
+def test_f8_a_black_hole_for_long(stage: Callable[..., Stage], server: RedisServer, line: Line, direction: str) -> None:
+    black_hole(stage(), server, line, direction, 30)
+
+
+def black_hole(scene: Stage, server: RedisServer, line: Line, direction: str, seconds: int) -> None:
+    with scene:
         scene.start(server, through(server, line))
         scene.listen()
         scene.publish(100, publishers=4)
@@ -81,26 +91,30 @@ def test_f8_lost_answers_make_no_duplicates(stage: Callable[..., Stage], server:
 
 
 #: Set in a network of our own, in which all of the rig runs again.
-SHAPED = "CHAOS_SHAPED"
+OWN_NETWORK = "CHAOS_OWN_NETWORK"
+inside = pytest.mark.skipif(OWN_NETWORK not in os.environ, reason="runs in a network namespace of its own")
 
 
-@pytest.mark.long
-def test_f8_a_slow_line() -> None:
-    """Everything, clients included, over a line of 8 Mbit/s; in a network namespace, so that nothing else is slowed down."""
+def in_a_network_where(prepared: str, test: str) -> None:
+    """Runs a test of this file again, in a network namespace where something was done to the line; clients and all."""
     if os.geteuid() != 0:
         pytest.skip("a network namespace takes root")
-    shape = "ip link set lo up mtu 1500 && tc qdisc add dev lo root tbf rate 8mbit burst 32kb latency 400ms"
-    again = f"exec {sys.executable} -m pytest {__file__} -q -s -k shaped_line"
+    again = f"exec {sys.executable} -m pytest {__file__} -q -s -k {test}"
     done = subprocess.run(
-        ["unshare", "-n", "sh", "-c", f"{shape} && {again}"], env={**os.environ, SHAPED: "1"}, capture_output=True, text=True,
-        timeout=200, check=False)  # fmt: skip
+        ["unshare", "-n", "sh", "-ec", f"ip link set lo up mtu 1500; {prepared}; {again}"],
+        env={**os.environ, OWN_NETWORK: "1"}, capture_output=True, text=True, timeout=200, check=False)  # fmt: skip
     print(done.stdout[-2000:])
     assert done.returncode == 0, done.stderr[-1000:]
     assert "1 passed" in done.stdout
 
 
-@pytest.mark.skipif(SHAPED not in os.environ, reason="runs inside test_f8_a_slow_line")
-def test_f8_on_a_shaped_line(stage: Callable[..., Stage], server: RedisServer) -> None:
+@pytest.mark.long
+def test_f8_a_slow_line() -> None:
+    in_a_network_where("tc qdisc add dev lo root tbf rate 8mbit burst 32kb latency 400ms", "on_a_slow_line")
+
+
+@inside
+def test_f8_on_a_slow_line(stage: Callable[..., Stage], server: RedisServer) -> None:
     with stage() as scene:
         scene.start(server)
         scene.listen(6, 4)
@@ -112,6 +126,37 @@ def test_f8_on_a_shaped_line(stage: Callable[..., Stage], server: RedisServer) -
                 scene.nodes[0].api.publish("chaos:elsewhere", text="x" * 60_000)
             scene.flows(600, 60)
         scene.verdict()
+
+
+#: Where a rule will drop packets.
+LOSSY = "nft add table inet loss; nft 'add chain inet loss in { type filter hook input priority 0; }'"
+
+
+@pytest.mark.long
+def test_f8_packets_are_lost() -> None:
+    in_a_network_where(LOSSY, "on_a_lossy_line")
+
+
+@inside
+def test_f8_on_a_lossy_line(stage: Callable[..., Stage], server: RedisServer) -> None:
+    with stage() as scene:
+        scene.start(server)
+        scene.listen(6, 4)
+        scene.publish(100, publishers=6)
+        scene.flows(300)
+        with scene.log.fault("one packet in twenty is lost"):
+            subprocess.run(["nft", "add", "rule", *"inet loss in numgen random mod 20 < 1 counter drop".split()], check=True, timeout=10)
+            scene.flows(4000, 120)
+            lost = subprocess.run(["nft", "list", "chain", "inet", "loss", "in"], capture_output=True, text=True, timeout=10, check=True)
+            subprocess.run(["nft", "flush", "chain", "inet", "loss", "in"], check=True, timeout=10)
+        packets = int(lost.stdout.split("packets ")[1].split()[0])
+        assert packets > 100, "packets were lost"
+        scene.figure("packets lost", str(packets))
+        scene.figure("connections of clients lost", str(scene.crowd.closes))
+        scene.figure("connections to Redis lost", f"{scene.metric('link_reconnects_total'):.0f}")
+        scene.figure("99 of 100 delivered within", f"{scene.slowest(scene.delays()):.2f} s")
+        verdict = scene.verdict()
+        assert verdict.announcements == 0, "it takes longer, and nothing is lost"
 
 
 @pytest.mark.seeds

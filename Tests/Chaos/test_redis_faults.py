@@ -10,6 +10,7 @@ import pytest
 import redis as redis_library
 
 from chaos.stage import Stage, bounded
+from rig.node import Node
 from rig.redis_server import RedisServer
 from rig.waiting import until
 
@@ -43,6 +44,51 @@ def test_f2_redis_is_killed_and_forgets(stage: Callable[..., Stage], outage: int
         scene.verdict()
         assert scene.crowd.closes == 0, "nobody loses the connection"
         assert back <= 3.0 and last - fault.ended <= 5.0
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("how", ["with another password", "full of clients"])
+def test_f2_redis_comes_back_and_lets_nobody_in(stage: Callable[..., Stage], how: str) -> None:
+    """Five seconds in which Redis is there and of no use: nobody hangs, operators are told why, and then all is well."""
+    with stage() as scene:
+        scene.start()
+        scene.listen()
+        scene.publish(100)
+        scene.flows(800)
+        reconnects = scene.metric("link_reconnects_total")
+        right = scene.redis.password
+        with scene.log.fault(f"Redis comes back {how}"):
+            scene.redis.kill()
+            scene.redis.password = "another" if how == "with another password" else right
+            scene.redis.start()
+            inside = scene.redis.client()
+            if how == "full of clients":
+                inside.config_set("maxclients", 1)
+                for kind in ("normal", "pubsub"):
+                    inside.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
+            wanted = "WRONGPASS" if how == "with another password" else "max number of clients"
+            until(lambda: any(wanted in reason(node) for node in scene.nodes), "an operator is told why", 10)
+            began = time.monotonic()
+            assert scene.nodes[0].api.post_publication({"channel": "elsewhere", "data": {}}).status_code == 503
+            refused = time.monotonic() - began
+            time.sleep(max(0.0, began + 5 - time.monotonic()))
+            inside.execute_command("ACL", "SETUSER", "carillon", f">{right}")
+            inside.config_set("maxclients", 10_000)
+        back = scene.acknowledged_on_all()
+        more = scene.metric("link_reconnects_total") - reconnects
+        scene.figure("deliveries everywhere after Redis is back", f"{back:.2f} s")
+        scene.figure("a publication was refused after", f"{refused:.2f} s")
+        scene.figure("connections to Redis lost meanwhile", f"{more:.0f} on three nodes")
+        until(lambda: announced(scene) >= len(scene.crowd.clients), "everybody was told", 10)
+        scene.verdict()
+        assert scene.crowd.closes == 0 and back <= 5.0
+        # It waits for 5 s (`publish_wait`), for then the link may be back.
+        assert refused <= 7.0
+
+
+def reason(node: Node) -> str:
+    """Why a node is not linked, as its admin page has it."""
+    return str(node.api.get(f"/api/v1/nodes/{node.name}")["summary"]["link"].get("reason", ""))
 
 
 @pytest.mark.seeds

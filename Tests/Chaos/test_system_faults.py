@@ -8,32 +8,15 @@ from pathlib import Path
 import jwt
 import pytest
 
+from chaos.clocks import Clocks
 from chaos.stage import Stage
 from rig.centrifuge_wire import CentrifugeWire
 from rig.node import Node
 from rig.redis_server import RedisServer
 from rig.waiting import until
 
-SHIM = Path(__file__).parent / "chaos/clock.c"
 FIU = [Path("/usr/lib/fiu/fiu_run_preload.so"), Path("/usr/lib/fiu/fiu_posix_preload.so")]
 SECRET = "s" * 40
-
-
-class Clocks:
-    """Nodes whose wall clocks are wrong by what files say, so that they can jump."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.library = directory / "clock.so"
-        subprocess.run(["clang", "-shared", "-fPIC", "-O1", "-o", str(self.library), str(SHIM)], check=True, timeout=60)
-
-    def set(self, node: Node, seconds: int) -> None:
-        # In one piece: half a number would be another one.
-        (self.directory / "next.clock").write_text(f"{seconds}\n")
-        (self.directory / "next.clock").rename(self.directory / f"{node.name}.clock")
-
-    def environment(self, name: str) -> dict[str, str]:
-        return {"LD_PRELOAD": str(self.library), "CLOCK_FILE": str(self.directory / f"{name}.clock")}
 
 
 def test_f12_clocks_are_wrong_and_jump(stage: Callable[..., Stage], tmp_path: Path) -> None:
@@ -44,7 +27,7 @@ def test_f12_clocks_are_wrong_and_jump(stage: Callable[..., Stage], tmp_path: Pa
         settings = {"channels": [rule], "auth": {"keys": [{"secret": SECRET}], "leeway": "30s"}, "limits": {"publish_rate": 0}}
         for number, offset in enumerate((0, 3600, -3600), 1):
             node = Node(f"node-{number}", tmp_path, scene.redis.url, **settings)
-            clocks.set(node, offset)
+            clocks.set(node.name, offset)
             scene.nodes.append(node.launch_node(**clocks.environment(node.name)))
         for node in scene.nodes:
             node.wait_until_ready()
@@ -58,8 +41,8 @@ def test_f12_clocks_are_wrong_and_jump(stage: Callable[..., Stage], tmp_path: Pa
         scene.flows(500)
         with scene.log.fault("clocks jump by 10 s"):
             for jump in (3610, 3590, 3610):
-                clocks.set(scene.nodes[1], jump)
-                clocks.set(scene.nodes[2], -jump)
+                clocks.set(scene.nodes[1].name, jump)
+                clocks.set(scene.nodes[2].name, -jump)
                 scene.flows(500)
         # Presence goes by leases, which Redis keeps and each node measures by the clock that only goes forward.
         counts = [node.api.get("/api/v1/channels/chaos:0/presence", view="count") for node in scene.nodes]

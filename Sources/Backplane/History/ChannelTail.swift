@@ -23,6 +23,9 @@ package struct ChannelTail {
         package var isLost = false
         /// What was held back could not all be kept: history has to be read again.
         package var readsAgain = false
+        /// The last position delivered here, when history went on without it: others may not have got that far, and have to
+        /// be told.
+        package var disowned: Position?
     }
 
     private enum State {
@@ -41,6 +44,10 @@ package struct ChannelTail {
     private var heldBack: [Publication] = []
     private var heldBytes = 0
     private var hasOverflowed = false
+    /// The epochs before that of `top`.
+    private var past = PastEpochs()
+    /// What others lost, to be compared when history was read.
+    private var claims: [Position] = []
 
     /// Publications, and their bytes, that wait for a read at the most.
     package static let heldPublications = 1024
@@ -80,6 +87,32 @@ package struct ChannelTail {
         return true
     }
 
+    /// Another node says that publications up to a position are lost, which were delivered or acknowledged there.
+    ///
+    /// - Returns: Whether that concerns those who listen here, and whether a read has to begin to find out.
+    package mutating func heard(lossUpTo position: Position) -> (isLost: Bool, reads: Bool) {
+        // Nobody counts on anything yet.
+        guard let top else { return (false, false) }
+        guard state == .following, position.epoch != top.epoch else {
+            // What was delivered here is looked up as well: this node may be the last to notice that history went on without.
+            if !isKnown(position), claims.count < PastEpochs.maximum { claims.append(position) }
+            return (false, doubted())
+        }
+        return (isLoss(position), false)
+    }
+
+    private func isKnown(_ position: Position) -> Bool {
+        if let top, top.epoch == position.epoch, top.offset >= position.offset { return true }
+        return past.covers(position)
+    }
+
+    /// Whether that is a loss subscribers were not told of; now they are.
+    private mutating func isLoss(_ position: Position) -> Bool {
+        guard !isKnown(position) else { return false }
+        past.ended(at: position)
+        return true
+    }
+
     /// History was read from `top` on, or only its end when there was no top.
     package mutating func read(_ page: HistoryPage) -> Healed {
         var healed = Healed()
@@ -93,11 +126,13 @@ package struct ChannelTail {
                     healed.publications.append(publication)
                 }
                 // The end may have another epoch without a publication of it.
-                if let last = self.top, last.offset == page.top.offset { self.top = page.top }
+                if let last = self.top, last.offset == page.top.offset { move(to: page.top) }
                 // More than one page is missing.
                 if let last = self.top, last.offset < page.top.offset { healed.readsAgain = true }
             } else {
                 healed.isLost = page.top != top
+                if page.isFork { healed.disowned = top }
+                past.ended(at: top)
                 startAnew(at: page.top)
             }
         } else {
@@ -111,6 +146,8 @@ package struct ChannelTail {
             return healed
         }
         state = .following
+        for claim in claims where isLoss(claim) { healed.isLost = true }
+        claims = []
         let waiting = heldBack
         dropHeldBack()
         for (index, publication) in waiting.enumerated() {
@@ -144,8 +181,13 @@ package struct ChannelTail {
         return window.last.flatMap { $0.position == top ? $0 : nil }
     }
 
-    private mutating func append(_ publication: Publication, _ position: Position) {
+    private mutating func move(to position: Position) {
+        if let top, top.epoch != position.epoch { past.ended(at: top) }
         top = position
+    }
+
+    private mutating func append(_ publication: Publication, _ position: Position) {
+        move(to: position)
         window.append(publication)
     }
 

@@ -80,6 +80,9 @@ package final class MemoryBackplane: Backplane, @unchecked Sendable {
         completion(.success(history.page(query, now: home.now, epoch: random.next())))
     }
 
+    /// There is nobody else.
+    package func announceLoss(upTo position: Position, in channel: ChannelName) {}
+
     // MARK: Presence
 
     package func enter(_ member: PresenceMember, _ channel: ChannelName, _ settings: PresenceSettings) {

@@ -39,6 +39,10 @@ package final class RedisBackplane: Backplane, @unchecked Sendable {
     var scripts: [RedisScript: [UInt8]] = [:]
     /// Why there is no history, if there is none.
     var historyObjection: String?
+    /// What publishers were told, in case another server knows nothing of it.
+    var acknowledged = AcknowledgedPositions()
+    /// The server that acknowledged it.
+    var acknowledger: [UInt8]?
     let tail = ByteWriter(capacity: 64 * 1024)
     var presence = RedisPresence()
     let envelope = ByteWriter(capacity: 64 * 1024)

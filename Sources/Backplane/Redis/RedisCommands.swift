@@ -145,7 +145,6 @@ extension RedisBackplane {
     func sendBeat() {
         guard isCommandReady, let receiver else { return }
         let summary = receiver.summary()
-        registry.update(summary: summary, now: home.now)
         beatSequence += 1
         if beatsSent.count > 60 { beatsSent = [:] }
         beatsSent[beatSequence] = .now()

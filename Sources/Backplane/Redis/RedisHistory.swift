@@ -93,7 +93,9 @@ extension RedisBackplane {
         case .array(let elements) where elements.count == 2:
             guard case .bulk(let bytes?) = elements[1] else { break }
             link.published &+= 1
-            receiver?.published(waiting.ticket, .accepted(Self.position(bytes)))
+            let position = Self.position(bytes)
+            if let position { acknowledged.note(position, in: waiting.publication.channel) }
+            receiver?.published(waiting.ticket, .accepted(position))
             return
         case .error(let text) where text.hasPrefix("NOSCRIPT"):
             // SCRIPT FLUSH: the script was not run, so it can be tried again. Not for ever: loading it anew comes first.
@@ -165,23 +167,26 @@ extension RedisBackplane {
             }
             publications.append(publication)
         }
+        let end = query.since.flatMap { Self.end(of: $0.epoch, top, lineage) }
         let isContinuous =
             query.since.map { since in
-                guard Self.isPast(since, top, lineage) else { return false }
+                guard let end, since.offset <= end else { return false }
                 if query.isReverse || since.offset == top.offset || query.limit == 0 { return true }
                 return publications.first?.position?.offset == since.offset + 1
             } ?? true
-        return .success(HistoryPage(publications: publications, top: top, isContinuous: isContinuous))
+        let isFork = end.map { $0 < query.since?.offset ?? 0 } ?? false
+        return .success(
+            HistoryPage(publications: publications, top: top, isContinuous: isContinuous, isFork: isFork))
     }
 
-    /// Whether a position lies on the line that leads to `top`: in its epoch, or in one before it, up to where that ended.
-    static func isPast(_ position: Position, _ top: Position, _ lineage: [UInt8]) -> Bool {
-        if position.epoch == top.epoch { return position.offset <= top.offset }
+    /// The last offset of an epoch on the line that leads to `top`; nil if it does not lie on it.
+    static func end(of epoch: UInt64, _ top: Position, _ lineage: [UInt8]) -> UInt64? {
+        if epoch == top.epoch { return top.offset }
         for start in stride(from: 0, to: lineage.count - 15, by: 16) {
             let end = Self.position(Array(lineage[start..<(start + 16)]))
-            if let end, end.epoch == position.epoch { return position.offset <= end.offset }
+            if let end, end.epoch == epoch { return end.offset }
         }
-        return false
+        return nil
     }
 
     private static func position(_ bytes: [UInt8]) -> Position? {

@@ -22,6 +22,8 @@ extension RedisBackplane {
         guard isRunning else { return }
         home.schedule(after: Self.beatInterval) { [weak self] in self?.tick() }
         let now = MonotonicTime.now()
+        // Whoever asks this node what is wrong is told the present state, also when no beat can be sent.
+        if let receiver { registry.update(summary: receiver.summary(), now: home.now) }
         if isCommandReady { sendBeat() }
         if beatSequence % 2 == 0 || !isCommandReady { ping() }
         // Somebody may have demoted our master behind our back.
@@ -115,6 +117,7 @@ extension RedisBackplane {
                 : "linked to Redis at \(server)")
         resubscribing = 0
         receiver?.linkChanged(link)
+        reviewAcknowledged()
         for entry in waiting { publishNow(entry.publication, entry.history, entry.ticket) }
         tellPresenceAnew()
     }

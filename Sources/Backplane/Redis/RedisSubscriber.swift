@@ -93,6 +93,7 @@ extension RedisBackplane {
         guard let receiver else { return }
         if payload.count > 2, payload[2] != EnvelopeCodec.publicationType {
             if payload[2] == EnvelopeCodec.changeType { return receivedChange(payload, on: channel) }
+            if payload[2] == EnvelopeCodec.lossType { return receivedLoss(payload, on: channel) }
             return receivedNodeMessage(payload)
         }
         do {
@@ -119,6 +120,15 @@ extension RedisBackplane {
         }
         link.received &+= 1
         receiver?.delivered(change)
+    }
+
+    private func receivedLoss(_ payload: UnsafeRawBufferPointer, on channel: UnsafeRawBufferPointer) {
+        guard let name = self.channel(of: Array(channel)), let position = try? EnvelopeCodec.decodeLoss(payload) else {
+            link.badMessages &+= 1
+            return
+        }
+        link.received &+= 1
+        receiver?.lossAnnounced(upTo: position, in: name)
     }
 
     private func isExpected(_ name: ChannelName, on channel: UnsafeRawBufferPointer) -> Bool {

@@ -59,7 +59,7 @@ package enum NodeMessage: Equatable, Sendable {
             }
             self = .beat(
                 Beat(node: head.origin, sequence: sequence, name: name, summary: Array(rest[(10 + length)...])))
-        case .publication, .change:
+        case .publication, .change, .loss:
             throw .unknownType(bytes[2])
         }
     }

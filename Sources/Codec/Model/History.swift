@@ -42,8 +42,12 @@ package struct HistoryPage: Sendable {
     /// Whether `since` was a position of this channel's past, so that `publications` go on from there. Always, if none
     /// was asked for.
     package var isContinuous: Bool
+    /// `since` was given once, and history went on without it: it lies beyond the end of its epoch. A server was replaced by
+    /// one that did not have it.
+    package var isFork: Bool
 
-    package init(publications: [Publication], top: Position, isContinuous: Bool) {
+    package init(publications: [Publication], top: Position, isContinuous: Bool, isFork: Bool = false) {
+        self.isFork = isFork
         self.publications = publications
         self.top = top
         self.isContinuous = isContinuous

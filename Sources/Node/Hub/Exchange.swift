@@ -32,7 +32,7 @@ package final class Exchange: TurnWork, @unchecked Sendable {
         case placed(ChannelName, PlaceRequest, Placement)
         case read(PlaceRequest, Result<HistoryPage, PublishRefusal>)
         /// Publications of a history channel are gone for good: its subscribers have to be told.
-        case lost(ChannelName, Position)
+        case lost(ChannelName)
         case presence(PresenceQuery, PlaceRequest, Result<PresencePage, PublishRefusal>)
     }
 

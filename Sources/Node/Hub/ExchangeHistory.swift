@@ -207,13 +207,25 @@ extension Exchange {
         let healed = keeper.tail.read(page)
         historyCounters.healed += UInt64(healed.publications.count)
         for publication in healed.publications { deliver(publication, to: interest) }
-        if healed.isLost {
-            historyCounters.lost += 1
-            for reactor in reactors(of: interest) { tell(reactor, .lost(keeper.name, page.top)) }
-        }
+        if let position = healed.disowned { backplane.announceLoss(upTo: position, in: keeper.name) }
+        if healed.isLost { lost(interest, keeper) }
         if healed.readsAgain { return read(interest, keeper) }
         if healing != nil { settled(keeper.name) }
         for request in keeper.takeWaiting() { place(interest, keeper, request) }
+    }
+
+    /// What cannot be had any more is told to those who count on it.
+    private func lost(_ interest: Interest, _ keeper: ChannelKeeper) {
+        historyCounters.lost += 1
+        for reactor in reactors(of: interest) { tell(reactor, .lost(keeper.name)) }
+    }
+
+    /// A node got publications that history has lost: perhaps nobody here ever saw them.
+    package func lossAnnounced(upTo position: Position, in channel: ChannelName) {
+        guard let interest = interests[channel], let keeper = interest.history else { return }
+        let found = keeper.tail.heard(lossUpTo: position)
+        if found.isLost { lost(interest, keeper) }
+        if found.reads { read(interest, keeper) }
     }
 
     /// Without a link nobody waits: clients are welcome all the same, and are told that they begin without a past.

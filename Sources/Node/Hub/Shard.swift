@@ -164,7 +164,7 @@ package final class Shard: ReactorHandler, TurnWork, @unchecked Sendable {
         case .published(let ticket, let outcome): published(ticket, outcome)
         case .placed(let name, let request, let placement): placed(name, request, placement)
         case .read(let request, let result): historyRead(request, result)
-        case .lost(let name, _): lost(name)
+        case .lost(let name): lost(name)
         case .presence(let query, let request, let result): presenceRead(query, request, result)
         case .link(let isUp, let isCongested):
             isLinked = isUp

@@ -34,6 +34,10 @@ package final class Desk: BackplaneReceiver, @unchecked Sendable {
 
     package func linkChanged(_ state: LinkState) { exchange.linkChanged(isUp: state.phase == .linked) }
 
+    package func lossAnnounced(upTo position: Position, in channel: ChannelName) {
+        exchange.lossAnnounced(upTo: position, in: channel)
+    }
+
     package var tracksPresence: Bool { exchange.tracksPresence }
 
     package func announcesPresence(in channel: ChannelName) -> Bool { exchange.announcesPresence(in: channel) }

@@ -73,6 +73,14 @@ struct Prometheus {
         counter(
             "presence_reaped_total", "Members of nodes that died, which this node announced as gone.",
             Double(link.presenceReaped))
+        counter(
+            "history_losses_announced_total",
+            "Losses this node knew of and told the other nodes, which may not have noticed.",
+            Double(link.lossesAnnounced))
+        counter(
+            "history_acknowledgements_forgotten_total",
+            "Channels whose last acknowledged position will not be looked up after a failover: there were more of them.",
+            Double(link.acknowledgementsForgotten))
         counter("link_received_bytes_total", "Bytes from it.", Double(link.bytesIn))
         counter("link_sent_bytes_total", "Bytes to it.", Double(link.bytesOut))
     }

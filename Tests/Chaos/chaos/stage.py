@@ -59,15 +59,16 @@ class Stage:
 
     # -- what there is
 
-    def start(self, redis: Any = None, urls: list[str] | None = None, **settings: Any) -> "Stage":
-        """Redis and the nodes; `urls`: what each node is told of Redis, when that is not the same for all."""
+    def start(self, redis: Any = None, urls: list[str] | None = None, *, each: list[dict[str, Any]] | None = None, **settings: Any) -> "Stage":
+        """Redis and the nodes; `urls`: what each node is told of Redis, when that is not the same for all; `each`: and of
+        anything else."""
         self.redis = redis or RedisServer(self.directory)
         if redis is None:
             self.redis.start()
         for index in range(self._count):
-            url = urls[index] if urls else None if settings else self.redis.url
-            self.nodes.append(
-                Node(f"node-{index + 1}", self.directory, url, **self._settings, **settings).launch_node())
+            own = {**settings, **(each[index] if each else {})}
+            url = urls[index] if urls else None if "backplane" in own else self.redis.url
+            self.nodes.append(Node(f"node-{index + 1}", self.directory, url, **{**self._settings, **own}).launch_node())
         for node in self.nodes:
             node.wait_until_ready()
         for node in self.nodes:
@@ -103,6 +104,19 @@ class Stage:
 
     def delivered(self) -> int:
         return sum(event.kind == "publication" for event in self.log.events)
+
+    def delays(self, since: float = 0, of: set[str] | None = None) -> list[float]:
+        """From each call of a publisher to each client (or some of them) that was delivered it, in seconds."""
+        begun = {one.id: one.begun for one in self.log.publishes if one.begun >= since}
+        return [
+            event.at - begun[event.id] for event in self.log.events
+            if event.kind == "publication" and event.id in begun and (of is None or event.client in of)
+        ]  # fmt: skip
+
+    @staticmethod
+    def slowest(delays: list[float]) -> float:
+        """What 99 of 100 are below."""
+        return sorted(delays)[int(len(delays) * 0.99)]
 
     def flows(self, count: int = 100, seconds: float = 30) -> float:
         """Waits until so many more publications have been delivered; returns how long that took."""
@@ -142,6 +156,8 @@ class Stage:
         for publisher in self.publishers:
             publisher.stop()
         tops = {}
+        # One that publishes nothing and still hears everything may not have been missed.
+        until(lambda: all(node.api.is_ready() for node in self.nodes if node.is_running), "all nodes are linked", 40)
         node = next(node for node in self.nodes if node.is_running)
         for channel in self.channels:
             entries, since = [], None

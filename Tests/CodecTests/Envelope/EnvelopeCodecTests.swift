@@ -146,3 +146,19 @@ import Testing
         }
     }
 }
+
+@Suite struct LossTests {
+    @Test func aLossComesBackAsItWent() throws {
+        let writer = ByteWriter(capacity: 64)
+        let position = Position(epoch: 0x0123_4567_89AB_CDEF, offset: 42)
+        EnvelopeCodec.write(lossUpTo: position, origin: NodeID(7), to: writer)
+        let bytes = Array(writer.bytes)
+        #expect(bytes.count == 28 && bytes[2] == EnvelopeCodec.lossType)
+        #expect(try bytes.withUnsafeBytes { try EnvelopeCodec.decodeLoss($0) } == position)
+        for count in 0..<bytes.count {
+            let cut = Array(bytes[..<count])
+            #expect(throws: EnvelopeError.truncated) { try cut.withUnsafeBytes { try EnvelopeCodec.decodeLoss($0) } }
+        }
+        #expect(throws: EnvelopeError.self) { try bytes.withUnsafeBytes { try EnvelopeCodec.decode($0) } }
+    }
+}

@@ -1,5 +1,6 @@
 """A master, its replicas and the sentinels that watch over them."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import redis
@@ -29,8 +30,8 @@ class Sentinel(Process):
             lines += ["user default on nopass ~* &* +@all", f"user carillon on >{password} -@all +sentinel|master +sentinel|get-master-addr-by-name"]
         self._configuration.write_text("\n".join(lines) + "\n")
 
-    def start(self) -> "Sentinel":
-        self.launch(["redis-server", str(self._configuration), "--sentinel"])
+    def start(self, **environment: str) -> "Sentinel":
+        self.launch(["redis-server", str(self._configuration), "--sentinel"], environment)
         self.wait_until(lambda: self.client().ping(), "answers PING")
         return self
 
@@ -54,6 +55,8 @@ class Sentinels:
             self.servers.append(RedisServer(directory / f"redis-{number}", arguments=[*master, "--repl-diskless-sync-delay", "0"]))
         self.password = password
         self._count = sentinels
+        #: What each sentinel is started with.
+        self.environment: Callable[[int], dict[str, str]] = lambda _: {}
         self.sentinels: list[Sentinel] = []
 
     def start(self) -> "Sentinels":
@@ -62,7 +65,8 @@ class Sentinels:
         for server in self.servers[1:]:
             until(lambda server=server: server.client().info("replication")["master_link_status"] == "up", "the replica is linked", 20)
         for number in range(self._count):
-            self.sentinels.append(Sentinel(self.directory, number, self.servers[0].port, self._count // 2 + 1, self.password).start())
+            sentinel = Sentinel(self.directory, number, self.servers[0].port, self._count // 2 + 1, self.password)
+            self.sentinels.append(sentinel.start(**self.environment(number)))
         for sentinel in self.sentinels:
             until(lambda sentinel=sentinel: self._knows_all(sentinel), "the sentinels know each other", 30)
         return self
