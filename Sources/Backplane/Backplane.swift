@@ -42,9 +42,11 @@ package protocol Backplane: AnyObject, Sendable {
     /// Reads a part of a channel's history; `completion` is called once, on the home reactor.
     func read(_ query: HistoryQuery, completion: @escaping (Result<HistoryPage, PublishRefusal>) -> Void)
 
-    /// Publications of a channel up to a position are lost, and were delivered or acknowledged here: all nodes hear of it,
-    /// for some may not have got that far, and their subscribers miss something without knowing.
-    func announceLoss(upTo position: Position, in channel: ChannelName)
+    /// A position was delivered or acknowledged, and history knows that it went on without it. That is noted there, so that
+    /// everybody who relies on what came before is told of a loss, whether they ever saw what was lost or not, and whenever
+    /// they come; `completion` is called once, on the home reactor.
+    func disown(
+        _ position: Position, in channel: ChannelName, completion: @escaping (Result<Void, PublishRefusal>) -> Void)
 
     /// A session of this node is present in a channel; again is the same as once.
     func enter(_ member: PresenceMember, _ channel: ChannelName, _ settings: PresenceSettings)
@@ -72,8 +74,8 @@ package protocol BackplaneReceiver: AnyObject {
     func asked(_ body: [UInt8], id: UInt64, from node: NodeID)
     func answered(_ body: [UInt8], id: UInt64, from node: NodeID)
     func nodeLeft(_ node: NodeID)
-    /// Another node knows of a loss, or this one does.
-    func lossAnnounced(upTo position: Position, in channel: ChannelName)
+    /// A loss was noted in the channel's history.
+    func lossNoted(in channel: ChannelName)
     /// Whether any channel has presence.
     var tracksPresence: Bool { get }
     /// Whether the subscribers of a channel are told who comes and goes.
@@ -180,8 +182,8 @@ package struct LinkState: Equatable, Sendable {
     package var server: String?
     /// Members of nodes that died, which this node announced as gone.
     package var presenceReaped: UInt64 = 0
-    /// Losses this node told the others.
-    package var lossesAnnounced: UInt64 = 0
+    /// Losses this node noted in history.
+    package var lossesNoted: UInt64 = 0
     /// Channels whose last acknowledged position is not remembered any more.
     package var acknowledgementsForgotten: UInt64 = 0
 

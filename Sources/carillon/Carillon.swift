@@ -26,7 +26,8 @@ struct Carillon: AsyncParsableCommand {
         version: RunningNode.version,
         subcommands: [
             ServeCommand.self, CheckCommand.self, ConfigCommand.self, ClusterCommand.self, ChannelsCommand.self,
-            ConnectionsCommand.self, PublishCommand.self, SubscribeCommand.self, CloseCommand.self, DrainCommand.self,
+            ConnectionsCommand.self, PresenceCommand.self, PublishCommand.self, SubscribeCommand.self,
+            CloseCommand.self, DrainCommand.self,
             TokenCommand.self, BenchCommand.self,
         ])
 }

@@ -149,7 +149,7 @@ def test_f5_a_node_is_cut_off_with_the_old_master(stage: Callable[..., Stage], s
         until(lambda: old.client().role()[0] in (b"slave", "slave"), "the old master is a replica", 30)
         scene.figure("acknowledged on the smaller side, and lost", str(lost))
         scene.figure("all told after the end of the split", f"{last - fault.ended:.2f} s")
-        scene.figure("losses announced from node to node", f"{scene.metric('history_losses_announced_total'):.0f}")
+        scene.figure("losses announced from node to node", f"{scene.metric('history_losses_noted_total'):.0f}")
         scene.flows(400)
         scene.verdict()
         assert scene.crowd.closes == 0 and lost > 10

@@ -70,6 +70,17 @@ def test_two_payloads_of_one_position_are_found() -> None:
     assert {one.invariant for one in judge(log).violations} >= {"I4"}
 
 
+def test_a_publication_that_was_tried_again_may_have_a_place_that_was_given_up() -> None:
+    log = made(BEGUN, got(1, 1, 1.1), Event(1.2, "c", "a", "announced"), publishes=ALL[:2])
+    # A stream saw where it was before its acknowledgement was lost.
+    log.events.append(Event(1.15, "s", "a", "publication", epoch="old", offset=9, id=2, publisher="p", sequence=2))
+    assert judge(log).violations == []
+    log.events.append(Event(1.16, "t", "a", "publication", offset=9, id=2, publisher="p", sequence=2))
+    assert judge(log).violations == []
+    log.final["a"] = [("e", 1, 1), ("e", 2, 2), ("e", 3, 2)]
+    assert {one.invariant for one in judge(log).violations} == {"I4"}
+
+
 def test_going_on_after_a_recovery_is_no_gap() -> None:
     log = made(
         BEGUN, got(1, 1, 1.1), Event(1.15, "c", "a", "closed"),

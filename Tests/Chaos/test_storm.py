@@ -74,15 +74,10 @@ def test_a_storm_of_reconnects_reads_each_channel_once(tmp_path: Path, seed: int
                 crowd.turn(0)
         assert crowd.run(lambda: len(crowd.recovered) == clients, 60), f"{len(crowd.recovered)} of {clients} are back"
         took = time.monotonic() - began
-        reads = [metric(node, "history_reads_total") for node in nodes]
+        reads = [int(node.api.metric("history_reads_total")) for node in nodes]
         wrong = {member: count for member, count in crowd.recovered.items() if count != expected[member]}
         print(f"  {clients} back after {took:.1f} s; reads of history by node, of {CHANNELS} channels: {reads}")
         assert not wrong, f"{len(wrong)} did not get what they had missed"
         assert all(count <= 2 * CHANNELS for count in reads)
     for process in [*nodes, server]:
         process.stop()
-
-
-def metric(node: Node, name: str) -> int:
-    (line,) = [line for line in node.api.metrics().splitlines() if line.startswith(f"carillon_{name} ")]
-    return int(float(line.split()[1]))

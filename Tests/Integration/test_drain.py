@@ -134,7 +134,7 @@ def test_publications_on_their_way_are_answered_first(start_node: Any, redis_ser
     wire.subscribe("a")
     redis_server.pause()
     wire.socket.send(json.dumps({"id": 77, "publish": {"channel": "a", "data": "last words"}}))
-    until(lambda: "carillon_client_publishes_total" in node.api.metrics() and metric(node, "client_publishes_total") == 1, "it is under way")
+    until(lambda: "carillon_client_publishes_total" in node.api.metrics() and node.api.metric("client_publishes_total") == 1, "it is under way")
     node.send(15)
     until(lambda: node.api.readiness() == 503, "not ready")
     assert 77 not in wire.replies and wire.closed is None
@@ -142,11 +142,6 @@ def test_publications_on_their_way_are_answered_first(start_node: Any, redis_ser
     until(lambda: wire.closed is not None, "it is closed")
     assert wire.replies[77] == {"id": 77, "publish": {}}
     assert node.wait() == 0
-
-
-def metric(node: Node, name: str) -> float:
-    lines = [line for line in node.api.metrics().splitlines() if line.startswith(f"carillon_{name}")]
-    return sum(float(line.split()[-1]) for line in lines)
 
 
 def test_bad_settings_are_named(start_node: Any, tmp_path: Path) -> None:
@@ -163,7 +158,7 @@ def test_what_the_api_has_promised_is_answered_before_the_end(start_node: Any, r
     caller = threading.Thread(target=lambda: answers.append(node.api.post_publication({"channel": "a", "text": "x"})))
     caller.start()
     # The audit log has a line only for what was answered; Redis has the publication in its socket, unread.
-    until(lambda: metric(node, "link_sent_bytes_total") > 0, "the node is at work")
+    until(lambda: node.api.metric("link_sent_bytes_total") > 0, "the node is at work")
     node.send(15)
     until(lambda: "draining" in node.output() or not node.is_running or node.api.readiness() == 503, "it has begun to end")
     redis_server.resume()

@@ -1,7 +1,6 @@
 """Who is present: lists, counts, who comes and goes, and what is left of a node that died."""
 
 import json
-import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,11 +48,6 @@ def users(node: Node, channel: str) -> list[str]:
     return [entry["user"] for entry in present(node, channel, view="users")["members"]]
 
 
-def metric(node: Node, name: str) -> float:
-    (value,) = re.findall(rf"^carillon_{name} (\S+)$", node.api.metrics(), re.M)
-    return float(value)
-
-
 @pytest.fixture(params=["memory", "redis"])
 def node(request: pytest.FixtureRequest, start_node: Any, tmp_path: Path) -> Iterator[Node]:
     if request.param == "memory":
@@ -85,6 +79,14 @@ def test_lists_and_counts(node: Node) -> None:
     assert known[ann.id]["user"] == "ann" and json.loads(known[ann.id]["info"]) == {"colour": "blue"}
     assert "user" not in known[visitor.id]
     assert present(node, "room", view="count") == {"clients": 4, "users": 3}
+    shown = node.command("presence", "room")
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.splitlines()[0].split() == ["USER", "CONNECTION", "INFO"] and shown.stdout.count("bob") == 2
+    assert "3 users, 4 connections" in shown.stdout and '{"colour":"blue"}' in shown.stdout.replace(" ", "")
+    assert node.command("presence", "room", "--count").stdout == "3 users, 4 connections\n"
+    assert node.command("presence", "room", "--users").stdout.count("bob") == 1
+    refused = node.command("presence", "none:1")
+    assert refused.returncode == 1 and "its rule would have to have presence: true" in refused.stderr
     folded = present(node, "room", view="users")["members"]
     assert folded == [{"client": visitor.id}, {"user": "ann"}, {"user": "bob"}]
     listed = ann.command("presence", channel="room")["presence"]
@@ -224,7 +226,7 @@ def test_who_was_on_a_node_that_died_is_gone_within_its_lease_and_that_is_told_o
         until(lambda watcher=watcher: len([one for one in watcher.changes if one[0] == "leave"]) >= 30, "all leaves")
         leaves = [one for one in watcher.changes if one[0] == "leave"]
         assert len(leaves) == 30 and set(leaves) == expected, "each once, and not the user who is still elsewhere"
-    until(lambda: sum(metric(node, "presence_reaped_total") for node in nodes[:2]) == 30, "counted")
+    until(lambda: sum(node.api.metric("presence_reaped_total") for node in nodes[:2]) == 30, "counted")
     for one in (*watchers, both[0]):
         one.close()
     for one in (both[1], *lost, *tabs):

@@ -23,9 +23,6 @@ package struct ChannelTail {
         package var isLost = false
         /// What was held back could not all be kept: history has to be read again.
         package var readsAgain = false
-        /// The last position delivered here, when history went on without it: others may not have got that far, and have to
-        /// be told.
-        package var disowned: Position?
     }
 
     private enum State {
@@ -44,10 +41,8 @@ package struct ChannelTail {
     private var heldBack: [Publication] = []
     private var heldBytes = 0
     private var hasOverflowed = false
-    /// The epochs before that of `top`.
-    private var past = PastEpochs()
-    /// What others lost, to be compared when history was read.
-    private var claims: [Position] = []
+    /// How many of those came before the read that is under way began.
+    private var overdue = 0
 
     /// Publications, and their bytes, that wait for a read at the most.
     package static let heldPublications = 1024
@@ -87,31 +82,8 @@ package struct ChannelTail {
         return true
     }
 
-    /// Another node says that publications up to a position are lost, which were delivered or acknowledged there.
-    ///
-    /// - Returns: Whether that concerns those who listen here, and whether a read has to begin to find out.
-    package mutating func heard(lossUpTo position: Position) -> (isLost: Bool, reads: Bool) {
-        // Nobody counts on anything yet.
-        guard let top else { return (false, false) }
-        guard state == .following, position.epoch != top.epoch else {
-            // What was delivered here is looked up as well: this node may be the last to notice that history went on without.
-            if !isKnown(position), claims.count < PastEpochs.maximum { claims.append(position) }
-            return (false, doubted())
-        }
-        return (isLoss(position), false)
-    }
-
-    private func isKnown(_ position: Position) -> Bool {
-        if let top, top.epoch == position.epoch, top.offset >= position.offset { return true }
-        return past.covers(position)
-    }
-
-    /// Whether that is a loss subscribers were not told of; now they are.
-    private mutating func isLoss(_ position: Position) -> Bool {
-        guard !isKnown(position) else { return false }
-        past.ended(at: position)
-        return true
-    }
+    /// History went on without what was delivered here last: a server that did not have it took over.
+    package func abandoned(by page: HistoryPage) -> Position? { page.isFork ? top : nil }
 
     /// History was read from `top` on, or only its end when there was no top.
     package mutating func read(_ page: HistoryPage) -> Healed {
@@ -126,13 +98,11 @@ package struct ChannelTail {
                     healed.publications.append(publication)
                 }
                 // The end may have another epoch without a publication of it.
-                if let last = self.top, last.offset == page.top.offset { move(to: page.top) }
+                if let last = self.top, last.offset == page.top.offset { self.top = page.top }
                 // More than one page is missing.
                 if let last = self.top, last.offset < page.top.offset { healed.readsAgain = true }
             } else {
                 healed.isLost = page.top != top
-                if page.isFork { healed.disowned = top }
-                past.ended(at: top)
                 startAnew(at: page.top)
             }
         } else {
@@ -146,16 +116,22 @@ package struct ChannelTail {
             return healed
         }
         state = .following
-        for claim in claims where isLoss(claim) { healed.isLost = true }
-        claims = []
         let waiting = heldBack
+        let known = overdue
         dropHeldBack()
         for (index, publication) in waiting.enumerated() {
+            // Offsets go up whatever the epoch: up to the end that was read, everything is in history, or was given up.
+            guard let position = publication.position, position.offset > self.top?.offset ?? 0 else { continue }
+            // What came before the read began and is not in history was said by a server that does not keep it.
+            if index < known, position.epoch != self.top?.epoch || position.offset != (self.top?.offset ?? 0) + 1 {
+                continue
+            }
             switch arrived(publication) {
             case .deliver: healed.publications.append(publication)
             case .repeated: break
             case .held:
                 for later in waiting[(index + 1)...] { holdBack(later) }
+                overdue = heldBack.count
                 healed.readsAgain = true
                 return healed
             }
@@ -181,13 +157,8 @@ package struct ChannelTail {
         return window.last.flatMap { $0.position == top ? $0 : nil }
     }
 
-    private mutating func move(to position: Position) {
-        if let top, top.epoch != position.epoch { past.ended(at: top) }
-        top = position
-    }
-
     private mutating func append(_ publication: Publication, _ position: Position) {
-        move(to: position)
+        top = position
         window.append(publication)
     }
 
@@ -212,6 +183,7 @@ package struct ChannelTail {
     private mutating func dropHeldBack() {
         heldBack = []
         heldBytes = 0
+        overdue = 0
         hasOverflowed = false
     }
 }

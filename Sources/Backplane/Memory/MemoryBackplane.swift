@@ -80,8 +80,10 @@ package final class MemoryBackplane: Backplane, @unchecked Sendable {
         completion(.success(history.page(query, now: home.now, epoch: random.next())))
     }
 
-    /// There is nobody else.
-    package func announceLoss(upTo position: Position, in channel: ChannelName) {}
+    /// Nothing ever goes on without what was delivered.
+    package func disown(
+        _ position: Position, in channel: ChannelName, completion: @escaping (Result<Void, PublishRefusal>) -> Void
+    ) { completion(.success(())) }
 
     // MARK: Presence
 

@@ -124,7 +124,7 @@ package final class RedisBackplane: Backplane, @unchecked Sendable {
     var server: String {
         guard let sentinel = configuration.sentinel else { return "\(configuration.endpoint)" }
         guard let master else { return "an unknown place (master '\(sentinel.master)')" }
-        return "\(SentinelConfiguration.Address(host: master.host, port: master.port)) (master '\(sentinel.master)')"
+        return "\(HostAndPort(host: master.host, port: master.port)) (master '\(sentinel.master)')"
     }
 
     /// No sentinel can be asked: as long as the link is up that only means that nobody would notice another master.

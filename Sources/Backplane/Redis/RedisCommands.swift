@@ -16,11 +16,7 @@ extension RedisBackplane {
         let writer = output
         writer.removeAll()
         if let password = configuration.password {
-            if let user = configuration.user {
-                RESPWriter.command("AUTH", user, password, to: writer)
-            } else {
-                RESPWriter.command("AUTH", password, to: writer)
-            }
+            RESPWriter.login(configuration.user, password, to: writer)
             if connection === commands { replies.append(.authenticated) }
         }
         if configuration.database != 0, connection === commands {
@@ -55,6 +51,7 @@ extension RedisBackplane {
         case (.publish(let ticket), .error(let text)): refuse(ticket, .medium(text))
         case (.keep(let waiting), _): kept(waiting, value)
         case (.read(let query, let completion), _): completion(page(query, value))
+        case (.disown(let completion), _): disowned(value, completion)
         case (.script(let script), _): loaded(script, value)
         case (.presence(let reply), _): answered(reply, value)
         case (.identity, _): identified(value)

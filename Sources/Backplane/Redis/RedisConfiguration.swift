@@ -9,7 +9,7 @@ package struct RedisConfiguration: Equatable, Sendable {
 
         package var description: String {
             switch self {
-            case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+            case .tcp(let host, let port): HostAndPort(host: host, port: port).description
             case .unix(let path): "unix:\(path)"
             }
         }

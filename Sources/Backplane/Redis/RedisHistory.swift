@@ -4,7 +4,7 @@ import Reactor
 /// Publications that are kept, and what is read of them.
 extension RedisBackplane {
     /// How long the end of a channel is remembered after its last use, in milliseconds: 30 days.
-    private static var metaLifetime: Int64 { 30 * 86_400_000 }
+    static var metaLifetime: Int64 { 30 * 86_400_000 }
     private static var keyLifetime: Int64 { MemoryHistory.keyLifetime.components.seconds * 1000 }
 
     /// Asks a server who it is and leaves the scripts there; to be written before ROLE, whose answer opens the link.
@@ -150,9 +150,10 @@ extension RedisBackplane {
             if text.hasPrefix("NOSCRIPT") { reload(then: { _ in }) }
             return .failure(.medium(text))
         }
-        guard case .array(let elements) = value, elements.count == 4,
+        guard case .array(let elements) = value, elements.count == 5,
             case .bulk(let epoch?) = elements[0], epoch.count == 8, let offset = elements[1].text.flatMap(UInt64.init),
-            case .bulk(let lineage?) = elements[2], case .array(let entries) = elements[3]
+            case .bulk(let lineage?) = elements[2], case .bulk(let disowned?) = elements[3],
+            case .array(let entries) = elements[4]
         else { return .failure(.medium("an answer that is none")) }
         let top = Position(epoch: Self.word(epoch[...]), offset: offset)
         var publications: [Publication] = []
@@ -167,23 +168,26 @@ extension RedisBackplane {
             }
             publications.append(publication)
         }
-        let end = query.since.flatMap { Self.end(of: $0.epoch, top, lineage) }
+        let end = query.since.flatMap { $0.epoch == top.epoch ? top.offset : Self.end(of: $0.epoch, lineage) }
         let isContinuous =
             query.since.map { since in
                 guard let end, since.offset <= end else { return false }
                 if query.isReverse || since.offset == top.offset || query.limit == 0 { return true }
                 return publications.first?.position?.offset == since.offset + 1
             } ?? true
-        let isFork = end.map { $0 < query.since?.offset ?? 0 } ?? false
+        let isFork =
+            query.since.map { since in
+                guard let known = end ?? Self.end(of: since.epoch, disowned) else { return false }
+                return known < since.offset
+            } ?? false
         return .success(
             HistoryPage(publications: publications, top: top, isContinuous: isContinuous, isFork: isFork))
     }
 
-    /// The last offset of an epoch on the line that leads to `top`; nil if it does not lie on it.
-    static func end(of epoch: UInt64, _ top: Position, _ lineage: [UInt8]) -> UInt64? {
-        if epoch == top.epoch { return top.offset }
-        for start in stride(from: 0, to: lineage.count - 15, by: 16) {
-            let end = Self.position(Array(lineage[start..<(start + 16)]))
+    /// The offset of the position that has an epoch, in a list of them.
+    private static func end(of epoch: UInt64, _ positions: [UInt8]) -> UInt64? {
+        for start in stride(from: 0, to: positions.count - 15, by: 16) {
+            let end = Self.position(Array(positions[start..<(start + 16)]))
             if let end, end.epoch == epoch { return end.offset }
         }
         return nil

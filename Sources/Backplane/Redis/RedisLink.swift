@@ -164,6 +164,7 @@ extension RedisBackplane {
                         continue
                     }
                 case .read(_, let completion): completion(.failure(.isolated))
+                case .disown(let completion): completion(.failure(.isolated))
                 case .presence(let reply): unanswered(reply)
                 default: break
                 }

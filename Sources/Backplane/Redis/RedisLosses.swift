@@ -1,7 +1,7 @@
 package import Codec
 import Reactor
 
-/// What was acknowledged, and what became of it when another server keeps the history.
+/// What was delivered or acknowledged, and what became of it when another server keeps the history.
 extension RedisBackplane {
     /// After a failover, or a restart: is what publishers were told still there? A node that delivered it finds out by
     /// itself; but perhaps nobody did, or those who did are gone.
@@ -13,25 +13,52 @@ extension RedisBackplane {
             let query = HistoryQuery(
                 channel: channel, settings: HistorySettings(size: 0, timeToLive: 0), since: position, limit: 0)
             read(query) { [weak self] result in
-                guard let self else { return }
                 switch result {
-                case .success(let page): if page.isFork { self.announceLoss(upTo: position, in: channel) }
-                case .failure:
-                    // Asked again by the next link.
-                    self.acknowledged.note(position, in: channel)
-                    self.acknowledger = nil
+                case .success(let page):
+                    guard page.isFork else { return }
+                    self?.disown(position, in: channel) {
+                        if case .failure = $0 { self?.reviewLater(position, channel) }
+                    }
+                case .failure: self?.reviewLater(position, channel)
                 }
             }
         }
     }
 
-    package func announceLoss(upTo position: Position, in channel: ChannelName) {
-        guard isCommandReady else { return }
-        link.lossesAnnounced &+= 1
+    /// The next link asks again.
+    private func reviewLater(_ position: Position, _ channel: ChannelName) {
+        acknowledged.note(position, in: channel)
+        acknowledger = nil
+    }
+
+    package func disown(
+        _ position: Position, in channel: ChannelName, completion: @escaping (Result<Void, PublishRefusal>) -> Void
+    ) {
+        guard isCommandReady else { return completion(.failure(.isolated)) }
+        guard let hash = scripts[.disown] else {
+            return completion(.failure(.medium("there is no history: \(historyObjection ?? "")")))
+        }
         envelope.removeAll()
-        EnvelopeCodec.write(lossUpTo: position, origin: node, to: envelope)
-        send(.nodeMessage) {
-            RESPWriter.publish(prefix: names.channel, channel: channel.bytes, payload: envelope.bytes, to: $0)
+        EnvelopeCodec.writeLoss(origin: node, to: envelope)
+        send(.disown(completion)) {
+            RESPWriter.command(
+                [
+                    Array("EVALSHA".utf8), hash, [UInt8(ascii: "1")], names.meta + channel.bytes,
+                    Self.bytes(position.epoch), Array("\(position.offset)".utf8), Self.bytes(random.next()),
+                    Array("\(Self.metaLifetime)".utf8), names.channel(channel), Array(envelope.bytes),
+                ], to: $0)
+        }
+    }
+
+    func disowned(_ value: RESPValue, _ completion: (Result<Void, PublishRefusal>) -> Void) {
+        switch value {
+        case .integer(let count):
+            if count == 1 { link.lossesNoted &+= 1 }
+            completion(.success(()))
+        case .error(let text):
+            if text.hasPrefix("NOSCRIPT") { reload(then: { _ in }) }
+            completion(.failure(.medium(text)))
+        default: completion(.failure(.medium("an answer that is none")))
         }
     }
 }

@@ -3,6 +3,7 @@
 package enum RedisScript: String, CaseIterable, Sendable {
     case publish
     case read
+    case disown
     case enter
     case leave
     case reap
@@ -16,6 +17,7 @@ package enum RedisScript: String, CaseIterable, Sendable {
         switch self {
         case .publish: Self.publishSource
         case .read: Self.readSource
+        case .disown: Self.disownSource
         case .enter: Self.enterSource
         case .leave: Self.leaveSource
         case .reap: Self.reapSource
@@ -75,13 +77,13 @@ package enum RedisScript: String, CaseIterable, Sendable {
     /// KEYS: hash, stream. ARGV: 1 the server's identity, 2 an epoch in case there is none, 3 after (or before) which
     /// offset, or nothing, 4 how many at the most, 5 '1' for newest first, 6 time to live of the hash (ms).
     ///
-    /// Returns epoch, offset, lineage and entries.
+    /// Returns epoch, offset, lineage, disowned positions and entries.
     private static let readSource = """
-        local m = redis.call('HMGET', KEYS[1], 'e', 'o', 'r', 'l')
+        local m = redis.call('HMGET', KEYS[1], 'e', 'o', 'l', 'c')
         if not m[1] then
           redis.call('DEL', KEYS[2])
           redis.call('HSET', KEYS[1], 'e', ARGV[2], 'o', '0', 'r', ARGV[1], 'l', '')
-          m = {ARGV[2], '0', ARGV[1], ''}
+          m = {ARGV[2], '0', '', ''}
         end
         redis.call('PEXPIRE', KEYS[1], ARGV[6])
         local entries = {}
@@ -96,6 +98,38 @@ package enum RedisScript: String, CaseIterable, Sendable {
             entries = redis.call('XRANGE', KEYS[2], from, '+', 'COUNT', ARGV[4])
           end
         end
-        return {m[1], m[2], m[4] or '', entries}
+        return {m[1], m[2], m[3] or '', m[4] or '', entries}
+        """
+
+    /// KEYS: hash. ARGV: 1 an epoch and 2 an offset that were given and that history went on without, 3 an epoch for what
+    /// comes now, 4 time to live of the hash (ms), 5 pub/sub channel, 6 what is said there.
+    ///
+    /// The new epoch has no lineage, so no position that was given before leads to it: everybody who comes with one, or holds
+    /// one, is told of a loss, on any node and however late. `c` remembers up to where each epoch was disowned, so that
+    /// several nodes that noticed the same do it once.
+    ///
+    /// Returns whether there was anything to note.
+    private static let disownSource = """
+        local m = redis.call('HMGET', KEYS[1], 'e', 'o', 'l', 'c')
+        if not m[1] then return 0 end
+        local claim, claims, ending = tonumber(ARGV[2]), m[4] or '', nil
+        for at = 1, #claims - 15, 16 do
+          if string.sub(claims, at, at + 7) == ARGV[1] then
+            ending = struct.unpack('>I8', claims, at + 8)
+            claims = string.sub(claims, 1, at - 1) .. string.sub(claims, at + 16)
+            break
+          end
+        end
+        if not ending and m[1] == ARGV[1] then ending = tonumber(m[2]) end
+        local lineage = m[3] or ''
+        for at = 1, #lineage - 15, 16 do
+          if not ending and string.sub(lineage, at, at + 7) == ARGV[1] then ending = struct.unpack('>I8', lineage, at + 8) end
+        end
+        if not ending or claim <= ending then return 0 end
+        claims = string.sub(ARGV[1] .. struct.pack('>I8', claim) .. claims, 1, \(16 * lineage))
+        redis.call('HSET', KEYS[1], 'e', ARGV[3], 'l', '', 'c', claims)
+        redis.call('PEXPIRE', KEYS[1], ARGV[4])
+        redis.call('PUBLISH', ARGV[5], ARGV[6])
+        return 1
         """
 }

@@ -123,12 +123,12 @@ extension RedisBackplane {
     }
 
     private func receivedLoss(_ payload: UnsafeRawBufferPointer, on channel: UnsafeRawBufferPointer) {
-        guard let name = self.channel(of: Array(channel)), let position = try? EnvelopeCodec.decodeLoss(payload) else {
+        guard let name = self.channel(of: Array(channel)), EnvelopeCodec.isLoss(payload) else {
             link.badMessages &+= 1
             return
         }
         link.received &+= 1
-        receiver?.lossAnnounced(upTo: position, in: name)
+        receiver?.lossNoted(in: name)
     }
 
     private func isExpected(_ name: ChannelName, on channel: UnsafeRawBufferPointer) -> Bool {

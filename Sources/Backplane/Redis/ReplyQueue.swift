@@ -7,6 +7,7 @@ package struct ReplyQueue {
         /// A publication that is kept, with all that is needed to send it again.
         case keep(PublishBuffer.Waiting)
         case read(HistoryQuery, (Result<HistoryPage, PublishRefusal>) -> Void)
+        case disown((Result<Void, PublishRefusal>) -> Void)
         case script(RedisScript)
         case presence(PresenceReply)
         case identity

@@ -18,7 +18,7 @@ package enum EnvelopeCodec {
         case answer = 5
         /// Somebody came to a channel or is gone: the detail is which, a packed member follows.
         case change = 6
-        /// Publications of a channel up to a position, which follows, are lost.
+        /// A loss was noted in the history of the channel it comes through; nothing follows.
         case loss = 7
     }
 
@@ -66,7 +66,8 @@ package enum EnvelopeCodec {
         writeField(.channel, publication.channel.bytes, to: writer)
         if let position = publication.position {
             writeFieldHead(.position, 16, to: writer)
-            write(position, to: writer)
+            writer.append(bigEndian: position.epoch)
+            writer.append(bigEndian: position.offset)
         }
         writeRest(publication, to: writer)
     }
@@ -123,30 +124,11 @@ package enum EnvelopeCodec {
         return Publication(change, of: member, in: channel, origin: head.origin)
     }
 
-    /// What a node says that knows of publications which history has lost.
-    package static func write(lossUpTo position: Position, origin: NodeID, to writer: ByteWriter) {
+    package static func writeLoss(origin: NodeID, to writer: ByteWriter) {
         writeHead(.loss, detail: 0, origin: origin, to: writer)
-        write(position, to: writer)
     }
 
-    package static func decodeLoss(_ bytes: UnsafeRawBufferPointer) throws(EnvelopeError) -> Position {
-        let head = try readHead(bytes)
-        guard head.kind == .loss else { throw .unknownType(head.kind.rawValue) }
-        guard bytes.count >= headBytes + 16 else { throw .truncated }
-        return readPosition(UnsafeRawBufferPointer(rebasing: bytes[headBytes...]))
-    }
-
-    private static func write(_ position: Position, to writer: ByteWriter) {
-        writer.append(bigEndian: position.epoch)
-        writer.append(bigEndian: position.offset)
-    }
-
-    /// There have to be 16 bytes.
-    private static func readPosition(_ bytes: UnsafeRawBufferPointer) -> Position {
-        Position(
-            epoch: UInt64(bigEndian: bytes.loadUnaligned(as: UInt64.self)),
-            offset: UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)))
-    }
+    package static func isLoss(_ bytes: UnsafeRawBufferPointer) -> Bool { (try? readHead(bytes))?.kind == .loss }
 
     @inline(__always)
     private static func writeFieldHead(_ tag: Tag, _ count: Int, to writer: ByteWriter) {
@@ -187,7 +169,9 @@ package enum EnvelopeCodec {
             case .channel: channel = try readChannel(field, hint)
             case .position:
                 guard length == 16 else { throw .badField(tag) }
-                position = readPosition(field)
+                position = Position(
+                    epoch: UInt64(bigEndian: field.loadUnaligned(as: UInt64.self)),
+                    offset: UInt64(bigEndian: field.loadUnaligned(fromByteOffset: 8, as: UInt64.self)))
             case .idempotencyKey: key = Array(field)
             case .event:
                 guard UTF8Validator.isValid(field) else { throw .badField(tag) }

@@ -42,8 +42,8 @@ package struct HistoryPage: Sendable {
     /// Whether `since` was a position of this channel's past, so that `publications` go on from there. Always, if none
     /// was asked for.
     package var isContinuous: Bool
-    /// `since` was given once, and history went on without it: it lies beyond the end of its epoch. A server was replaced by
-    /// one that did not have it.
+    /// `since` was given once, and history went on without it, which nobody has noted there yet: it lies beyond the end of its
+    /// epoch. A server was replaced by one that did not have it.
     package var isFork: Bool
 
     package init(publications: [Publication], top: Position, isContinuous: Bool, isFork: Bool = false) {

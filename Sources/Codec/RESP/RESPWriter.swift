@@ -38,6 +38,11 @@ package enum RESPWriter {
         for text in arguments { argument(text, to: writer) }
     }
 
+    /// `AUTH`, with a user or as the default one.
+    package static func login(_ user: String?, _ password: String, to writer: ByteWriter) {
+        if let user { command("AUTH", user, password, to: writer) } else { command("AUTH", password, to: writer) }
+    }
+
     /// A command of bytes.
     package static func command(_ arguments: [[UInt8]], to writer: ByteWriter) {
         begin(arguments.count, to: writer)

@@ -2,23 +2,23 @@ import Codec
 import Foundation
 
 /// Who is present in a channel, as the API tells it.
-struct PresenceReport: Encodable {
-    struct Entry: Encodable {
+package struct PresenceReport: Codable {
+    package struct Entry: Codable {
         /// The session; nil for a user in `view=users`.
-        var client: String?
-        var user: String?
+        package var client: String?
+        package var user: String?
         /// What the user's token says that others may see, as JSON text.
-        var info: String?
+        package var info: String?
     }
 
     /// Sessions, on all nodes.
-    var clients: Int
+    package var clients: Int
     /// The same with those of one user counted once.
-    var users: Int
+    package var users: Int
     /// Absent with `view=count`.
-    var members: [Entry]?
+    package var members: [Entry]?
     /// To be given back for the next page.
-    var cursor: String?
+    package var cursor: String?
 
     init(_ page: PresencePage, _ query: PresenceQuery) {
         clients = page.clients

@@ -42,19 +42,11 @@ extension ConfigurationReader {
 
     private mutating func readSentinels(_ node: Node, _ path: String) {
         for text in readTexts(node, path) {
-            // [::1]:26379 or host:26379; the port may be left out.
-            var host = text
-            var port: UInt16? = 26379
-            if let colon = text.lastIndex(of: ":"), !text.hasSuffix("]") {
-                host = String(text[..<colon])
-                port = UInt16(text[text.index(after: colon)...])
-            }
-            if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
-            guard let port, port > 0, !host.isEmpty, host.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+            do {
+                configuration.redisSentinel.addresses.append(try HostAndPort(text, defaultPort: 26379))
+            } catch {
                 report("'\(path)': '\(text)' is not possible here; right would be sentinel-1:26379", at: node.mark)
-                continue
             }
-            configuration.redisSentinel.addresses.append(.init(host: host, port: port))
         }
         if configuration.redisSentinel.addresses.count > SentinelConfiguration.maximum {
             report("'\(path)' names more than \(SentinelConfiguration.maximum) sentinels", at: node.mark)

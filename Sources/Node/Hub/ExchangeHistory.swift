@@ -73,6 +73,8 @@ final class ChannelKeeper {
     /// Those whose past is being read, by where it begins: one read for all of them.
     var recovering: [Position: [PlaceRequest]] = [:]
     var isReading = false
+    /// The last position that was noted as lost.
+    var disowned: Position?
     /// Those who come back while what came lately is being read, for all of them at once; nil when it is not being read.
     var returning: [PlaceRequest]?
     /// Before this it is not read again.
@@ -204,10 +206,12 @@ extension Exchange {
     }
 
     private func took(_ page: HistoryPage, _ interest: Interest, _ keeper: ChannelKeeper) {
+        if let position = keeper.tail.abandoned(by: page), keeper.disowned != position {
+            return disown(position, interest, keeper)
+        }
         let healed = keeper.tail.read(page)
         historyCounters.healed += UInt64(healed.publications.count)
         for publication in healed.publications { deliver(publication, to: interest) }
-        if let position = healed.disowned { backplane.announceLoss(upTo: position, in: keeper.name) }
         if healed.isLost { lost(interest, keeper) }
         if healed.readsAgain { return read(interest, keeper) }
         if healing != nil { settled(keeper.name) }
@@ -220,12 +224,27 @@ extension Exchange {
         for reactor in reactors(of: interest) { tell(reactor, .lost(keeper.name)) }
     }
 
-    /// A node got publications that history has lost: perhaps nobody here ever saw them.
-    package func lossAnnounced(upTo position: Position, in channel: ChannelName) {
-        guard let interest = interests[channel], let keeper = interest.history else { return }
-        let found = keeper.tail.heard(lossUpTo: position)
-        if found.isLost { lost(interest, keeper) }
-        if found.reads { read(interest, keeper) }
+    /// What this node delivered is not in history any more, and other nodes may not have got that far: it is noted for all of
+    /// them before anybody is told.
+    private func disown(_ position: Position, _ interest: Interest, _ keeper: ChannelKeeper) {
+        keeper.isReading = true
+        keeper.disowned = position
+        backplane.disown(position, in: keeper.name) { [weak self, weak interest] result in
+            keeper.isReading = false
+            guard let self, let interest else { return }
+            switch result {
+            case .success: self.read(interest, keeper)
+            case .failure(let refusal):
+                keeper.disowned = nil
+                self.failed(refusal, interest, keeper)
+            }
+        }
+    }
+
+    /// Perhaps it is about what was delivered here, perhaps nobody here ever saw it: history says.
+    package func lossNoted(in channel: ChannelName) {
+        guard let interest = interests[channel], let keeper = interest.history, keeper.tail.doubted() else { return }
+        read(interest, keeper)
     }
 
     /// Without a link nobody waits: clients are welcome all the same, and are told that they begin without a past.

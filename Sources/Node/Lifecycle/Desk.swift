@@ -34,9 +34,7 @@ package final class Desk: BackplaneReceiver, @unchecked Sendable {
 
     package func linkChanged(_ state: LinkState) { exchange.linkChanged(isUp: state.phase == .linked) }
 
-    package func lossAnnounced(upTo position: Position, in channel: ChannelName) {
-        exchange.lossAnnounced(upTo: position, in: channel)
-    }
+    package func lossNoted(in channel: ChannelName) { exchange.lossNoted(in: channel) }
 
     package var tracksPresence: Bool { exchange.tracksPresence }
 

@@ -74,9 +74,9 @@ struct Prometheus {
             "presence_reaped_total", "Members of nodes that died, which this node announced as gone.",
             Double(link.presenceReaped))
         counter(
-            "history_losses_announced_total",
-            "Losses this node knew of and told the other nodes, which may not have noticed.",
-            Double(link.lossesAnnounced))
+            "history_losses_noted_total",
+            "Losses this node knew of and noted in the channel's history, so that all nodes tell their clients.",
+            Double(link.lossesNoted))
         counter(
             "history_acknowledgements_forgotten_total",
             "Channels whose last acknowledged position will not be looked up after a failover: there were more of them.",

@@ -27,26 +27,14 @@ extension Shard {
 
     // MARK: Asking
 
-    /// Whoever is subscribed may know, and whoever's token says so.
     func readPresence(_ slot: UInt32, _ command: UInt32, _ name: ChannelName, _ view: PresenceQuery.View) {
-        let session = session(slot)
-        let channel = channels[name]
-        let isSubscribed = channel.map { session.pointee.subscriptions.index(of: $0.index) != nil } ?? false
-        guard isSubscribed || credentials(slot)?.allows(.presence, in: name) ?? false else {
-            return reply(slot, command, .permissionDenied)
-        }
-        guard (channel?.rule ?? settings.rules.rule(for: name)).presence != nil, !name.isReserved else {
-            return reply(slot, command, .notAvailable)
-        }
-        guard session.pointee.subscribes.take(settings.subscribeRate, now: reactor.now.nanoseconds) else {
-            counters.subscribeRateHits += 1
-            return refuseForRate(slot, session, command)
-        }
+        guard mayAsk(slot, command, about: name, .presence, \.presence) != nil else { return }
         request(
             .presence(
                 PresenceQuery(channel: name, view: view, limit: Self.presentClients),
                 PlaceRequest(
-                    reactor: index, slot: slot, generation: session.pointee.generation, command: command, since: nil)))
+                    reactor: index, slot: slot, generation: session(slot).pointee.generation, command: command,
+                    since: nil)))
     }
 
     func presenceRead(

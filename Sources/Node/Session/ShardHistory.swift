@@ -171,20 +171,7 @@ extension Shard {
     // MARK: Reading
 
     func readHistory(_ slot: UInt32, _ history: CentrifugeIntent.History) {
-        let channel = channels[history.channel]
-        let rule = channel?.rule ?? settings.rules.rule(for: history.channel)
-        let session = session(slot)
-        let isSubscribed = channel.map { session.pointee.subscriptions.index(of: $0.index) != nil } ?? false
-        guard isSubscribed || credentials(slot)?.allows(.history, in: history.channel) ?? false else {
-            return reply(slot, history.id, .permissionDenied)
-        }
-        guard let kept = rule.history, !history.channel.isReserved else {
-            return reply(slot, history.id, .notAvailable)
-        }
-        guard session.pointee.subscribes.take(settings.subscribeRate, now: reactor.now.nanoseconds) else {
-            counters.subscribeRateHits += 1
-            return refuseForRate(slot, session, history.id)
-        }
+        guard let kept = mayAsk(slot, history.id, about: history.channel, .history, \.history) else { return }
         let since = history.since.map {
             Position(epoch: Position.epoch(String(decoding: $0.epoch, as: UTF8.self)) ?? 0, offset: $0.offset)
         }
@@ -195,8 +182,35 @@ extension Shard {
                 HistoryQuery(
                     channel: history.channel, settings: kept, since: since, limit: limit, isReverse: history.isReverse),
                 PlaceRequest(
-                    reactor: index, slot: slot, generation: session.pointee.generation, command: history.id,
+                    reactor: index, slot: slot, generation: session(slot).pointee.generation, command: history.id,
                     since: since)))
+    }
+
+    /// What a client wants to know of a channel: whoever is subscribed may, and whoever's token says so; not too often.
+    ///
+    /// - Returns: What the channel's rule says about it; nil when the client was told why not.
+    func mayAsk<Setting>(
+        _ slot: UInt32, _ command: UInt32, about name: ChannelName, _ permission: Grant.Permissions,
+        _ setting: KeyPath<ChannelRule, Setting?>
+    ) -> Setting? {
+        let session = session(slot)
+        let channel = channels[name]
+        let isSubscribed = channel.map { session.pointee.subscriptions.index(of: $0.index) != nil } ?? false
+        guard isSubscribed || credentials(slot)?.allows(permission, in: name) ?? false else {
+            reply(slot, command, .permissionDenied)
+            return nil
+        }
+        let rule = channel?.rule ?? settings.rules.rule(for: name)
+        guard let found = rule[keyPath: setting], !name.isReserved else {
+            reply(slot, command, .notAvailable)
+            return nil
+        }
+        guard session.pointee.subscribes.take(settings.subscribeRate, now: reactor.now.nanoseconds) else {
+            counters.subscribeRateHits += 1
+            refuseForRate(slot, session, command)
+            return nil
+        }
+        return found
     }
 
     func historyRead(_ request: PlaceRequest, _ result: Result<HistoryPage, PublishRefusal>) {

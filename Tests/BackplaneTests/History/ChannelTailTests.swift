@@ -133,72 +133,41 @@ extension ChannelTail.Healed {
         #expect(seen == Array(1...5000))
     }
 
-    // MARK: What others lost
-
-    /// Another node got further in an epoch than history says it went, and than this one did.
-    @Test func aLossThatOnlyAnotherNodeSawIsTold() {
-        var tail = Self.following(5)
-        check(tail.arrived(numbered(6, epoch: 2)) == .held(read: true))
-        check(!tail.read(page(6...6, top: 6, epoch: 2)).isLost)
-        // What was delivered here before the epoch ended is no loss.
-        #expect(tail.heard(lossUpTo: Position(epoch: 1, offset: 5)) == (false, false))
-        #expect(tail.heard(lossUpTo: Position(epoch: 1, offset: 9)) == (true, false))
-        // Told once, unless it went on there.
-        #expect(tail.heard(lossUpTo: Position(epoch: 1, offset: 9)) == (false, false))
-        #expect(tail.heard(lossUpTo: Position(epoch: 1, offset: 12)) == (true, false))
-        check(tail.arrived(numbered(7, epoch: 2)) == .deliver)
-    }
-
-    @Test func whoFoundTheLossAloneSaysSoAndIsNotToldAgain() {
+    @Test func whatHistoryWentOnWithoutIsNamed() {
         var tail = Self.following(9)
         check(tail.doubted())
         var fork = page(nil, top: 7, epoch: 2, isContinuous: false)
+        check(tail.abandoned(by: fork) == nil)
         fork.isFork = true
-        let healed = tail.read(fork)
-        #expect(healed.isLost && healed.disowned == Position(epoch: 1, offset: 9))
-        #expect(tail.heard(lossUpTo: Position(epoch: 1, offset: 9)) == (false, false))
-        // Others were still with the old server after that, and acknowledged more.
-        #expect(tail.heard(lossUpTo: Position(epoch: 1, offset: 20)) == (true, false))
+        check(tail.abandoned(by: fork) == Position(epoch: 1, offset: 9))
+        // It was noted, and the epoch that is read now leads nowhere back.
+        #expect(tail.read(page(nil, top: 7, epoch: 3, isContinuous: false)).isLost)
     }
 
-    /// It hears of it before it has noticed that another server keeps the history.
-    @Test func aLossInTheEpochItFollowsIsLookedUp() {
+    /// An epoch that began after a publication was made, and before it arrived here.
+    @Test func whatLiesBehindAnEpochThatBeganMeanwhileIsNotWaitedFor() {
         var tail = Self.following(5)
-        #expect(tail.heard(lossUpTo: Position(epoch: 1, offset: 9)) == (false, true))
-        let healed = tail.read(page(6...6, top: 6, epoch: 2))
-        #expect(healed.offsets == [6] && healed.isLost)
-        #expect(tail.heard(lossUpTo: Position(epoch: 1, offset: 9)) == (false, false))
-        // A claim that history does not bear out is none.
-        #expect(tail.heard(lossUpTo: Position(epoch: 2, offset: 8)) == (false, true))
-        #expect(!tail.read(page(7...8, top: 8, epoch: 2)).isLost)
+        check(tail.arrived(numbered(7, epoch: 2)) == .held(read: true))
+        // It is in history: 6 and 7 were read, and then the epoch changed.
+        let healed = tail.read(
+            HistoryPage(
+                publications: [numbered(6, epoch: 2), numbered(7, epoch: 2)], top: Position(epoch: 3, offset: 7),
+                isContinuous: true))
+        #expect(healed.offsets == [6, 7] && !healed.readsAgain)
+        check(tail.top == Position(epoch: 3, offset: 7))
+        check(tail.arrived(numbered(8, epoch: 3)) == .deliver)
     }
 
-    /// A snapshot that is older, and nobody has published since: the epoch is the same, and the end lies before the claim.
-    @Test func aRewoundServerIsNotBelievedEither() {
+    /// The last words of a server that was replaced: history will never have them, however often it is read.
+    @Test func whatNobodyKeepsIsNotReadForEver() {
         var tail = Self.following(5)
-        #expect(tail.heard(lossUpTo: Position(epoch: 1, offset: 9)) == (false, true))
-        #expect(tail.read(page(nil, top: 5)).isLost)
-        check(tail.arrived(numbered(6, epoch: 2)) == .held(read: true))
-        #expect(!tail.read(page(6...6, top: 6, epoch: 2)).isLost)
-        #expect(tail.heard(lossUpTo: Position(epoch: 1, offset: 9)) == (false, false), "told before")
-    }
-
-    @Test func anEpochThatWasNeverSeenHereIsALossToo() {
-        var tail = Self.following(5)
-        #expect(tail.heard(lossUpTo: Position(epoch: 7, offset: 3)) == (true, false))
-        #expect(tail.heard(lossUpTo: Position(epoch: 7, offset: 3)) == (false, false))
-        var opening = ChannelTail()
-        #expect(opening.heard(lossUpTo: Position(epoch: 7, offset: 3)) == (false, false))
-    }
-
-    @Test func claimsAreBounded() {
-        var tail = Self.following(5)
-        check(tail.doubted())
-        for epoch in 10..<1000 as Range<UInt64> {
-            #expect(tail.heard(lossUpTo: Position(epoch: epoch, offset: 1)) == (false, false))
-        }
-        #expect(tail.read(page(nil, top: 5)).isLost)
-        #expect(!tail.isReading)
+        check(tail.arrived(numbered(40, epoch: 9)) == .held(read: true))
+        let first = tail.read(page(6...6, top: 6))
+        #expect(first.offsets == [6] && first.readsAgain)
+        // Meanwhile one more came, which is all right.
+        check(tail.arrived(numbered(8)) == .held(read: false))
+        let second = tail.read(page(7...7, top: 7))
+        #expect(second.offsets == [7, 8] && !second.readsAgain && !second.isLost)
     }
 
     /// Whatever is lost, repeated or comes in another order: each once, in order, or a loss is told.

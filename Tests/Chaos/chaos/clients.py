@@ -178,7 +178,8 @@ class CentrifugeClient(Client):
             self._publication(channel, push["pub"])
         elif "unsubscribe" in push:
             self.places.discard(channel)
-            self.saw(channel, "announced", why=f"unsubscribed {push['unsubscribe']['code']}")
+            # No announcement yet: what an application is told of is whether it could go on where it was.
+            self.saw(channel, "unsubscribed", why=str(push["unsubscribe"]["code"]))
             return channel
         return None
 

@@ -33,7 +33,7 @@ class Publish:
 
 @dataclass
 class Event:
-    """Something a client saw of a channel: `subscribed`, `publication`, `announced` or `closed`."""
+    """Something a client saw of a channel: `subscribed`, `unsubscribed`, `publication`, `announced` or `closed`."""
 
     at: float
     client: str

@@ -3,7 +3,8 @@
 - I1 order: between announcements the offsets of a client go up by one, and so do the publications of each publisher.
 - I2 no duplicate: no publication comes twice to a client, whatever was retried.
 - I3 no silent gap: what was acknowledged while a client was subscribed reached it, or it was told of a loss afterwards.
-- I4 same view: one (channel, epoch, offset) is one publication, for everybody.
+- I4 same view: one (channel, epoch, offset) is one publication, for everybody; and one publication has one place in the
+  history. It may have had another in an epoch that was given up, when its acknowledgement was lost and it was tried again.
 - I5 honest acknowledgement: what was acknowledged is in the channel's history in the end, or everybody who was subscribed
   was told of a loss.
 """
@@ -151,12 +152,14 @@ def _gaps(log: Log, every: list[Span], known: dict[int, Publish]) -> Iterator[Vi
 def _views(log: Log, known: dict[int, Publish]) -> Iterator[Violation]:
     """Who knows an epoch: publishers, event streams, and the history in the end."""
     payloads: dict[tuple[str, str, int], int] = {}
-    offsets: dict[int, int] = {}
+    #: Of each publication: its offset in each epoch.
+    places: dict[int, dict[str, int]] = defaultdict(dict)
 
     def look(channel: str, epoch: str, offset: int, id: int, at: float, who: str) -> Iterator[Violation]:
-        if offsets.setdefault(id, offset) != offset:
-            yield Violation("I4", who, channel, at, f"publication {id} has offset {offset}, and {offsets[id]} elsewhere")
-        if epoch and payloads.setdefault((channel, epoch, offset), id) != id:
+        place = places[id].setdefault(epoch, offset)
+        if place != offset:
+            yield Violation("I4", who, channel, at, f"publication {id} has offset {offset}, and {place} elsewhere")
+        if payloads.setdefault((channel, epoch, offset), id) != id:
             yield Violation(
                 "I4", who, channel, at,
                 f"{epoch}:{offset} is publication {id} here and {payloads[channel, epoch, offset]} elsewhere")  # fmt: skip
@@ -165,11 +168,21 @@ def _views(log: Log, known: dict[int, Publish]) -> Iterator[Violation]:
         if publish.outcome == "ok":
             yield from look(publish.channel, publish.epoch, publish.offset, publish.id, publish.ended, publish.publisher)
     for event in log.events:
-        if event.kind == "publication":
+        if event.kind == "publication" and event.epoch:
             yield from look(event.channel, event.epoch, event.offset, event.id, event.at, event.client)
     for channel, entries in log.final.items():
+        kept: dict[int, int] = {}
         for epoch, offset, id in entries:
             yield from look(channel, epoch, offset, id, log.now(), "history")
+            if kept.setdefault(id, offset) != offset:
+                yield Violation("I4", "history", channel, log.now(), f"publication {id} is there twice, at {kept[id]} and {offset}")
+    # Those who do not know epochs have to have seen it in one of its places.
+    for event in log.events:
+        if event.kind == "publication" and not event.epoch:
+            if places[event.id] and event.offset not in places[event.id].values():
+                yield Violation(
+                    "I4", event.client, event.channel, event.at,
+                    f"publication {event.id} has offset {event.offset}, and {sorted(places[event.id].values())} elsewhere")  # fmt: skip
 
 
 def _acknowledged(log: Log, every: list[Span], known: dict[int, Publish]) -> Iterator[Violation]:

@@ -138,12 +138,7 @@ class Stage:
 
     def metric(self, name: str, nodes: list[Node] | None = None) -> float:
         """Over all nodes that run, or some of them."""
-        total = 0.0
-        for node in nodes or self.nodes:
-            if node.is_running:
-                lines = [line for line in node.api.metrics().splitlines() if line.split("{")[0].split(" ")[0] == f"carillon_{name}"]
-                total += sum(float(line.split()[-1]) for line in lines)
-        return total
+        return sum(node.api.metric(name) for node in nodes or self.nodes if node.is_running)
 
     def figure(self, name: str, value: str) -> None:
         self.figures[name] = value

@@ -148,17 +148,15 @@ import Testing
 }
 
 @Suite struct LossTests {
-    @Test func aLossComesBackAsItWent() throws {
+    @Test func aLossIsKnownAndNothingElseIsOne() {
         let writer = ByteWriter(capacity: 64)
-        let position = Position(epoch: 0x0123_4567_89AB_CDEF, offset: 42)
-        EnvelopeCodec.write(lossUpTo: position, origin: NodeID(7), to: writer)
+        EnvelopeCodec.writeLoss(origin: NodeID(7), to: writer)
         let bytes = Array(writer.bytes)
-        #expect(bytes.count == 28 && bytes[2] == EnvelopeCodec.lossType)
-        #expect(try bytes.withUnsafeBytes { try EnvelopeCodec.decodeLoss($0) } == position)
-        for count in 0..<bytes.count {
-            let cut = Array(bytes[..<count])
-            #expect(throws: EnvelopeError.truncated) { try cut.withUnsafeBytes { try EnvelopeCodec.decodeLoss($0) } }
-        }
+        #expect(bytes.count == 12 && bytes[2] == EnvelopeCodec.lossType)
+        func isLoss(_ bytes: [UInt8]) -> Bool { bytes.withUnsafeBytes { EnvelopeCodec.isLoss($0) } }
+        #expect(isLoss(bytes))
+        for count in 0..<bytes.count { #expect(!isLoss(Array(bytes[..<count]))) }
+        #expect(!isLoss([0xCA, 2] + bytes.dropFirst(2)))
         #expect(throws: EnvelopeError.self) { try bytes.withUnsafeBytes { try EnvelopeCodec.decode($0) } }
     }
 }

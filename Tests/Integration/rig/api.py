@@ -73,3 +73,9 @@ class API:
 
     def metrics(self) -> str:
         return self.request("GET", "/metrics").text
+
+    def metric(self, name: str) -> float:
+        """One of them, all its labels together; `name` without its prefix."""
+        lines = [line for line in self.metrics().splitlines() if line.split(" ")[0].split("{")[0] == f"carillon_{name}"]
+        assert lines, f"there is no metric carillon_{name}"
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines)

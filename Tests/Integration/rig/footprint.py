@@ -62,6 +62,4 @@ class Footprint:
 
 def counter(node: Node, name: str) -> int:
     """A counter of the node's metrics, all its reactors together; `name` without its prefix."""
-    lines = [line for line in node.api.metrics().splitlines() if line.split(" ")[0].split("{")[0] == f"carillon_{name}"]
-    assert lines, f"there is no metric carillon_{name}"
-    return int(sum(float(line.rsplit(" ", 1)[1]) for line in lines))
+    return int(node.api.metric(name))

@@ -4,7 +4,7 @@ import Reactor
 /// One connection to a sentinel, which is asked for the master again and again and comes back for ever.
 final class SentinelConnection: ConnectionDelegate {
     let index: Int
-    private let address: SentinelConfiguration.Address
+    private let address: HostAndPort
     private unowned let owner: SentinelWatch
     private let connection: Connection
     private var reader: RESPReader?
@@ -26,7 +26,7 @@ final class SentinelConnection: ConnectionDelegate {
     private static let patience: Duration = .seconds(2)
     private static let outboundLimit = 64 * 1024
 
-    init(index: Int, address: SentinelConfiguration.Address, owner: SentinelWatch) {
+    init(index: Int, address: HostAndPort, owner: SentinelWatch) {
         self.index = index
         self.address = address
         self.owner = owner
@@ -88,11 +88,7 @@ final class SentinelConnection: ConnectionDelegate {
         if let descriptor = connection.descriptor { Socket.setUserTimeout(descriptor, milliseconds: 5000) }
         if let password = owner.configuration.password {
             let writer = ByteWriter(capacity: 128)
-            if let user = owner.configuration.user {
-                RESPWriter.command("AUTH", user, password, to: writer)
-            } else {
-                RESPWriter.command("AUTH", password, to: writer)
-            }
+            RESPWriter.login(owner.configuration.user, password, to: writer)
             asked.append(.login)
             connection.write(writer.bytes)
         }

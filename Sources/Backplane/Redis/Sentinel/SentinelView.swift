@@ -66,19 +66,7 @@ package struct SentinelView {
 
 /// The sentinels that watch over a master, and how to talk to them.
 package struct SentinelConfiguration: Equatable, Sendable {
-    package struct Address: Equatable, Sendable, CustomStringConvertible {
-        package let host: String
-        package let port: UInt16
-
-        package init(host: String, port: UInt16) {
-            self.host = host
-            self.port = port
-        }
-
-        package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
-    }
-
-    package var addresses: [Address] = []
+    package var addresses: [HostAndPort] = []
     /// What they call the master.
     package var master = "mymaster"
     package var user: String?
