@@ -1,5 +1,6 @@
 """How scenarios are run: a few of them by default, all of them and many seeds with --everything."""
 
+import json
 import os
 import random
 import re
@@ -15,8 +16,31 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import chaos  # noqa: E402, F401 - it makes the rig of the integration tests known
 from chaos.stage import Stage  # noqa: E402
+from chaos.summary import Summary  # noqa: E402
 
 REPORTS = Path(__file__).resolve().parents[2] / ".build/chaos"
+
+
+summary = Summary()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--everything"):
+        os.environ["CHAOS_STRICT"] = "1"
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.when == "call" and not report.skipped:
+        summary.add(report.user_properties, report.passed)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    if not summary.runs:
+        return
+    summary.write(REPORTS / "index.html")
+    if config.getoption("--everything"):
+        terminalreporter.write_line(summary.text())
+    terminalreporter.write_line(f"every run on one page: {REPORTS / 'index.html'}")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -50,7 +74,10 @@ def stage(request: pytest.FixtureRequest, tmp_path: Path, seed: int) -> Callable
     """Sets a stage, named after the scenario; its picture is kept in .build/chaos."""
     name = re.sub(r"\W+", "-", request.node.name.removeprefix("test_")).strip("-")
 
+    def note(about: dict[str, Any]) -> None:
+        request.node.user_properties.append(("chaos", json.dumps(about)))
+
     def make(**options: Any) -> Stage:
-        return Stage(tmp_path, name, seed, REPORTS / f"{name}.svg", **options)
+        return Stage(tmp_path, name, seed, REPORTS / f"{name}.svg", noted=note, **options)
 
     return make

@@ -58,36 +58,39 @@ def black_hole(scene: Stage, server: RedisServer, line: Line, direction: str, se
             line.is_mute = direction != "from Redis"
             if seconds >= 5:
                 until(lambda: node.api.readiness() == 503, "it is not ready", 10)
-                scene.figure("not ready after", f"{scene.log.now() - fault.begun:.2f} s")
-                assert scene.log.now() - fault.begun <= 6
+                scene.bounded("not ready after", scene.log.now() - fault.begun, 6.0)
             time.sleep(max(0.0, fault.begun + seconds - scene.log.now()))
             line.is_blind = line.is_mute = False
-        healed = scene.acknowledged_on_all()
-        scene.figure("healed after", f"{healed:.2f} s")
+        scene.bounded("healed after its end", scene.acknowledged_on_all(), 4.0)
         retried = sum(one.tries > 1 for one in scene.log.publishes)
         scene.figure("publications tried again", str(retried))
         scene.figure("slowest publish", f"{max(one.slowest for one in scene.publishers):.2f} s")
         verdict = scene.verdict()
         assert verdict.announcements == 0 and scene.crowd.closes == 0
-        assert healed <= 12
 
 
-def test_f8_lost_answers_make_no_duplicates(stage: Callable[..., Stage], server: RedisServer, line: Line) -> None:
+@pytest.mark.parametrize(("publishers", "breaks"), [(24, 3), pytest.param(240, 5, marks=pytest.mark.long)])
+def test_f8_lost_answers_make_no_duplicates(
+    stage: Callable[..., Stage], server: RedisServer, line: Line, publishers: int, breaks: int
+) -> None:
     """Redis hears everything, and the node hears nothing of it: publications are carried out and not acknowledged."""
     with stage(nodes=3, channels=2) as scene:
         scene.start(server, through(server, line))
         scene.listen(4, 4)
-        scene.publish(1000, publishers=24, nodes=scene.nodes[:1])
+        scene.publish(1000, publishers=publishers, nodes=scene.nodes[:1])
         scene.flows(500)
-        for _ in range(4):
+        for _ in range(breaks):
             with scene.log.fault("answers are lost"):
                 line.is_blind = True
                 until(lambda: scene.nodes[0].api.readiness() == 503, "it notices", 10)
                 line.is_blind = False
             scene.acknowledged_on_all()
-        scene.figure("publications", str(len(scene.log.publishes)))
+        for publisher in scene.publishers:
+            publisher.stop()
+        lost = sum(any(one.begun < fault.ended and one.ended > fault.ended for fault in scene.log.faults) for one in scene.log.publishes)
+        scene.figure("publications whose answer was lost or late", str(lost))
         verdict = scene.verdict()
-        assert verdict.announcements == 0
+        assert verdict.announcements == 0 and lost >= publishers * breaks / 2
 
 
 #: Set in a network of our own, in which all of the rig runs again.
@@ -183,10 +186,10 @@ def test_f7_the_link_is_lost_twice_at_once(stage: Callable[..., Stage], channels
         wanted = {f"carillon:c:many:{number}".encode() for number in range(400, channels)}
         began = time.monotonic()
         until(lambda: set(redis.pubsub_channels("carillon:c:many:*")) == wanted, "what is wanted is what there is", 20)
-        scene.figure("the same again after", f"{time.monotonic() - began:.2f} s")
+        scene.bounded("the same again after", time.monotonic() - began, 3.0)
         used = int(redis.info("commandstats")["cmdstat_subscribe"]["calls"]) - commands
-        scene.figure("SUBSCRIBE commands", f"{used} for {channels} channels, twice")
-        assert used <= 2 * (channels / 512 + 4)
+        scene.bounded("SUBSCRIBE commands, twice", used, 2 * (channels // 512 + 4), "")
+        assert used <= 2 * (channels // 512 + 4)
         scene.flows(200)
         for wire in many:
             wire.socket.close()

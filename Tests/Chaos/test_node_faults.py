@@ -7,13 +7,17 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
+from statistics import linear_regression
 
 import pytest
 
 from chaos.clients import CentrifugeClient
-from chaos.stage import Stage, bounded
+from chaos.previous import previous
+from chaos.stage import Stage
 from rig.balancers import HAProxy, Nginx
 from rig.centrifuge_wire import CentrifugeWire
+from rig.node import CARILLON
 from rig.waiting import until
 from rig.wire import Wire, upgrade
 
@@ -31,9 +35,13 @@ def test_f1_nothing_happens(stage: Callable[..., Stage], seconds: int) -> None:
         scene.flows(500)
         files = [node.open_files() for node in scene.nodes]
         memory = [node.resident_bytes() for node in scene.nodes]
-        end = time.monotonic() + seconds
+        began = time.monotonic()
         count = 0
-        while time.monotonic() < end:
+        #: Resident memory of all nodes by the time, in MiB and hours, after three minutes.
+        samples: list[tuple[float, float]] = []
+        while time.monotonic() < began + seconds:
+            if time.monotonic() > began + 180 + 5 * len(samples):
+                samples.append((time.monotonic() / 3600, sum(node.resident_bytes() for node in scene.nodes) / 2**20 / len(scene.nodes)))
             for node in scene.nodes:
                 wire = Wire(node.client_port).send(upgrade(f"/raw?channel=gone:{count % 50}"))
                 wire.socket.close()
@@ -47,6 +55,8 @@ def test_f1_nothing_happens(stage: Callable[..., Stage], seconds: int) -> None:
         scene.figure("open files more than before", str(grown))
         more = [(node.resident_bytes() - before) >> 10 for node, before in zip(scene.nodes, memory, strict=True)]
         scene.figure("memory more than before", f"{more} KiB")
+        if samples:
+            scene.bounded("memory more an hour and node, after three minutes", linear_regression(*zip(*samples, strict=True)).slope, 1.0, "MiB")
         verdict = scene.verdict()
         assert verdict.announcements == 0 and scene.crowd.closes == 0
         assert all(abs(one) <= 5 for one in grown)
@@ -77,15 +87,13 @@ def test_f9_a_node_is_killed_behind_a_balancer(stage: Callable[..., Stage], clie
         meanwhile = scene.slowest(scene.delays(since=fault.begun, of=others))
         scene.flows(3 * clients)
         scene.figure("clients of the node", str(lost))
-        scene.figure("all back after", f"{back:.2f} s")
-        scene.figure("99 of 100 deliveries to the others within", f"{1000 * meanwhile:.0f} ms, {1000 * before:.0f} ms before")
-        scene.figure("reads of history meanwhile, of 4 channels on 2 nodes", f"{read:.0f}")
+        scene.bounded("all back after", back, 15.0)
+        # Below a tenth of a second it is the clients of this test that are slow.
+        scene.bounded("99 of 100 deliveries to the others within", meanwhile, round(max(3 * before, 0.1), 3))
+        scene.bounded("reads of history meanwhile, of 4 channels on 2 nodes", read, 2 * 2 * len(scene.channels), "")
         verdict = scene.verdict()
         assert verdict.announcements == 0, "everybody was recovered"
-        assert verdict.recoveries >= lost and back <= 15
-        # Below a tenth of a second it is the clients of this test that are slow.
-        assert meanwhile <= max(3 * before, 0.1)
-        assert read <= 2 * 2 * len(scene.channels)
+        assert verdict.recoveries >= lost and read <= 2 * 2 * len(scene.channels)
 
 
 @pytest.mark.long
@@ -122,10 +130,9 @@ def test_f14_a_node_sleeps(stage: Callable[..., Stage]) -> None:
         scene.flows(500)
         with scene.log.fault("a node sleeps"):
             scene.nodes[2].pause()
-            time.sleep(12)
+            time.sleep(20)
             scene.nodes[2].resume()
-        healed = bounded(scene.acknowledged_on_all, 3.0, "healed")
-        scene.figure("healed after", f"{healed:.2f} s")
+        scene.bounded("healed after it goes on", scene.acknowledged_on_all(), 3.0)
         verdict = scene.verdict()
         assert verdict.announcements == 0
 
@@ -162,12 +169,11 @@ def test_f16_a_node_runs_out_of_files(stage: Callable[..., Stage]) -> None:
             share = (cpu_seconds(node.pid) - used) / (time.monotonic() - began)
             resource.prlimit(node.pid, resource.RLIMIT_NOFILE, before)
         until(lambda: node.api.subscribers("x") == 60, "who waited is let in", 15)
-        scene.figure("CPU while there were no files", f"{share:.0%}")
+        scene.bounded("share of a core while there were no files", share, 0.5, "")
         for wire in held:
             wire.socket.close()
         verdict = scene.verdict()
         assert verdict.announcements == 0 and scene.crowd.closes == 0
-        assert share < 0.5, "it does not spin"
 
 
 def cpu_seconds(pid: int) -> float:
@@ -196,7 +202,18 @@ def test_f13_slow_clients_hold_up_nobody(stage: Callable[..., Stage]) -> None:
 
 def test_f17_a_rolling_restart_loses_nothing(stage: Callable[..., Stage]) -> None:
     """Node after node, under load: nobody misses anything, and the others are not overrun."""
-    with stage(channels=4, drain={"wait": "3s", "window": "10s"}, **INTRODUCED) as scene:
+    rolling_restart(stage, CARILLON)
+
+
+@pytest.mark.long
+def test_f17_an_upgrade_loses_nothing(stage: Callable[..., Stage]) -> None:
+    """The same from the version before this one, node after node; in between both understand each other, and heal."""
+    rolling_restart(stage, previous())
+
+
+def rolling_restart(stage: Callable[..., Stage], before: Path) -> None:
+    """From one version of the program to the present one."""
+    with stage(channels=4, program=before, drain={"wait": "3s", "window": "10s"}, **INTRODUCED) as scene:
         scene.start()
         balancer = scene.balance()
         count = 120
@@ -212,13 +229,18 @@ def test_f17_a_rolling_restart_loses_nothing(stage: Callable[..., Stage]) -> Non
                 # The same addresses, for the balancer knows no others.
                 node.configuration["client"]["listen"] = node.client
                 node.configuration["admin"]["listen"] = node.admin
+                node.program = CARILLON
                 node.start()
                 until(lambda: balancer.healthy() == 3, "the balancer knows", 20)
+            with scene.log.fault("CLIENT KILL TYPE pubsub"):
+                scene.redis.client().execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+            scene.acknowledged_on_all()
         scene.flows(1000)
         until(lambda: scene.crowd.subscribed == count, "all are there", 20)
         closes = [event for event in scene.log.events if event.kind == "closed"]
         seconds = Counter(int(event.at) for event in closes)
-        scene.figure("reconnects", f"{len(closes)}, in one second at most {max(seconds.values())} of {count} clients")
+        scene.figure("reconnects", f"{len(closes)}")
+        scene.bounded(f"in one second, of {count} clients", max(seconds.values()), count // 10, "")
         verdict = scene.verdict()
         assert verdict.announcements == 0, "nothing was lost"
         assert max(seconds.values()) <= count / 10

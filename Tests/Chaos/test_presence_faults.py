@@ -64,14 +64,14 @@ def test_f18_presence_is_right_within_the_lease(stage: Callable[..., Stage], tmp
         with scene.log.fault("a node is killed") as killed:
             scene.nodes[1].kill()
             until(lambda: present(scene.nodes[2]) == 21 and leaves(watcher) >= 20, "its members are gone", LEASE + 10)
-        scene.figure("gone after", f"{gone:.1f} s out of touch, {killed.ended - killed.begun:.1f} s after the kill; the lease is {LEASE} s")
+        # A node that does not hear itself gives up after 5 s; until then it renews its lease.
+        scene.bounded("gone when out of touch after", gone, LEASE + 8)
+        scene.bounded("gone after the kill", killed.ended - killed.begun, LEASE + 2)
         scene.figure("back after", f"{back:.2f} s")
         told = Counter(watcher.changes)
         assert {user: told["leave", user] for user in users[2]} == dict.fromkeys(users[2], 0), "nobody leaves who is there"
         assert {user: told["leave", user] for user in users[0] + users[1]} == dict.fromkeys(users[0] + users[1], 1), "each leaves once"
         assert {user: told["join", user] for user in users[0]} == dict.fromkeys(users[0], 2), "and is back"
-        # A node that does not hear itself gives up after 5 s; until then it renews its lease.
-        assert gone <= LEASE + 6 and killed.ended - killed.begun <= LEASE + 4
         scene.verdict()
     line.stop()
 

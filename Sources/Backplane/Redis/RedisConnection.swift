@@ -28,6 +28,11 @@ final class RedisConnection: ConnectionDelegate {
     /// Whom the sentinels named when it was made.
     private(set) var master: SentinelView.Master?
     private var isWaitingForMaster = false
+    /// For the next attempt.
+    private var isWaiting = false
+    /// Redis said something on it, and it was good for something. A balancer takes connections for a Redis that is away.
+    private var isAnswered = false
+    private var isUsed = false
     private var attempt: UInt64 = 0
 
     init(role: Role, owner: RedisBackplane) {
@@ -41,6 +46,7 @@ final class RedisConnection: ConnectionDelegate {
 
     func connect() {
         guard !isStopped else { return }
+        isWaiting = false
         attempt += 1
         let current = attempt
         let deadline = owner.configuration.connectTimeout
@@ -77,9 +83,14 @@ final class RedisConnection: ConnectionDelegate {
     /// The sentinels name this master: the connection is for it, or is made anew.
     func follow(_ master: SentinelView.Master, _ reason: String) {
         if isWaitingForMaster { return connect() }
-        // While it waits for the next attempt, that goes to the right place by itself.
-        guard let current = self.master, current != master, connection.isOpen || connection.isTrying else { return }
-        fail(reason)
+        guard let current = self.master, current != master else { return }
+        if connection.isOpen || connection.isTrying {
+            fail(reason)
+        } else if isWaiting {
+            // What it waits for is news, and this is news.
+            backoff.reset()
+            connect()
+        }
     }
 
     func stop() {
@@ -112,7 +123,10 @@ final class RedisConnection: ConnectionDelegate {
     var outboundBytes: Int { connection.outboundBytes }
 
     /// It works: the next loss is a new one.
-    func settled() { backoff.reset() }
+    func settled() {
+        isUsed = true
+        backoff.reset()
+    }
 
     // MARK: Connection
 
@@ -141,6 +155,7 @@ final class RedisConnection: ConnectionDelegate {
     }
 
     func received(_ connection: Connection, bytes: UnsafeMutableRawBufferPointer) {
+        isAnswered = true
         bytesSinceReply += bytes.count
         owner.link.bytesIn &+= UInt64(bytes.count)
         // Held here, because a reply may close the connection and drop the reader while it is at work.
@@ -155,12 +170,18 @@ final class RedisConnection: ConnectionDelegate {
     func closed(_ connection: Connection, reason: ConnectionClosed) {
         reader = nil
         guard !isStopped else { return }
-        lost(failure ?? "\(reason)")
+        lost(failure ?? "\(reason)", after: isAnswered && !isUsed ? .refused : .unreachable)
     }
 
-    private func lost(_ reason: String) {
+    private func lost(_ reason: String, after loss: Backoff.Loss = .unreachable) {
         owner.disconnected(self, reason)
-        let delay = backoff.next(using: &owner.random)
-        owner.home.schedule(after: delay) { [weak self] in self?.connect() }
+        isAnswered = false
+        isUsed = false
+        isWaiting = true
+        let current = attempt
+        owner.home.schedule(after: backoff.next(after: loss, using: &owner.random)) { [weak self] in
+            guard let self, self.isWaiting, self.attempt == current else { return }
+            self.connect()
+        }
     }
 }

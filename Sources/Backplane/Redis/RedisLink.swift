@@ -39,7 +39,6 @@ extension RedisBackplane {
             }
         }
         for waiting in buffer.expired(now: now) { refuse(waiting.ticket, .isolated) }
-        presenceTick()
         link.waiting = buffer.count
         if link.phase == .linked {
             for record in registry.expire(now: now) {
@@ -49,6 +48,8 @@ extension RedisBackplane {
                 receiver?.nodeLeft(record.id)
             }
         }
+        // After that, for the first of those who are left looks for what the others left behind.
+        presenceTick()
         review()
     }
 

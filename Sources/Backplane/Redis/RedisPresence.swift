@@ -19,7 +19,7 @@ struct RedisPresence {
     var isTellingAnew = false
     /// Parts of dead nodes that are being cleared away.
     var reaping = 0
-    var nextSweep: MonotonicTime?
+    var lastSweep: MonotonicTime?
     /// Members of dead nodes that were announced as gone.
     var reaped: UInt64 = 0
     /// The longest grace of any channel, in milliseconds.
@@ -111,7 +111,7 @@ extension RedisBackplane {
         } else if presence.awaited == 0 {
             tellMore()
         }
-        if (presence.nextSweep ?? home.now) <= home.now, presence.reaping == 0 { sweep() }
+        if presence.reaping == 0, isSweepDue { sweep() }
     }
 
     private func tellMore() {
@@ -220,9 +220,17 @@ extension RedisBackplane {
 
     // MARK: Dead nodes
 
-    private func sweep() {
+    /// Whose turn it is follows from who is there now: when the first one has died, the next is to begin at once.
+    private var isSweepDue: Bool {
+        guard let last = presence.lastSweep else { return true }
         let isFirst = registry.ids.allSatisfy { $0.value >= node.value }
-        presence.nextSweep = home.now + (isFirst ? RedisPresence.sweep.first : RedisPresence.sweep.others)
+        // It is called once a second, which is never quite a second.
+        return home.now - last >= (isFirst ? RedisPresence.sweep.first : RedisPresence.sweep.others)
+            - .milliseconds(100)
+    }
+
+    private func sweep() {
+        presence.lastSweep = home.now
         run(
             .stale, .stale, keys: [names.presence("pn")],
             [

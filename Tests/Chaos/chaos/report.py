@@ -4,6 +4,7 @@ from collections import Counter
 from html import escape
 from pathlib import Path
 
+from .figures import Figure
 from .log import Log
 from .oracle import Verdict
 
@@ -15,7 +16,7 @@ BARS = 160
 
 
 class Report:
-    def __init__(self, name: str, seed: int, log: Log, verdict: Verdict, figures: dict[str, str]) -> None:
+    def __init__(self, name: str, seed: int, log: Log, verdict: Verdict, figures: list[Figure]) -> None:
         self.name = name
         self.seed = seed
         self.log = log
@@ -47,8 +48,8 @@ class Report:
                    DELIVERED if isGood else BAD, 16, "end")  # fmt: skip
         self._text(20, 50, f"seed {self.seed}; {self.verdict}", MUTED, 12)
         y = 68
-        for name, value in self.figures.items():
-            self._text(20, y, f"{name}: {value}", MUTED, 12)
+        for figure in self.figures:
+            self._text(20, y, str(figure), BAD if figure.is_exceeded else MUTED, 12)
             y += 16
         top = y + 14
         bottom = top + 330

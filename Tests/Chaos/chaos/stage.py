@@ -3,17 +3,19 @@
 import itertools
 import json
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from rig.balancers import HAProxy, Nginx
-from rig.node import Node
+from rig.node import CARILLON, Node
 from rig.redis_server import RedisServer
 from rig.waiting import until
 
 from .clients import CentrifugeClient, Client, Crowd, StreamClient
+from .figures import Figure, leniency
 from .log import Log
 from .oracle import Verdict, judge
 from .publishers import Publisher
@@ -24,7 +26,8 @@ KEPT = 20_000
 
 
 class Stage:
-    def __init__(self, directory: Path, name: str, seed: int, report: Path, *, nodes: int = 3, channels: int = 4, kept: int = KEPT, **settings: Any) -> None:
+    def __init__(self, directory: Path, name: str, seed: int, report: Path, *, noted: Callable[[dict[str, Any]], None],
+                 nodes: int = 3, channels: int = 4, kept: int = KEPT, program: Path = CARILLON, **settings: Any) -> None:  # fmt: skip
         self.directory = directory
         self.name = name
         self.seed = seed
@@ -36,9 +39,12 @@ class Stage:
         self.publishers: list[Publisher] = []
         self.crowd = Crowd(self.log, seed)
         #: Figures that were measured, to be told and drawn.
-        self.figures: dict[str, str] = {}
+        self.figures: list[Figure] = []
+        self._noted = noted
         self._report = report
         self._count = nodes
+        #: What the nodes run at first.
+        self._program = program
         self._names = itertools.count(1)
         rule = {"match": "*", "subscribe": "anyone", "publish": "client", "history": {"size": kept, "ttl": "1h"}}
         self._settings = {"channels": [rule], **settings}
@@ -68,7 +74,9 @@ class Stage:
         for index in range(self._count):
             own = {**settings, **(each[index] if each else {})}
             url = urls[index] if urls else None if "backplane" in own else self.redis.url
-            self.nodes.append(Node(f"node-{index + 1}", self.directory, url, **{**self._settings, **own}).launch_node())
+            node = Node(f"node-{index + 1}", self.directory, url, **{**self._settings, **own})
+            node.program = self._program
+            self.nodes.append(node.launch_node())
         for node in self.nodes:
             node.wait_until_ready()
         for node in self.nodes:
@@ -96,8 +104,7 @@ class Stage:
             target = address or self.nodes[index % len(self.nodes)].client
             channel = self.channels[index % len(self.channels)]
             added.append(self.crowd.add(StreamClient, target, [channel], f"stream-{next(self._names)}"))
-        wanted = sum(len(client.channels) for client in self.crowd.clients)
-        until(lambda: self.crowd.subscribed == wanted, f"{wanted} subscriptions", 30)
+        until(lambda: self.crowd.subscribed == self.subscriptions, f"{self.subscriptions} subscriptions", 30)
         return added
 
     # -- what happens
@@ -136,13 +143,45 @@ class Stage:
         until(seen, "fresh publications everywhere", 40)
         return self.log.now() - began
 
+    @property
+    def subscriptions(self) -> int:
+        return sum(len(client.channels) for client in self.crowd.clients)
+
+    @property
+    def told(self) -> int:
+        """Subscriptions that were told of a loss."""
+        return len({(event.client, event.channel) for event in self.log.events if event.kind == "announced"})
+
+    @property
+    def most_told(self) -> int:
+        """How often the subscription that was told of a loss most often was told."""
+        return max(Counter((event.client, event.channel) for event in self.log.events if event.kind == "announced").values(), default=0)
+
+    def linked_again(self, seconds: float = 30) -> float:
+        """Waits until every node hears itself through Redis; returns how long that took."""
+        began = self.log.now()
+        until(lambda: all(node.api.is_ready() for node in self.nodes if node.is_running), "all nodes are linked", seconds)
+        return self.log.now() - began
+
+    def all_told(self, seconds: float = 10) -> float:
+        """Waits until every subscription was told of a loss; returns when the last one was."""
+        until(lambda: self.told == self.subscriptions, "all subscriptions are told", seconds)
+        return max(event.at for event in self.log.events if event.kind == "announced")
+
     def metric(self, name: str, nodes: list[Node] | None = None) -> float:
         """Over all nodes that run, or some of them."""
         return sum(node.api.metric(name) for node in nodes or self.nodes if node.is_running)
 
     def figure(self, name: str, value: str) -> None:
-        self.figures[name] = value
-        print(f"  {name}: {value}", flush=True)
+        self._figure(Figure(name, value))
+
+    def bounded(self, name: str, value: float, most: float, unit: str = "s") -> None:
+        """A figure that may not be more than that; when it is, the verdict says so."""
+        self._figure(Figure(name, f"{value:.2f} {unit}" if unit == "s" else f"{value:g} {unit}".strip(), value, most))
+
+    def _figure(self, figure: Figure) -> None:
+        self.figures.append(figure)
+        print(f"  {figure}", flush=True)
 
     # -- the end
 
@@ -151,13 +190,13 @@ class Stage:
         for publisher in self.publishers:
             publisher.stop()
         tops = {}
-        # One that publishes nothing and still hears everything may not have been missed.
-        until(lambda: all(node.api.is_ready() for node in self.nodes if node.is_running), "all nodes are linked", 40)
         node = next(node for node in self.nodes if node.is_running)
         for channel in self.channels:
             entries, since = [], None
             while True:
-                page = node.api.get(f"/api/v1/channels/{channel}/history", since=since, limit=1000)
+                # A node that can hear, and nobody has asked anything, may only notice now that it cannot speak.
+                path = f"/api/v1/channels/{channel}/history"
+                page = until(lambda: node.api.get(path, since=since, limit=1000), "history can be read", 40)  # noqa: B023
                 for entry in page["publications"]:
                     epoch, offset = entry["position"].split(":")
                     entries.append((epoch, int(offset), json.loads(entry["text"])["id"]))
@@ -187,6 +226,11 @@ class Stage:
         self.settle(seconds=30 if clean else 3)
         verdict = judge(self.log)
         print(f"  {verdict}", flush=True)
+        self._noted({
+            "name": self.name, "seed": self.seed, "acknowledged": verdict.acknowledged, "deliveries": verdict.deliveries,
+            "announcements": verdict.announcements, "violations": len(verdict.violations),
+            "figures": [figure.json() for figure in self.figures],
+        })  # fmt: skip
         Report(self.name, self.seed, self.log, verdict, self.figures).write(self._report)
         if verdict.violations:
             self.log.write(self._report.with_suffix(".json"), name=self.name, seed=self.seed)
@@ -194,14 +238,6 @@ class Stage:
             shown = "\n".join(str(one) for one in verdict.violations[:20])
             assert not verdict.violations, f"{len(verdict.violations)} violations, seed {self.seed}:\n{shown}"
             assert verdict.acknowledged > 0 and verdict.deliveries > 0, "nothing happened that could be judged"
+            exceeded = [str(figure) for figure in self.figures if figure.is_exceeded]
+            assert not exceeded, f"more than {leniency():g} times what is asked, seed {self.seed}: {exceeded}"
         return verdict
-
-
-def bounded(measure: Callable[[], float], bound: float, what: str) -> float:
-    """A time that has a bound; measured once more, and said loudly, when the machine was too busy the first time."""
-    seconds = measure()
-    if seconds > bound:
-        print(f"  {what}: {seconds:.2f} s, more than {bound:g} s; once more", flush=True)
-        seconds = measure()
-    assert seconds <= bound, f"{what} took {seconds:.2f} s, and may take {bound:g} s"
-    return seconds

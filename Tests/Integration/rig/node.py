@@ -58,6 +58,8 @@ class Node(Process):
         self.configuration = merged(configuration, changes)
         self.file = directory / f"{name}.yaml"
         self.announcement = directory / f"{name}.json"
+        #: Another version of it may run beside the others.
+        self.program = CARILLON
         self.client = ""
         #: The port for TLS, if it has one of its own.
         self.secure = ""
@@ -85,7 +87,7 @@ class Node(Process):
         self.announcement.unlink(missing_ok=True)
         self.file.write_text(yaml.safe_dump(self.configuration, sort_keys=False))
         self.launch(
-            [str(CARILLON), "serve", "--config", str(self.file), "--announce", str(self.announcement)], environment)
+            [str(self.program), "serve", "--config", str(self.file), "--announce", str(self.announcement)], environment)
         return self
 
     def start(self, ready: bool = True, **environment: str) -> "Node":

@@ -128,6 +128,8 @@ final class SentinelConnection: ConnectionDelegate {
 
     private func lost(_ reason: String) {
         owner.failed("sentinel \(address): \(reason)")
-        owner.home.schedule(after: backoff.next(using: &owner.random)) { [weak self] in self?.connect() }
+        owner.home.schedule(after: backoff.next(after: .unreachable, using: &owner.random)) { [weak self] in
+            self?.connect()
+        }
     }
 }
