@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from rig.certificates import Authority
 from rig.centrifuge_wire import CentrifugeWire
 from rig.node import Node
 from rig.sentinels import DOWN_AFTER, NAME, Sentinels
@@ -128,6 +129,31 @@ def test_sentinels_that_are_gone_change_nothing(nodes: list[Node], sentinels: Se
     for sentinel in sentinels.sentinels:
         sentinel.start()
     client.close()
+
+
+def test_over_tls_and_with_passwords(start_node: Any, tmp_path: Path) -> None:
+    """Redis, its replicas and the sentinels speak nothing but TLS, and want to know who asks."""
+    sentinels = Sentinels(tmp_path, replicas=1, password="let-nodes-ask", authority=Authority(tmp_path / "ca")).start()
+    nodes: list[Node] = [start_node(name, backplane=sentinels.settings, channels=RULES) for name in "ab"]
+    for node in nodes:
+        until(lambda node=node: node.api.node_names() == {"a", "b"}, "the nodes know each other")
+    client = CentrifugeWire(nodes[1])
+    client.subscribe("news")
+    publish(nodes[0], 1)
+    until(lambda: [server.client().xlen("carillon:h:news") for server in sentinels.servers] == [1, 1], "the replica has it")
+    sentinels.master.kill()
+    publish(nodes[0], 2)
+    until(lambda: [data for _, data in client.publications] == [1, 2], "it goes on at the other", 20)
+    assert client.closed is None and not client.unsubscribed and not sentinels.denied()
+    client.close()
+    # Whoever is not signed by somebody known is no sentinel.
+    stranger = {**sentinels.settings["redis"], "tls": {"authorities": str(Authority(tmp_path / "other").file)}}
+    refused = start_node("refused", ready=False, backplane={"kind": "redis", "redis": stranger})
+    until(lambda: "certificate" in refused.output(), "it says what is wrong", 10)
+    assert refused.api.readiness() == 503
+    for one in (*nodes, refused):
+        one.stop()
+    sentinels.stop()
 
 
 def test_a_node_waits_for_sentinels_that_are_not_there_yet(start_node: Any, tmp_path: Path) -> None:

@@ -196,18 +196,3 @@ private func at(_ milliseconds: UInt64) -> MonotonicTime { MonotonicTime(nanosec
         if case .publish(let ticket)? = expected { ticket } else { nil }
     }
 }
-
-@Suite struct BackoffTests {
-    @Test func growsToItsCeilingWithJitter() {
-        var backoff = Backoff()
-        var random = SystemRandomNumberGenerator()
-        var ceiling = Backoff.first
-        for _ in 0..<20 {
-            let delay = backoff.next(using: &random)
-            check(delay > .zero && delay <= ceiling)
-            ceiling = min(ceiling * 2, Backoff.most)
-        }
-        backoff.reset()
-        check(backoff.next(using: &random) <= Backoff.first)
-    }
-}

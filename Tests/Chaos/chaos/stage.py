@@ -16,7 +16,7 @@ from rig.waiting import until
 
 from .clients import CentrifugeClient, Client, Crowd, StreamClient
 from .figures import Figure, leniency
-from .log import Log
+from .log import Log, Publish
 from .oracle import Verdict, judge
 from .publishers import Publisher
 from .report import Report
@@ -156,6 +156,12 @@ class Stage:
     def most_told(self) -> int:
         """How often the subscription that was told of a loss most often was told."""
         return max(Counter((event.client, event.channel) for event in self.log.events if event.kind == "announced").values(), default=0)
+
+    @property
+    def lost(self) -> list[Publish]:
+        """What was acknowledged and is not in the history in the end; once it has settled."""
+        kept = {id for entries in self.log.final.values() for _, _, id in entries}
+        return [one for one in self.log.publishes if one.outcome == "ok" and one.id not in kept]
 
     def linked_again(self, seconds: float = 30) -> float:
         """Waits until every node hears itself through Redis; returns how long that took."""
