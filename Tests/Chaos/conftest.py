@@ -74,8 +74,11 @@ def stage(request: pytest.FixtureRequest, tmp_path: Path, seed: int) -> Callable
     """Sets a stage, named after the scenario; its picture is kept in .build/chaos."""
     name = re.sub(r"\W+", "-", request.node.name.removeprefix("test_")).strip("-")
 
+    parameters = {key: value for key, value in request.node.callspec.params.items() if key != "seed"}
+    scenario = " ".join([request.node.originalname.removeprefix("test_"), *(getattr(one, "__name__", str(one)) for one in parameters.values())])
+
     def note(about: dict[str, Any]) -> None:
-        request.node.user_properties.append(("chaos", json.dumps(about)))
+        request.node.user_properties.append(("chaos", json.dumps({"scenario": scenario, **about})))
 
     def make(**options: Any) -> Stage:
         return Stage(tmp_path, name, seed, REPORTS / f"{name}.svg", noted=note, **options)

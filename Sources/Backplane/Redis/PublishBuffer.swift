@@ -51,6 +51,32 @@ package struct PublishBuffer {
         return true
     }
 
+    /// What had been sent before anything waited, and was not answered: it goes before what waits.
+    ///
+    /// - Returns: Those for which there is no room.
+    package mutating func putBack(_ earlier: [Waiting], now: MonotonicTime) -> [Waiting] {
+        let until = min(now + wait, start < waiting.count ? waiting[start].until : now + wait)
+        var fitting: [Waiting] = []
+        for (index, one) in earlier.enumerated() {
+            let size = one.publication.payload.count + Self.overhead
+            guard bytes + size <= maximumBytes else {
+                insert(fitting)
+                return Array(earlier[index...])
+            }
+            bytes += size
+            fitting.append(
+                Waiting(
+                    publication: one.publication, history: one.history, ticket: one.ticket, until: until, bytes: size))
+        }
+        insert(fitting)
+        return []
+    }
+
+    private mutating func insert(_ earlier: [Waiting]) {
+        waiting.replaceSubrange(..<start, with: earlier)
+        start = 0
+    }
+
     /// Those that have waited too long, oldest first.
     package mutating func expired(now: MonotonicTime) -> [Waiting] {
         var gone: [Waiting] = []

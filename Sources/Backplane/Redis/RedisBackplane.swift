@@ -10,7 +10,7 @@ package final class RedisBackplane: Backplane, @unchecked Sendable {
     package let home: Reactor
     package let kind = "redis"
     package var isCongested: Bool {
-        replies.count > Self.congestedReplies || (commands?.outboundBytes ?? 0) > Self.congestedBytes
+        isHolding || replies.count > Self.congestedReplies || (commands?.outboundBytes ?? 0) > Self.congestedBytes
     }
     package internal(set) var link: LinkState
     let node: NodeID
@@ -32,6 +32,10 @@ package final class RedisBackplane: Backplane, @unchecked Sendable {
     var sentinels: SentinelWatch?
     /// The master the connections are for, and since which failover.
     var master: SentinelView.Master?
+    /// The master is being replaced, and publications wait for the next one.
+    var isHolding = false
+    /// How often that was so.
+    var holds: UInt64 = 0
     /// When it was said last that no sentinel can be asked.
     private var lastSilence: MonotonicTime?
     /// Which server this is: another one, or the same started anew, begins new epochs.
@@ -112,6 +116,7 @@ package final class RedisBackplane: Backplane, @unchecked Sendable {
             sentinels = SentinelWatch(
                 home: home, configuration: sentinel, encryption: encryption, serverName: configuration.serverName,
                 changed: { [weak self] in self?.named($0) },
+                replacing: { [weak self] in self?.replacing($0) },
                 objected: { [weak self] in self?.sentinelsFailed($0) })
             sentinels?.start()
         }

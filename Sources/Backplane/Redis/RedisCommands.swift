@@ -105,7 +105,7 @@ extension RedisBackplane {
     // MARK: Publishing
 
     package func publish(_ publication: Publication, history: HistorySettings?, ticket: PublishTicket) {
-        if link.phase == .linked {
+        if link.phase == .linked, !isHolding {
             publishNow(publication, history, ticket)
         } else if buffer.append(publication, history: history, ticket, now: home.now) {
             link.waiting = buffer.count

@@ -109,17 +109,16 @@ extension RedisBackplane {
         link.reason = nil
         lastFailure = nil
         registry.excuse(now: .now())
-        let waiting = buffer.takeAll()
-        link.waiting = 0
+        isHolding = false
         receiver?.happened(
             .info,
             wasIsolated
-                ? "linked again after \(Double(down / 100) / 10) s: \(resubscribing) channels subscribed again, \(waiting.count) publications sent that had waited"
+                ? "linked again after \(Double(down / 100) / 10) s: \(resubscribing) channels subscribed again, \(buffer.count) publications sent that had waited"
                 : "linked to Redis at \(server)")
         resubscribing = 0
         receiver?.linkChanged(link)
         reviewAcknowledged()
-        for entry in waiting { publishNow(entry.publication, entry.history, entry.ticket) }
+        publishWaiting()
         tellPresenceAnew()
     }
 
@@ -151,18 +150,17 @@ extension RedisBackplane {
         if connection === commands {
             isCommandReady = false
             beatsSent = [:]
+            var again: [PublishBuffer.Waiting] = []
             for expected in replies.takeAll() {
                 // Nobody knows whether these were carried out, and publishing again could double them; but not those that
                 // have a key to know them by.
                 switch expected {
                 case .publish(let ticket): refuse(ticket, .unknown)
                 case .keep(let waiting):
-                    guard waiting.publication.extras?.idempotencyKey != nil,
-                        buffer.append(
-                            waiting.publication, history: waiting.history, waiting.ticket, now: home.now)
-                    else {
+                    if waiting.publication.extras?.idempotencyKey != nil {
+                        again.append(waiting)
+                    } else {
                         refuse(waiting.ticket, .unknown)
-                        continue
                     }
                 case .read(_, let completion): completion(.failure(.isolated))
                 case .disown(let completion): completion(.failure(.isolated))
@@ -170,6 +168,8 @@ extension RedisBackplane {
                 default: break
                 }
             }
+            for waiting in buffer.putBack(again, now: home.now) { refuse(waiting.ticket, .unknown) }
+            link.waiting = buffer.count
         } else {
             isSubscriberReady = false
             isCaughtUp = false

@@ -161,38 +161,3 @@ private func at(_ milliseconds: UInt64) -> MonotonicTime { MonotonicTime(nanosec
         check(table.isComplete && table.count == wanted.count)
     }
 }
-
-@Suite struct PublishBufferTests {
-    private func publication(_ bytes: Int) -> Publication {
-        Publication(channel: name("a"), kind: .binary, payload: .init(repeating: 0, count: bytes), origin: NodeID(1))
-    }
-
-    @Test func boundsBytesAndTime() {
-        var buffer = PublishBuffer(wait: .seconds(5), maximumBytes: 2000)
-        check(buffer.append(publication(500), .waiter(1), now: at(0)))
-        check(buffer.append(publication(500), .waiter(2), now: at(1000)))
-        check(!buffer.append(publication(1000), .waiter(3), now: at(1000)))
-        check(buffer.expired(now: at(4999)).isEmpty)
-        check(buffer.expired(now: at(5000)).map(\.ticket) == [.waiter(1)])
-        check(buffer.append(publication(500), .waiter(4), now: at(5000)))
-        check(buffer.takeAll().map(\.ticket) == [.waiter(2), .waiter(4)])
-        check(buffer.count == 0 && buffer.bytes == 0)
-    }
-}
-
-@Suite struct ReplyQueueTests {
-    @Test func answersInOrder() {
-        var queue = ReplyQueue()
-        for number in 1...200_000 as ClosedRange<UInt64> {
-            queue.append(.publish(.waiter(number)))
-            if number > 10 { check(Self.ticket(queue.next()) == .waiter(number - 10)) }
-        }
-        check(queue.count == 10)
-        check(queue.takeAll().count == 10)
-        if case nil = queue.next() {} else { Issue.record("nothing more was asked") }
-    }
-
-    static func ticket(_ expected: ReplyQueue.Expected?) -> PublishTicket? {
-        if case .publish(let ticket)? = expected { ticket } else { nil }
-    }
-}

@@ -27,7 +27,7 @@ class Run:
     @property
     def scenario(self) -> str:
         """Its name without the seed."""
-        return re.sub(r"-+", "-", self.name.replace(f"{self.seed}", "", 1)).strip("-") if self.seed else self.name
+        return self.noted["scenario"].replace("_", " ")
 
 
 def number(value: float) -> str:

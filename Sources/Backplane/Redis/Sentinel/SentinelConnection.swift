@@ -116,7 +116,7 @@ final class SentinelConnection: ConnectionDelegate {
                 return fail("its answer about the master '\(owner.configuration.master)' is none")
             }
             backoff.reset()
-            owner.heard(master, from: index)
+            owner.heard(master, isFailingOver: SentinelView.isFailingOver(state: value), from: index)
         }
     }
 

@@ -20,15 +20,22 @@ package struct SentinelView {
         }
     }
 
-    private var reports: [(master: Master, at: MonotonicTime)?]
+    private var reports: [(master: Master, isFailingOver: Bool, at: MonotonicTime)?]
 
-    /// What was said counts for this long.
+    /// What was said about the master counts for this long.
     package static let freshness: Duration = .seconds(5)
+    /// And this long, that it is being replaced: publications wait for the end of that.
+    package static let failoverFreshness: Duration = .seconds(1)
 
     package init(sentinels: Int) { reports = Array(repeating: nil, count: sentinels) }
 
-    package mutating func heard(_ master: Master, from sentinel: Int, now: MonotonicTime) {
-        reports[sentinel] = (master, now)
+    package mutating func heard(_ master: Master, isFailingOver: Bool = false, from sentinel: Int, now: MonotonicTime) {
+        reports[sentinel] = (master, isFailingOver, now)
+    }
+
+    /// Whether a sentinel is replacing the master now. One does it, whom the others have elected; only that one says so.
+    package func isFailingOver(now: MonotonicTime) -> Bool {
+        reports.contains { $0.map { $0.isFailingOver && now - $0.at <= Self.failoverFreshness } ?? false }
     }
 
     /// The newest master that is known; nil when nobody has said anything lately.
@@ -57,8 +64,20 @@ package struct SentinelView {
             let port = place[1].text.flatMap(UInt16.init), port > 0,
             case .array(let fields) = state, fields.count % 2 == 0
         else { return nil }
-        for index in stride(from: 0, to: fields.count, by: 2) where fields[index].text == "config-epoch" {
-            return fields[index + 1].text.flatMap(UInt64.init).map { Master(host: host, port: port, epoch: $0) }
+        return value(of: "config-epoch", in: state).flatMap(UInt64.init).map {
+            Master(host: host, port: port, epoch: $0)
+        }
+    }
+
+    /// Whether the answer to `SENTINEL MASTER` says that this sentinel is replacing the master.
+    package static func isFailingOver(state: RESPValue) -> Bool {
+        value(of: "flags", in: state)?.split(separator: ",").contains("failover_in_progress") ?? false
+    }
+
+    private static func value(of name: String, in state: RESPValue) -> String? {
+        guard case .array(let fields) = state else { return nil }
+        for index in stride(from: 0, to: fields.count - 1, by: 2) where fields[index].text == name {
+            return fields[index + 1].text
         }
         return nil
     }

@@ -36,6 +36,30 @@ import Testing
         #expect(view.master(now: start + .seconds(20)) == nil && view.votes(for: old, now: start + .seconds(20)) == 0)
     }
 
+    @Test func aFailoverIsUnderWayWhileSomebodySaysSo() {
+        var view = SentinelView(sentinels: 3)
+        #expect(!view.isFailingOver(now: start))
+        view.heard(old, from: 0, now: start)
+        view.heard(old, isFailingOver: true, from: 1, now: start)
+        #expect(view.isFailingOver(now: start + .seconds(1)))
+        // The one that did it is gone, or says that it is done.
+        #expect(!view.isFailingOver(now: start + .milliseconds(1001)))
+        view.heard(old, isFailingOver: true, from: 1, now: start + .seconds(2))
+        view.heard(new, from: 1, now: start + .seconds(2))
+        #expect(!view.isFailingOver(now: start + .seconds(2)))
+    }
+
+    @Test func readsWhetherASentinelReplacesTheMaster() {
+        #expect(
+            SentinelView.isFailingOver(state: bulk("name", "m", "flags", "master,failover_in_progress,force_failover")))
+        for state in [
+            bulk("flags", "master"), bulk("flags", "s_down,master,o_down"), bulk("flags"), bulk(), .integer(1),
+            bulk("name", "failover_in_progress", "flags", "master"),
+        ] {
+            #expect(!SentinelView.isFailingOver(state: state))
+        }
+    }
+
     private func bulk(_ texts: String...) -> RESPValue { .array(texts.map { .bulk(Array($0.utf8)) }) }
 
     @Test func readsWhatASentinelSays() {
