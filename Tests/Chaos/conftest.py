@@ -37,15 +37,17 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     if not summary.runs:
         return
-    summary.write(REPORTS / "index.html")
+    page = REPORTS / f"{config.getoption('--page')}.html"
+    summary.write(page)
     if config.getoption("--everything"):
         terminalreporter.write_line(summary.text())
-    terminalreporter.write_line(f"every run on one page: {REPORTS / 'index.html'}")
+    terminalreporter.write_line(f"every run on one page: {page}")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--everything", action="store_true", help="every scenario, and twenty seeds where that is said")
     parser.addoption("--seed", type=int, help="the seed of a run that is to be repeated")
+    parser.addoption("--page", default="index", help="what the page with all runs is called, in .build/chaos")
     parser.addoption("--seeds", type=int, help="how many seeds, where there is more than one")
 
 

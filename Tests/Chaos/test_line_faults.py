@@ -62,7 +62,7 @@ def black_hole(scene: Stage, server: RedisServer, line: Line, direction: str, se
             time.sleep(max(0.0, fault.begun + seconds - scene.log.now()))
             line.is_blind = line.is_mute = False
         # What was swallowed is missing in the stream for ever: also a short hole ends when the connection is given up, after 5 s.
-        scene.bounded("healed after its end", scene.acknowledged_on_all(), {1: 5.5, 5: 2.0, 30: 4.0}[seconds])
+        scene.bounded("healed after its end", scene.acknowledged_on_all(), {1: 5.5, 5: 4.0, 30: 4.0}[seconds])
         retried = sum(one.tries > 1 for one in scene.log.publishes)
         scene.figure("publications tried again", str(retried))
         scene.figure("slowest publish", f"{max(one.slowest for one in scene.publishers):.2f} s")

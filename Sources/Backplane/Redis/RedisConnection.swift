@@ -116,6 +116,8 @@ final class RedisConnection: ConnectionDelegate {
     /// announced and does not come would otherwise swallow all that follows it.
     func isSilent(now: MonotonicTime) -> Bool {
         let silence = now - lastHeard
+        // A connection that was made while the line was dead in one direction stays as it is.
+        if !isAnswered { return silence > owner.configuration.connectTimeout }
         if silence > RedisBackplane.longestReply { return true }
         return silence > RedisBackplane.silence && bytesSinceReply < RedisBackplane.noticeableBytes
     }

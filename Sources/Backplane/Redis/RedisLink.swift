@@ -30,7 +30,7 @@ extension RedisBackplane {
         if isCommandReady { send(.role) { RESPWriter.command("ROLE", to: $0) } }
         for connection in [commands!, subscriber!] where connection.isOpen && connection.isSilent(now: now) {
             connection.fail(
-                "Redis at \(server) has not answered for \(Self.silence.components.seconds) s")
+                "Redis at \(server) has not answered for \((now - connection.lastHeard).components.seconds) s")
         }
         if isDeaf(now) {
             for connection in [commands!, subscriber!] {

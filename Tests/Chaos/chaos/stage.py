@@ -234,7 +234,8 @@ class Stage:
         print(f"  {verdict}", flush=True)
         self._noted({
             "name": self.name, "seed": self.seed, "acknowledged": verdict.acknowledged, "deliveries": verdict.deliveries,
-            "announcements": verdict.announcements, "violations": len(verdict.violations),
+            "announcements": verdict.announcements, "violations": len(verdict.violations) if clean else 0,
+            "planted": 0 if clean else len(verdict.violations),
             "figures": [figure.json() for figure in self.figures],
         })  # fmt: skip
         Report(self.name, self.seed, self.log, verdict, self.figures).write(self._report)

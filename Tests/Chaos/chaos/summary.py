@@ -12,7 +12,7 @@ from typing import Any
 STYLE = """body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 78rem; padding: 0 1rem; color: #1c2733 }
 table { border-collapse: collapse; width: 100% } th { text-align: left; font-weight: 600 }
 td, th { padding: .35rem .7rem; border-bottom: 1px solid #dde3e8; vertical-align: top }
-td.n { text-align: right; white-space: nowrap } .bad { color: #c0392b; font-weight: 600 } .good { color: #2d7a4b }
+.bad { color: #c0392b; font-weight: 600 } .good { color: #2d7a4b }
 small { color: #6b7a89 } a { color: #2f6f9f } .runs a { margin-right: .3rem }"""
 
 
@@ -28,6 +28,10 @@ class Run:
     def scenario(self) -> str:
         """Its name without the seed."""
         return self.noted["scenario"].replace("_", " ")
+
+
+def runs_of(count: int) -> str:
+    return "1 run" if count == 1 else f"{count} runs"
 
 
 def number(value: float) -> str:
@@ -54,6 +58,13 @@ class Summary:
         return dict(sorted(grouped.items(), key=lambda pair: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", pair[0])]))
 
     @staticmethod
+    def violations(runs: list[Run]) -> str:
+        planted = sum(run.noted.get("planted", 0) for run in runs)
+        if planted:
+            return f"planted ones found: {planted}"
+        return f"{sum(run.noted.get('violations', 0) for run in runs)} violations"
+
+    @staticmethod
     def figures(runs: list[Run]) -> list[tuple[str, str, str]]:
         """Name, what was asked, what was seen: the median and the worst."""
         values: dict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -76,8 +87,7 @@ class Summary:
         lines = []
         for name, runs in self.scenarios().items():
             bad = sum(not run.passed for run in runs)
-            violations = sum(run.noted.get("violations", 0) for run in runs)
-            lines.append(f"{name}: {len(runs)} runs, {violations} violations" + (f", {bad} FAILED" if bad else ""))
+            lines.append(f"{name}: {runs_of(len(runs))}, {self.violations(runs)}" + (f", {bad} FAILED" if bad else ""))
             lines += [f"    {figure}: {seen}" + (f"   (asked: {asked})" if asked else "") for figure, asked, seen in self.figures(runs)]
         return "\n".join(lines)
 
@@ -92,15 +102,14 @@ class Summary:
                 for figure, asked, seen in self.figures(runs))
             links = " ".join(
                 f'<a class="{"" if run.passed else "bad"}" href="{escape(run.name)}.svg">{run.seed}</a>' for run in runs)
-            violations = sum(run.noted.get("violations", 0) for run in runs)
             failed = sum(not run.passed for run in runs)
             state = f'<span class="bad">{failed} failed</span>' if failed else '<span class="good">passed</span>'
             rows.append(
-                f'<tr><td>{escape(name)}<br><small>{state}, {len(runs)} runs</small></td><td class="n">{violations}</td>'
+                f'<tr><td>{escape(name)}<br><small>{state}, {runs_of(len(runs))}</small></td><td>{self.violations(runs)}</td>'
                 f'<td>{figures}</td><td class="runs">{links}</td></tr>')
         file.write_text(
             f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Chaos</title><style>{STYLE}</style><h1>Chaos</h1>'
-            f"<p>{len(self.runs)} runs, {bad} failed; {total['acknowledged']:,} publications acknowledged, {total['deliveries']:,} delivered, "
-            f"{total['violations']} violations (planted ones included). Numbers behind a comma are the worst of all runs.</p>"
-            '<table><tr><th>scenario</th><th>violations</th><th>seen</th><th>pictures, by seed</th></tr>'
+            f"<p>{runs_of(len(self.runs))}, {bad} failed; {total['acknowledged']:,} publications acknowledged, {total['deliveries']:,} delivered, "
+            f"{total['violations']} violations. Where there is more than one run, seen is the median; numbers behind a comma are the worst of all runs.</p>"
+            '<table><tr><th>scenario</th><th>broken promises</th><th>seen</th><th>pictures, by seed</th></tr>'
             f"{''.join(rows)}</table></html>\n")
