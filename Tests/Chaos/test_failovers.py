@@ -8,6 +8,7 @@ import pytest
 
 from chaos.clients import CentrifugeClient, StreamClient
 from chaos.clocks import Clocks
+from chaos.figures import leniency
 from chaos.line import Line
 from chaos.stage import Stage
 from rig.redis_server import RedisServer
@@ -47,9 +48,8 @@ def test_f4_the_master_is_killed(stage: Callable[..., Stage], sentinels: Sentine
 
 
 @pytest.mark.seeds
-@pytest.mark.long
 def test_f4_a_failover_on_purpose(stage: Callable[..., Stage], sentinels: Sentinels) -> None:
-    """What the old master takes while the replica is promoted is lost; what counts is that everybody is told."""
+    """What the old master took while the replica is promoted would be lost, so publications wait."""
     with stage() as scene:
         begin(scene, sentinels)
         before = sentinels.master
@@ -62,7 +62,11 @@ def test_f4_a_failover_on_purpose(stage: Callable[..., Stage], sentinels: Sentin
         told = [event.at for event in scene.log.events if event.kind == "announced"]
         scene.settle()
         lost = scene.lost
-        scene.figure("acknowledged and lost", f"{len(lost)}, in {len({one.channel for one in lost})} channels")
+        slowest = max(one.slowest for one in scene.publishers)
+        scene.bounded("slowest publish", slowest, 5.0)
+        # On a machine that is too busy a node may ask too late; then everybody is told.
+        if leniency() == 1:
+            scene.bounded("acknowledged and lost", len(lost), 0, "")
         scene.figure("subscriptions told of a loss", f"{scene.told} of {scene.subscriptions}, at most {scene.most_told} times")
         if told:
             scene.bounded("all told after another master was named", max(told) - named, 2.0)
@@ -153,8 +157,8 @@ def test_f5_a_node_is_cut_off_with_the_old_master(stage: Callable[..., Stage], s
             inside.execute_command("ACL", "SETUSER", "default", "off")
             inside.execute_command("CLIENT", "KILL", "USER", "default")
             until(lambda: sentinels.master is not old, "another master", 20)
-            until(lambda: on_each_side(scene), "both sides publish", 20)
-            assert all(node.api.is_ready() for node in scene.nodes), "both sides think they are well"
+            # The sentinels may change their mind once more meanwhile.
+            until(lambda: on_each_side(scene) and all(node.api.is_ready() for node in scene.nodes), "both sides think they are well", 20)
             inside.execute_command("ACL", "SETUSER", "default", "on")
             for line in lines:
                 line.is_blind = line.is_mute = False

@@ -267,6 +267,33 @@ def test_a_restart_that_forgets_is_announced(two: tuple[RedisServer, Node, Node]
         client.close()
 
 
+def test_an_epoch_that_nobody_knows_any_more_is_a_loss_for_all(two: tuple[RedisServer, Node, Node]) -> None:
+    """It began and ended on a master that is gone. Whoever came to the channel at the next one saw nothing of it, and what was
+    acknowledged meanwhile at the one that is gone is lost to them too."""
+    server, one, other = two
+    publish(one, "news", 1, 2)
+    keys = ["carillon:m:news", "carillon:h:news"]
+    behind = [server.client().dump(key) for key in keys]
+    # A new epoch begins, and one node knows it.
+    server.client().hset("carillon:m:news", "r", "another")
+    client = Client(one)
+    client.subscribe("news")
+    publish(one, "news", 3, 4)
+    until(lambda: client.publications == [(3, 3), (4, 4)], "it has both")
+    # The next master was behind; the other node is there already, and its client begins with what that one has.
+    for key, value in zip(keys, behind, strict=True):
+        server.client().restore(key, 0, value, replace=True)
+    newcomer = Client(other)
+    assert newcomer.subscribe("news")["offset"] == 2
+    until(lambda: client.unsubscribed == newcomer.unsubscribed == [("news", 2500)], "both are told", 15)
+    for one_of_them in (client, newcomer):
+        again = one_of_them.subscribe("news")
+        publish(other, "news", 5)
+        until(lambda one_of_them=one_of_them, again=again: (again["offset"] + 1, 5) in one_of_them.publications, "it goes on")
+        assert len(one_of_them.unsubscribed) == 1
+        one_of_them.close()
+
+
 def test_a_restart_from_a_snapshot_begins_a_new_epoch(two: tuple[RedisServer, Node, Node]) -> None:
     """(epoch, offset) would name two publications otherwise: what was given after the snapshot is given again."""
     server, one, other = two

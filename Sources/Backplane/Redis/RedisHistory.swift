@@ -175,11 +175,9 @@ extension RedisBackplane {
                 if query.isReverse || since.offset == top.offset || query.limit == 0 { return true }
                 return publications.first?.position?.offset == since.offset + 1
             } ?? true
+        // Of an epoch that is not known at all nothing is left: it began on a server that was lost.
         let isFork =
-            query.since.map { since in
-                guard let known = end ?? Self.end(of: since.epoch, disowned) else { return false }
-                return known < since.offset
-            } ?? false
+            query.since.map { since in (end ?? Self.end(of: since.epoch, disowned) ?? 0) < since.offset } ?? false
         return .success(
             HistoryPage(publications: publications, top: top, isContinuous: isContinuous, isFork: isFork))
     }

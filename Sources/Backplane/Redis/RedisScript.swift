@@ -28,6 +28,8 @@ package enum RedisScript: String, CaseIterable, Sendable {
 
     /// Epochs whose end is remembered.
     static let lineage = 8
+    /// Epochs of which it is remembered that they lead nowhere.
+    static let disowned = 24
 
     /// KEYS: hash, stream, idempotency key. ARGV: 1 the server's identity, 2 an epoch in case a new one begins, 3 size,
     /// 4 time to live (ms), 5 that of the hash (ms), 6 pub/sub channel, 7 and 8 the envelope before and after its
@@ -105,8 +107,9 @@ package enum RedisScript: String, CaseIterable, Sendable {
     /// comes now, 4 time to live of the hash (ms), 5 pub/sub channel, 6 what is said there.
     ///
     /// The new epoch has no lineage, so no position that was given before leads to it: everybody who comes with one, or holds
-    /// one, is told of a loss, on any node and however late. `c` remembers up to where each epoch was disowned, so that
-    /// several nodes that noticed the same do it once.
+    /// one, is told of a loss, on any node and however late. `c` remembers up to where each epoch was disowned, the one that
+    /// ends here and its lineage too, so that several nodes that noticed the same do it once. An epoch that is not known at all
+    /// began and ended on a server that was lost.
     ///
     /// Returns whether there was anything to note.
     private static let disownSource = """
@@ -125,8 +128,10 @@ package enum RedisScript: String, CaseIterable, Sendable {
         for at = 1, #lineage - 15, 16 do
           if not ending and string.sub(lineage, at, at + 7) == ARGV[1] then ending = struct.unpack('>I8', lineage, at + 8) end
         end
-        if not ending or claim <= ending then return 0 end
-        claims = string.sub(ARGV[1] .. struct.pack('>I8', claim) .. claims, 1, \(16 * lineage))
+        if claim <= (ending or 0) then return 0 end
+        local known = ARGV[1] .. struct.pack('>I8', claim)
+        if m[1] ~= ARGV[1] then known = known .. m[1] .. struct.pack('>I8', tonumber(m[2])) end
+        claims = string.sub(known .. lineage .. claims, 1, \(16 * disowned))
         redis.call('HSET', KEYS[1], 'e', ARGV[3], 'l', '', 'c', claims)
         redis.call('PEXPIRE', KEYS[1], ARGV[4])
         redis.call('PUBLISH', ARGV[5], ARGV[6])

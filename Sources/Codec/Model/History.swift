@@ -43,7 +43,7 @@ package struct HistoryPage: Sendable {
     /// was asked for.
     package var isContinuous: Bool
     /// `since` was given once, and history went on without it, which nobody has noted there yet: it lies beyond the end of its
-    /// epoch. A server was replaced by one that did not have it.
+    /// epoch, or nothing is known of that. A server was replaced by one that did not have it.
     package var isFork: Bool
 
     package init(publications: [Publication], top: Position, isContinuous: Bool, isFork: Bool = false) {

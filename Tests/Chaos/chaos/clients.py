@@ -39,14 +39,16 @@ class Crowd:
         return sum(client.closes for client in self.clients)
 
     def stop(self) -> None:
-        for client in self.clients:
-            self._loop.call_soon_threadsafe(client.stop)
         asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(20)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
 
     async def _end(self) -> None:
-        await asyncio.gather(*(client.over.wait() for client in self.clients))
+        # More than once: `wait_for` swallows a cancellation that comes together with what it waits for (Python issue 86296).
+        while pending := [client for client in self.clients if not client.over.is_set()]:
+            for client in pending:
+                client.stop()
+            await asyncio.sleep(0.1)
 
 
 class Client:
