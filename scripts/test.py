@@ -149,7 +149,7 @@ def races(score: Score) -> None:
         score.read(results, "integration tests, ThreadSanitizer", status)
         results = BUILD / "tsan-chaos.xml"
         results.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "pytest", "Tests/Chaos", f"--junitxml={results}", "-k", "f2 or f6 or f9"]
+        command = [sys.executable, "-m", "pytest", "Tests/Chaos", f"--junitxml={results}", "-k", "f2 or f6 or f9", "--seeds", "10", "--page=tsan"]
         status = step("chaos, ThreadSanitizer", command, CARILLON=str(place / "debug/carillon"), **options)
         score.read(results, "chaos, ThreadSanitizer", status)
     found = sorted(reports.iterdir())

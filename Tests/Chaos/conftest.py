@@ -72,15 +72,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture
-def stage(request: pytest.FixtureRequest, tmp_path: Path, seed: int) -> Callable[..., Stage]:
-    """Sets a stage, named after the scenario; its picture is kept in .build/chaos."""
-    name = re.sub(r"\W+", "-", request.node.name.removeprefix("test_")).strip("-")
-
+def note(request: pytest.FixtureRequest) -> Callable[[dict[str, Any]], None]:
+    """Takes what a scenario has to say of itself to the page with all runs."""
     parameters = {key: value for key, value in request.node.callspec.params.items() if key != "seed"}
     scenario = " ".join([request.node.originalname.removeprefix("test_"), *(getattr(one, "__name__", str(one)) for one in parameters.values())])
 
-    def note(about: dict[str, Any]) -> None:
+    def take(about: dict[str, Any]) -> None:
         request.node.user_properties.append(("chaos", json.dumps({"scenario": scenario, **about})))
+
+    return take
+
+
+@pytest.fixture
+def stage(request: pytest.FixtureRequest, tmp_path: Path, seed: int, note: Callable[[dict[str, Any]], None]) -> Callable[..., Stage]:
+    """Sets a stage, named after the scenario; its picture is kept in .build/chaos."""
+    name = re.sub(r"\W+", "-", request.node.name.removeprefix("test_")).strip("-")
 
     def make(**options: Any) -> Stage:
         return Stage(tmp_path, name, seed, REPORTS / f"{name}.svg", noted=note, **options)

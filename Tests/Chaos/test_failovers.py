@@ -166,7 +166,7 @@ def test_f5_a_node_is_cut_off_with_the_old_master(stage: Callable[..., Stage], s
         last = scene.all_told(20)
         until(lambda: old.client().role()[0] in (b"slave", "slave"), "the old master is a replica", 30)
         scene.figure("acknowledged on the smaller side, and lost", str(lost))
-        scene.bounded("all told after the end of the split", last - fault.ended, 3.0)
+        scene.bounded("all told after the end of the split", last - fault.ended, 2.0)
         scene.figure("losses noted in the history", f"{scene.metric('history_losses_noted_total'):.0f}")
         scene.flows(400)
         scene.verdict()

@@ -3,11 +3,13 @@
 import json
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chaos.figures import Figure
 from rig.crowd import Crowd, Member
 from rig.node import Node
 from rig.redis_server import RedisServer
@@ -48,7 +50,9 @@ class Returning(Crowd):
 
 
 @pytest.mark.parametrize("clients", [3000, pytest.param(15_000, marks=pytest.mark.long)])
-def test_a_storm_of_reconnects_reads_each_channel_once(tmp_path: Path, seed: int, clients: int) -> None:
+def test_a_storm_of_reconnects_reads_each_channel_once(
+    tmp_path: Path, seed: int, clients: int, note: Callable[[dict[str, Any]], None]
+) -> None:
     """All nodes are new, so nothing is at hand, and everybody missed something else."""
     print(f"\nstorm of {clients}: seed {seed}")
     chance = random.Random(seed)
@@ -77,6 +81,8 @@ def test_a_storm_of_reconnects_reads_each_channel_once(tmp_path: Path, seed: int
         reads = [int(node.api.metric("history_reads_total")) for node in nodes]
         wrong = {member: count for member, count in crowd.recovered.items() if count != expected[member]}
         print(f"  {clients} back after {took:.1f} s; reads of history by node, of {CHANNELS} channels: {reads}")
+        figures = [Figure("all back after", f"{took:.1f} s", took), Figure("reads of history of a node", f"{max(reads)}", max(reads), 2 * CHANNELS)]
+        note({"name": "", "seed": seed, "figures": [figure.json() for figure in figures]})
         assert not wrong, f"{len(wrong)} did not get what they had missed"
         assert all(count <= 2 * CHANNELS for count in reads)
     for process in [*nodes, server]:

@@ -101,7 +101,7 @@ class Summary:
                 f"<div>{escape(figure)}: <b>{escape(seen)}</b>{f' <small>asked: {escape(asked)}</small>' if asked else ''}</div>"
                 for figure, asked, seen in self.figures(runs))
             links = " ".join(
-                f'<a class="{"" if run.passed else "bad"}" href="{escape(run.name)}.svg">{run.seed}</a>' for run in runs)
+                f"{run.seed}" if not run.name else f'<a class="{"" if run.passed else "bad"}" href="{escape(run.name)}.svg">{run.seed}</a>' for run in runs)
             failed = sum(not run.passed for run in runs)
             state = f'<span class="bad">{failed} failed</span>' if failed else '<span class="good">passed</span>'
             rows.append(

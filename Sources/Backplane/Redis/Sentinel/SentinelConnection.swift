@@ -22,8 +22,9 @@ final class SentinelConnection: ConnectionDelegate {
     private var askedAt = MonotonicTime(nanoseconds: 0)
     private var failure: String?
 
-    /// How long an answer may take.
-    private static let patience: Duration = .seconds(2)
+    /// How long an answer may take; a line that was cut for a while is found out by this.
+    private static let patience: Duration = .seconds(1)
+    private static let connectTimeout: Duration = .seconds(2)
     private static let outboundLimit = 64 * 1024
 
     init(index: Int, address: HostAndPort, owner: SentinelWatch) {
@@ -43,7 +44,7 @@ final class SentinelConnection: ConnectionDelegate {
             switch result {
             case .success(let addresses):
                 self.connection.connect(
-                    to: addresses, deadline: Self.patience,
+                    to: addresses, deadline: Self.connectTimeout,
                     encryption: self.owner.encryption.map {
                         ConnectionEncryption(context: $0, serverName: self.owner.serverName ?? self.address.host)
                     })
