@@ -186,6 +186,8 @@ package struct LinkState: Equatable, Sendable {
     package var lossesNoted: UInt64 = 0
     /// Channels whose last acknowledged position is not remembered any more.
     package var acknowledgementsForgotten: UInt64 = 0
+    /// Times publications waited because the master was being replaced.
+    package var failoverWaits: UInt64 = 0
 
     package init(since: UInt64) { self.since = since }
 }

@@ -68,6 +68,7 @@ def test_f4_a_failover_on_purpose(stage: Callable[..., Stage], sentinels: Sentin
         if leniency() == 1:
             scene.bounded("acknowledged and lost", len(lost), 0, "")
         scene.figure("subscriptions told of a loss", f"{scene.told} of {scene.subscriptions}, at most {scene.most_told} times")
+        scene.figure("nodes that let publications wait", f"{scene.metric('link_failover_waits_total'):.0f}")
         if told:
             scene.bounded("all told after another master was named", max(told) - named, 2.0)
         scene.verdict()

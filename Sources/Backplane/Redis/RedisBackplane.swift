@@ -34,8 +34,6 @@ package final class RedisBackplane: Backplane, @unchecked Sendable {
     var master: SentinelView.Master?
     /// The master is being replaced, and publications wait for the next one.
     var isHolding = false
-    /// How often that was so.
-    var holds: UInt64 = 0
     /// When it was said last that no sentinel can be asked.
     private var lastSilence: MonotonicTime?
     /// Which server this is: another one, or the same started anew, begins new epochs.

@@ -16,11 +16,11 @@ extension RedisBackplane {
         guard isUnderWay else { return goOn("the sentinels keep the master") }
         guard link.phase == .linked, !isHolding else { return }
         isHolding = true
-        holds &+= 1
-        let hold = holds
+        link.failoverWaits &+= 1
+        let current = link.failoverWaits
         receiver?.happened(.info, "the sentinels replace the master at \(server): publications wait")
         home.schedule(after: longestHold) { [weak self] in
-            guard let self, self.isRunning, self.holds == hold else { return }
+            guard let self, self.isRunning, self.link.failoverWaits == current else { return }
             self.goOn("the sentinels are not done replacing the master")
         }
     }

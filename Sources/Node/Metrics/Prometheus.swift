@@ -69,6 +69,9 @@ struct Prometheus {
         counter("link_published_total", "Publications the backplane took.", Double(link.published))
         counter("link_refused_total", "Publications it did not take.", Double(link.refused))
         counter("link_received_total", "Publications that came from it.", Double(link.received))
+        counter(
+            "link_failover_waits_total", "Times publications waited because the sentinels were replacing the master.",
+            Double(link.failoverWaits))
         counter("link_bad_messages_total", "What came from it and was no envelope.", Double(link.badMessages))
         counter(
             "presence_reaped_total", "Members of nodes that died, which this node announced as gone.",

@@ -3,8 +3,8 @@ import Reactor
 
 /// Follows all sentinels at once: who is the master is known before a connection is made, and noticed when it changes.
 ///
-/// They are asked ten times a second instead of being subscribed to: a subscription can go deaf without anybody noticing, and the
-/// same question is needed for every connection anyway. On the link's home reactor.
+/// They are asked ten times a second instead of being subscribed to: a subscription can go deaf without anybody noticing,
+/// and the same question is needed for every connection anyway. On the link's home reactor.
 final class SentinelWatch {
     let home: Reactor
     let configuration: SentinelConfiguration
