@@ -56,10 +56,12 @@ class Stage:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for publisher in self.publishers:
             publisher.stop()
-        self.crowd.stop()
-        for process in [self.balancer, *self.nodes, self.redis]:
-            if process is not None and process.is_running:
-                process.stop()
+        try:
+            self.crowd.stop()
+        finally:
+            for process in [self.balancer, *self.nodes, self.redis]:
+                if process is not None and process.is_running:
+                    process.stop()
         if error is not None and not isinstance(error, AssertionError):
             self.log.write(self._report.with_suffix(".json"), name=self.name, seed=self.seed)
 
