@@ -42,7 +42,7 @@ package struct PublishBuffer {
     package mutating func append(
         _ publication: Publication, history: HistorySettings? = nil, _ ticket: PublishTicket, now: MonotonicTime
     ) -> Bool {
-        let size = publication.payload.count + Self.overhead
+        let size = Self.size(of: publication)
         guard bytes + size <= maximumBytes else { return false }
         bytes += size
         waiting.append(
@@ -55,27 +55,23 @@ package struct PublishBuffer {
     ///
     /// - Returns: Those for which there is no room.
     package mutating func putBack(_ earlier: [Waiting], now: MonotonicTime) -> [Waiting] {
-        let until = min(now + wait, start < waiting.count ? waiting[start].until : now + wait)
+        // What waits has not begun to wait later than now.
+        let until = start < waiting.count ? waiting[start].until : now + wait
         var fitting: [Waiting] = []
-        for (index, one) in earlier.enumerated() {
-            let size = one.publication.payload.count + Self.overhead
-            guard bytes + size <= maximumBytes else {
-                insert(fitting)
-                return Array(earlier[index...])
-            }
+        for one in earlier {
+            let size = Self.size(of: one.publication)
+            guard bytes + size <= maximumBytes else { break }
             bytes += size
             fitting.append(
                 Waiting(
                     publication: one.publication, history: one.history, ticket: one.ticket, until: until, bytes: size))
         }
-        insert(fitting)
-        return []
+        waiting.replaceSubrange(..<start, with: fitting)
+        start = 0
+        return Array(earlier.dropFirst(fitting.count))
     }
 
-    private mutating func insert(_ earlier: [Waiting]) {
-        waiting.replaceSubrange(..<start, with: earlier)
-        start = 0
-    }
+    private static func size(of publication: Publication) -> Int { publication.payload.count + overhead }
 
     /// Those that have waited too long, oldest first.
     package mutating func expired(now: MonotonicTime) -> [Waiting] {

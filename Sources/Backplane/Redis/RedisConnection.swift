@@ -182,7 +182,7 @@ final class RedisConnection: ConnectionDelegate {
         isWaiting = true
         let current = attempt
         owner.home.schedule(after: backoff.next(after: loss, using: &owner.random)) { [weak self] in
-            guard let self, self.isWaiting, self.attempt == current else { return }
+            guard let self, self.attempt == current else { return }
             self.connect()
         }
     }
