@@ -95,23 +95,22 @@ def integration(score: Score, everything: bool) -> None:
 def chaos(score: Score, everything: bool) -> None:
     """All of it one after the other, where figures are held to what is asked. By default two halves side by side: most of
     what scenarios do is to wait."""
-    folder = Path("Tests/Chaos")
-    files = {str(file.relative_to(REPOSITORY)) for file in (REPOSITORY / folder).glob("test_*.py")}
-    half = {str(folder / f"test_{name}.py") for name in CHAOS_HALF} & files
-    parts = [("chaos", [str(folder)])] if everything else [("chaos, first half", sorted(half)), ("chaos, second half", sorted(files - half))]
-    running = []
-    for number, (what, arguments) in enumerate(parts):
-        results = BUILD / f"chaos-{number}.xml"
+    if everything:
+        results = BUILD / "chaos.xml"
         results.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "pytest", *arguments, "-s", f"--junitxml={results}"]
-        if everything:
-            score.read(results, what, step(what, [*command, "--everything"]))
-        else:
-            log = BUILD / f"chaos-{number}.log"
-            print(f"\n== {what}: {' '.join(command)}", flush=True)
-            with log.open("wb") as output:
-                process = subprocess.Popen([*command, f"--page=half-{number + 1}"], cwd=REPOSITORY, stdout=output, stderr=subprocess.STDOUT)
-            running.append((what, results, log, process))
+        command = [sys.executable, "-m", "pytest", "Tests/Chaos", "-s", "--everything", f"--junitxml={results}"]
+        return score.read(results, "chaos", step("chaos", command))
+    files = {str(file.relative_to(REPOSITORY)) for file in (REPOSITORY / "Tests/Chaos").glob("test_*.py")}
+    half = {f"Tests/Chaos/test_{name}.py" for name in CHAOS_HALF} & files
+    running = []
+    for name, part in (("first", half), ("second", files - half)):
+        what, results, log = f"chaos, {name} half", BUILD / f"chaos-{name}.xml", BUILD / f"chaos-{name}.log"
+        results.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "pytest", *sorted(part), "-s", f"--page={name}-half", f"--junitxml={results}"]
+        print(f"\n== {what}: {' '.join(command)}", flush=True)
+        with log.open("wb") as output:
+            process = subprocess.Popen(command, cwd=REPOSITORY, stdout=output, stderr=subprocess.STDOUT)
+        running.append((what, results, log, process))
     for what, results, log, process in running:
         status = process.wait()
         print(f"\n== {what}: {'good' if status == 0 else f'exit status {status}'}\n{log.read_text(errors='replace')}", flush=True)

@@ -72,7 +72,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture
-def note(request: pytest.FixtureRequest) -> Callable[[dict[str, Any]], None]:
+def note(request: pytest.FixtureRequest, seed: int) -> Callable[[dict[str, Any]], None]:
     """Takes what a scenario has to say of itself to the page with all runs."""
     parameters = {key: value for key, value in request.node.callspec.params.items() if key != "seed"}
     scenario = " ".join([request.node.originalname.removeprefix("test_"), *(getattr(one, "__name__", str(one)) for one in parameters.values())])

@@ -1,11 +1,14 @@
 """What happens between nodes and Redis (reference: failures F7, F8)."""
 
+import json
 import os
 import subprocess
 import sys
 import time
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,22 +102,25 @@ OWN_NETWORK = "CHAOS_OWN_NETWORK"
 inside = pytest.mark.skipif(OWN_NETWORK not in os.environ, reason="runs in a network namespace of its own")
 
 
-def in_a_network_where(prepared: str, test: str) -> None:
+def in_a_network_where(prepared: str, test: str, directory: Path, note: Callable[[dict[str, Any]], None]) -> None:
     """Runs a test of this file again, in a network namespace where something was done to the line; clients and all."""
     if os.geteuid() != 0:
         pytest.skip("a network namespace takes root")
-    again = f"exec {sys.executable} -m pytest {__file__} -q -s -k {test}"
+    results = directory / "results.xml"
+    again = f"exec {sys.executable} -m pytest {__file__} -q -s -k {test} --page={test} --junitxml={results}"
     done = subprocess.run(
         ["unshare", "-n", "sh", "-ec", f"ip link set lo up mtu 1500; {prepared}; {again}"],
         env={**os.environ, OWN_NETWORK: "1"}, capture_output=True, text=True, timeout=200, check=False)  # fmt: skip
     print(done.stdout[-2000:])
     assert done.returncode == 0, done.stderr[-1000:]
     assert "1 passed" in done.stdout
+    for noted in ElementTree.parse(results).iter("property"):
+        note(json.loads(noted.get("value", "")))
 
 
 @pytest.mark.long
-def test_f8_a_slow_line() -> None:
-    in_a_network_where("tc qdisc add dev lo root tbf rate 8mbit burst 32kb latency 400ms", "on_a_slow_line")
+def test_f8_a_slow_line(tmp_path: Path, note: Callable[[dict[str, Any]], None]) -> None:
+    in_a_network_where("tc qdisc add dev lo root tbf rate 8mbit burst 32kb latency 400ms", "on_a_slow_line", tmp_path, note)
 
 
 @inside
@@ -137,8 +143,8 @@ LOSSY = "nft add table inet loss; nft 'add chain inet loss in { type filter hook
 
 
 @pytest.mark.long
-def test_f8_packets_are_lost() -> None:
-    in_a_network_where(LOSSY, "on_a_lossy_line")
+def test_f8_packets_are_lost(tmp_path: Path, note: Callable[[dict[str, Any]], None]) -> None:
+    in_a_network_where(LOSSY, "on_a_lossy_line", tmp_path, note)
 
 
 @inside
@@ -190,7 +196,6 @@ def test_f7_the_link_is_lost_twice_at_once(stage: Callable[..., Stage], channels
         scene.bounded("the same again after", time.monotonic() - began, 3.0)
         used = int(redis.info("commandstats")["cmdstat_subscribe"]["calls"]) - commands
         scene.bounded("SUBSCRIBE commands, twice", used, 2 * (channels // 512 + 4), "")
-        assert used <= 2 * (channels // 512 + 4)
         scene.flows(200)
         for wire in many:
             wire.socket.close()

@@ -96,7 +96,7 @@ def test_f9_a_node_is_killed_behind_a_balancer(stage: Callable[..., Stage], kind
         scene.bounded("reads of history meanwhile, of 4 channels on 2 nodes", read, 2 * 2 * len(scene.channels), "")
         verdict = scene.verdict()
         assert verdict.announcements == 0, "everybody was recovered"
-        assert verdict.recoveries >= lost and read <= 2 * 2 * len(scene.channels)
+        assert verdict.recoveries >= lost
 
 
 @pytest.mark.long
@@ -246,7 +246,6 @@ def rolling_restart(stage: Callable[..., Stage], before: Path) -> None:
         scene.bounded(f"in one second, of {count} clients", max(seconds.values()), count // 10, "")
         verdict = scene.verdict()
         assert verdict.announcements == 0, "nothing was lost"
-        assert max(seconds.values()) <= count / 10
 
 
 def test_f17_envelopes_of_other_versions_do_no_harm(stage: Callable[..., Stage]) -> None:

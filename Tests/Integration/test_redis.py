@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis as redis_library
 
 from rig.cluster import Cluster
 from rig.load import Publisher, check_order, wait_for
@@ -78,11 +77,8 @@ def test_redis_away_for_five_seconds_under_load(cluster: Cluster, how: str) -> N
 
 def test_through_a_unix_socket(start_node: Any, tmp_path: Path) -> None:
     """Redis has no port at all; what holds for one holds for the other."""
-    place = tmp_path / "redis.sock"
-    server = RedisServer(tmp_path, arguments=["--port", "0", "--unixsocket", str(place)])
-    server.client = lambda: redis_library.Redis(unix_socket_path=str(place), socket_timeout=2)  # type: ignore[method-assign]
-    server.start()
-    backplane = {"kind": "redis", "redis": {"url": f"unix://{place}", "user": "carillon", "password": server.password}}
+    server = RedisServer(tmp_path, has_port=False).start()
+    backplane = {"kind": "redis", "redis": {"url": server.url, "user": "carillon", "password": server.password}}
     rules = [{"match": "*", "publish": "client", "history": {"size": 100, "ttl": "10m"}}]
     one, two = (start_node(name, backplane=backplane, channels=rules) for name in ("one", "two"))
     until(lambda: one.api.node_names() == {"one", "two"}, "they know each other")

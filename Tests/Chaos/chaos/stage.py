@@ -150,14 +150,19 @@ class Stage:
         return sum(len(client.channels) for client in self.crowd.clients)
 
     @property
+    def announcements(self) -> Counter[tuple[str, str]]:
+        """How often each subscription, a client and a channel, was told of a loss."""
+        return Counter((event.client, event.channel) for event in self.log.events if event.kind == "announced")
+
+    @property
     def told(self) -> int:
         """Subscriptions that were told of a loss."""
-        return len({(event.client, event.channel) for event in self.log.events if event.kind == "announced"})
+        return len(self.announcements)
 
     @property
     def most_told(self) -> int:
         """How often the subscription that was told of a loss most often was told."""
-        return max(Counter((event.client, event.channel) for event in self.log.events if event.kind == "announced").values(), default=0)
+        return max(self.announcements.values(), default=0)
 
     @property
     def lost(self) -> list[Publish]:
@@ -185,7 +190,8 @@ class Stage:
 
     def bounded(self, name: str, value: float, most: float, unit: str = "s") -> None:
         """A figure that may not be more than that; when it is, the verdict says so."""
-        self._figure(Figure(name, f"{value:.2f} {unit}" if unit == "s" else f"{value:g} {unit}".strip(), value, most))
+        is_time = unit == "s"
+        self._figure(Figure(name, f"{value:.2f} s" if is_time else f"{value:g} {unit}".strip(), value, most, is_time))
 
     def _figure(self, figure: Figure) -> None:
         self.figures.append(figure)
@@ -248,5 +254,5 @@ class Stage:
             assert not verdict.violations, f"{len(verdict.violations)} violations, seed {self.seed}:\n{shown}"
             assert verdict.acknowledged > 0 and verdict.deliveries > 0, "nothing happened that could be judged"
             exceeded = [str(figure) for figure in self.figures if figure.is_exceeded]
-            assert not exceeded, f"more than {leniency():g} times what is asked, seed {self.seed}: {exceeded}"
+            assert not exceeded, f"more than is asked (times: {leniency():g} times as much), seed {self.seed}: {exceeded}"
         return verdict

@@ -36,12 +36,13 @@ class RedisServer(Process):
     - `prefixes`: what the nodes may be configured to put in front of keys and channels.
     - `program`: redis-server, or what is to be as good.
     - `arguments`: more options, which override ours.
-    - `identity`: a certificate and its key; then it speaks TLS only. `clients`: who has to have signed the clients'."""
+    - `identity`: a certificate and its key; then it speaks TLS only. `clients`: who has to have signed the clients'.
+    - `has_port`: whether it listens for more than the Unix socket."""
 
     def __init__(
         self, directory: Path, port: int | None = None, password: str = "let-carillon-in", *,
         prefixes: list[str] | None = None, identity: tuple[Path, Path] | None = None, clients: Authority | None = None,
-        arguments: list[str] | None = None, program: str = "redis-server",
+        arguments: list[str] | None = None, program: str = "redis-server", has_port: bool = True,
     ) -> None:  # fmt: skip
         super().__init__("redis", directory)
         self.port = port or free_port()
@@ -51,9 +52,13 @@ class RedisServer(Process):
         self.clients = clients
         self.arguments = arguments or []
         self.program = program
+        self.has_port = has_port
+        self.socket = directory / "redis.sock"
 
     @property
     def url(self) -> str:
+        if not self.has_port:
+            return f"unix://{self.socket}"
         return f"redis{'s' if self.identity else ''}://carillon:{self.password}@127.0.0.1:{self.port}"
 
     def start(self) -> "RedisServer":
@@ -62,23 +67,24 @@ class RedisServer(Process):
         rules.write_text(f"user default on nopass ~* &* +@all\n{user(self.password, self.prefixes)}\n")
         command = [
             self.program, "--bind", "127.0.0.1", "--dir", str(self.directory), "--aclfile", str(rules),
-            "--save", "", "--appendonly", "no", "--daemonize", "no", "--port", "0" if self.identity else str(self.port),
+            "--save", "", "--appendonly", "no", "--daemonize", "no", "--port", str(self.port) if self.has_port and not self.identity else "0",
         ]  # fmt: skip
         if self.identity:
             certificate, key = self.identity
             command += ["--tls-port", str(self.port), "--tls-cert-file", str(certificate), "--tls-key-file", str(key)]
             command += ["--tls-ca-cert-file", str(self.clients.file if self.clients else certificate)]
             command += ["--tls-auth-clients", "yes" if self.clients else "no"]
-            # The tests' own client, which has no certificate.
-            command += ["--unixsocket", str(self.directory / "redis.sock")]
+        if self.identity or not self.has_port:
+            # For the tests' own client too, which has no certificate.
+            command += ["--unixsocket", str(self.socket)]
         self.launch(command + self.arguments)
         self.wait_until(lambda: self.client().ping(), "answers PING")
         return self
 
     def client(self) -> redis.Redis:
         """As the default user, who may do anything."""
-        if self.identity:
-            return redis.Redis(unix_socket_path=str(self.directory / "redis.sock"), socket_timeout=2)
+        if self.identity or not self.has_port:
+            return redis.Redis(unix_socket_path=str(self.socket), socket_timeout=2)
         return redis.Redis(port=self.port, socket_timeout=2)
 
     def denied(self) -> list[dict]:
