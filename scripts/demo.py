@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""A cluster to look at: redis-server, three nodes and HAProxy before them.
+"""A cluster to look at: redis-server, three nodes and HAProxy before them, and the pages of examples/.
 
 Without arguments it prints addresses and things to try, and runs until Ctrl-C. With --check it connects every kind of
-client through the balancer, publishes in every way, checks what each got, and ends with `N passed, N failed`.
+client through the balancer, publishes in every way, checks what each got, drives each example in two browsers, and ends with
+`N passed, N failed`.
 """
 
 import argparse
@@ -11,17 +12,19 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY / "Tests/Integration"))
 
 from rig.balancers import HAProxy  # noqa: E402 - it is found only now
-from rig.browser import Chromium, PageServer  # noqa: E402
+from rig.browser import PAGE, Chromium, PageServer  # noqa: E402
 from rig.certificates import Authority, key_pin  # noqa: E402
 from rig.cluster import Cluster  # noqa: E402
 from rig.fleet import Check, Fleet  # noqa: E402
 from rig.node import CARILLON  # noqa: E402
+from rig.tour import Examples, Tour, configuration  # noqa: E402
 
 
 def say(text: str = "") -> None:
@@ -29,15 +32,17 @@ def say(text: str = "") -> None:
 
 
 class Demonstration:
-    """The cluster, its balancer and the page."""
+    """The cluster, its balancer and the pages."""
 
     def __init__(self, directory: Path) -> None:
         self.page = PageServer()
+        self.examples = Examples(files={"/windows/": PAGE})
         self.authority = Authority(directory / "certificates", "Carillon demo")
         self.certificate, key = self.authority.issue("node")
         secure = {"listen": "127.0.0.1:0", "certificate": str(self.certificate), "key": str(key)}
+        origins = [self.page.origin, *self.examples.origins]
         self.cluster = Cluster(
-            directory, balanced=True, client={"listen": "127.0.0.1:0", "origins": [self.page.origin], "tls": secure})
+            directory, balanced=True, client={"listen": "127.0.0.1:0", "origins": origins, "tls": secure}, **configuration())
         self._since = time.monotonic()
 
     def progress(self, what: str) -> None:
@@ -47,11 +52,19 @@ class Demonstration:
         say("Starting")
         self.cluster.start(self.progress)
         self.progress("HAProxy")
-        self.cluster.balance(HAProxy)
+        balancer = self.cluster.balance(HAProxy)
+        self.examples.carillon = balancer.client
+        self.examples.use(f"http://{self.cluster.nodes[0].admin}")
+        self.examples.more = [
+            ("One channel, many windows", f"/windows/?address={balancer.client}&channel=demo"),
+            *((f"Admin page of {node.name}", f"http://{node.admin}/") for node in self.cluster.nodes),
+        ]
+        self.examples.start()
         self.progress("three nodes, all ready, each knows the others")
 
     def stop(self) -> None:
         say("Stopping")
+        self.examples.stop()
         self.cluster.stop(self.progress)
         self.page.stop()
 
@@ -62,6 +75,8 @@ class Demonstration:
         program = CARILLON.relative_to(REPOSITORY) if CARILLON.is_relative_to(REPOSITORY) else CARILLON
         first, last = f"http://{nodes[0].admin}", f"http://{nodes[-1].admin}"
         client = balancer.client
+        say()
+        say(f"  examples   {self.examples.origin}/   open it in a browser: chat, video call, broadcast, conference, ticker")
         say()
         say(f"  clients    {client}   (HAProxy; its own page: http://127.0.0.1:{balancer.statistics_port}/)")
         say(f"  with TLS   {balancer.secure}   (signed by {self.authority.file})")
@@ -78,12 +93,13 @@ Try, each in a terminal of its own, here in this directory:
   2  listen and speak, with a WebSocket (what you type is published):
        .venv/bin/python -m websockets 'ws://{client}/raw?channel=demo'
 
-  3  a page, in several windows:
-       {self.page.origin}/?address={client}&channel=demo
+  3  the examples, each in several windows, and a page that listens to all of this:
+       {self.examples.origin}/
+       {self.examples.origin}/windows/?address={client}&channel=demo
 
   4  the same with TLS; a browser has to be told once to trust the certificate (open {balancer.secure.replace("wss", "https")}/health):
        SSL_CERT_FILE={self.authority.file} .venv/bin/python -m websockets '{balancer.secure}/raw?channel=demo'
-       {self.page.origin}/?address={balancer.secure}&channel=demo
+       {self.examples.origin}/windows/?address={balancer.secure}&channel=demo
 
   5  publish, at the first node and at the last; everybody above gets it:
        {program} publish demo 'good morning' --admin {first}
@@ -126,6 +142,11 @@ Ctrl-C stops everything.""")
             result = node.command("cluster")
             missing = [name for name in sorted(names) if name not in result.stdout]
             tell(Check(f"'carillon cluster' on {node.name} shows three nodes", f"not {missing}" if missing else None))
+        self.check_clients(tell)
+        self.check_examples(tell)
+        return results
+
+    def check_clients(self, tell: Callable[[Check], None]) -> None:
         self.progress("starting headless Chromium")
         browser = Chromium(self.cluster.directory, trusted=key_pin(self.certificate))
         fleet = None
@@ -142,7 +163,16 @@ Ctrl-C stops everything.""")
             if fleet:
                 fleet.close()
             browser.stop()
-        return results
+
+    def check_examples(self, tell: Callable[[Check], None]) -> None:
+        self.progress("starting two more, for the examples")
+        tour = Tour(self.examples, self.cluster, self.cluster.directory)
+        try:
+            tour.start().run(tell)
+        except Exception as error:  # noqa: BLE001 - as above
+            tell(Check("the examples are driven", f"{type(error).__name__}: {error}"))
+        finally:
+            tour.stop()
 
 
 def main() -> int:

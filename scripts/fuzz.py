@@ -13,6 +13,7 @@ printed.
 import argparse
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -38,6 +39,14 @@ CORPUS_FILES = 100
 MEMORY_MB = 2048
 #: Seconds for one input.
 TIMEOUT = 10
+#: Deep inputs have about so many bytes: more than any default stack has room for, at some 50 bytes of stack a level.
+DEEP_BYTES = 90_000
+#: They run on a stack of this size, in bytes: half of a reactor's, although AddressSanitizer's frames are larger.
+DEEP_STACK = 1 << 20
+#: The configuration is read on the main thread, by a library that calls itself for every level and ends at the 1000th.
+DEEP_STACKS = {"configuration": 64 << 20}
+#: Words that nest, and numbers at the ends of their types, for the mutations of every target.
+DICTIONARY = REPOSITORY / "Tests/Fuzz/words.dict"
 
 
 def environment(target: str = "") -> dict[str, str]:
@@ -76,7 +85,67 @@ def names() -> list[str]:
 
 
 def options(target: str) -> list[str]:
-    return [f"-max_len={LONGEST.get(target, 4096)}", f"-rss_limit_mb={MEMORY_MB}", f"-timeout={TIMEOUT}"]
+    return [
+        f"-max_len={LONGEST.get(target, 4096)}", f"-rss_limit_mb={MEMORY_MB}", f"-timeout={TIMEOUT}",
+        f"-dict={DICTIONARY}"]
+
+
+def nested(opening: bytes, closing: bytes = b"", inner: bytes = b"1") -> list[bytes]:
+    """As deep as fits, left open and closed."""
+    count = DEEP_BYTES // (len(opening) + len(closing))
+    return [opening * count + inner, opening * count + inner + closing * count]
+
+
+def deep_inputs(target: str) -> list[bytes]:
+    """What is nested deeper than a stack that a reader calls itself on."""
+    json = [
+        *nested(b"[", b"]"), *nested(b'{"":', b"}"), *nested(b'[{"a":', b"}]"), *nested(b'{"subs":{"":', b"}}"),
+        *nested(b'{"since":', b"}"), *nested(b'{"keys":[', b"]}"), *nested(b'{"op":"not","nodes":[', b"]}")]
+    inputs = {
+        "centrifuge": [b'{"id":1,"connect":%s}' % text for text in json] + [b'{"id":1,"connect":{"subs":{"":%s}}}' % text for text in json]
+        + [b'{"id":1,"subscribe":{"channel":"a","tf":%s}}' % text for text in json],
+        "emulation": json,
+        "hub": [b'{"type":1,"target":"send_to_all","arguments":["a",%s]}\x1e' % text for text in json] + nested(b"\x91", b"", b"\xc0"),
+        "messagepack": nested(b"\x91", b"", b"\xc0") + nested(b"\x81\xa1a", b"", b"\xc0") + nested(b"\xdd\0\0\0\1", b"", b"\xc0"),
+        # Groups, and filters behind no tags.
+        "protobuf": nested(b"\x0b", b"\x0c", b"\x10\x01") + nested(b"\x0b\x13", b"\x14\x0c", b"") + [b"\0" + text for text in json],
+        "resp": nested(b"*1\r\n", b"", b":1\r\n") + nested(b"*2\r\n:1\r\n", b"", b":1\r\n") + nested(b"*3\r\n$7\r\nmessage\r\n"),
+        # Beats, questions and answers.
+        "envelope": [bytes([0xCA, 1, kind, 0]) + bytes(18) + text for kind in (2, 4, 5) for text in json],
+        "configuration": [
+            *json, *nested(b"- "), *nested(b"? "), *nested(b"{a: ", b"}"), *nested(b"&a [", b"]"), *nested(b"!!seq [", b"]"),
+            b"\n".join(b" " * level + b"a:" for level in range(420))],
+        "token": [b'{"alg":"HS256"}\n%s' % text for text in json] + [b'{"alg":"HS256","a":%s}\n{}' % text for text in json],
+        "jwks": [b'{"keys":%s}' % text for text in json],
+    }  # fmt: skip
+    return inputs.get(target, []) + json
+
+
+def limit_stack(size: int) -> None:
+    resource.setrlimit(resource.RLIMIT_STACK, (size, resource.getrlimit(resource.RLIMIT_STACK)[1]))
+
+
+def run_deep(target: str) -> bool:
+    """Runs the deep inputs, each once, on a small stack."""
+    folder = FINDINGS / target / "deep"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    files = []
+    for number, content in enumerate(deep_inputs(target)):
+        file = folder / f"{number:03}"
+        file.write_bytes(content)
+        files.append(str(file))
+    log = FINDINGS / target / "deep.log"
+    command = [str(PROGRAM), *options(target), f"-max_len={2 * DEEP_BYTES}", *files]
+    with log.open("wb") as output:
+        status = subprocess.run(
+            command, env=environment(target), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            timeout=len(files) * TIMEOUT, preexec_fn=lambda: limit_stack(DEEP_STACKS.get(target, DEEP_STACK)), check=False).returncode
+    if status == 0:
+        shutil.rmtree(folder)
+        return True
+    print(f"{target:14} A DEEP INPUT ENDS IT (exit status {status}): the last that {log} names", flush=True)
+    return False
 
 
 def command_line(target: str, *arguments: str) -> str:
@@ -87,12 +156,14 @@ def command_line(target: str, *arguments: str) -> str:
 
 def run(target: str, seconds: int) -> bool:
     """Runs a target; tells how far it came and answers whether nothing was found."""
+    if not run_deep(target):
+        return False
     grown = GROWN / target
     findings = FINDINGS / target
     for folder in (grown, findings):
         folder.mkdir(parents=True, exist_ok=True)
     log = findings / "log"
-    before = set(findings.iterdir())
+    before = {*findings.iterdir(), findings / "deep"}
     command = [
         str(PROGRAM), *options(target), f"-max_total_time={seconds}", "-print_final_stats=1",
         f"-artifact_prefix={findings}/", str(grown), str(CORPUS / target)]

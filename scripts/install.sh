@@ -2,8 +2,10 @@
 # Installs what building, testing and the demonstration need, and nothing that is there already:
 # Debian packages (with sudo when not root), and Python packages into .venv.
 #
-#   scripts/install.sh build    what the build needs
-#   scripts/install.sh          that, and what tests and the demonstration need
+#   scripts/install.sh build       what the build needs
+#   scripts/install.sh             that, and what tests and the demonstration need
+#   scripts/install.sh package     what the build and `make package` need
+#   scripts/install.sh test-all    what only `make test-all` needs, and that for `make package`
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -28,8 +30,19 @@ build="libhiredis-dev:/usr/include/hiredis/hiredis.h libssl-dev:/usr/include/ope
 run="redis-server:redis-server haproxy:haproxy nginx:nginx
     libnginx-mod-stream:/usr/lib/nginx/modules/ngx_stream_module.so
     openssl:openssl chromium:chromium python3-venv:/usr/share/doc/python3-venv curl:curl fiu-utils:fiu-run
-    nftables:nft iproute2:tc"
-[ "${1:-all}" = build ] && wanted=$build || wanted="$build $run"
+    nftables:nft iproute2:tc shellcheck:shellcheck systemd:systemd-analyze prometheus:promtool man-db:man"
+packaging="debhelper:dh chrpath:chrpath dpkg-dev:dpkg-buildpackage"
+all="lintian:lintian mmdebstrap:mmdebstrap systemd-container:systemd-nspawn"
+case "${1:-tests}" in
+    build) wanted=$build ;;
+    tests) wanted="$build $run" ;;
+    package) wanted="$build $packaging" ;;
+    test-all) wanted="$build $run $packaging $all" ;;
+    *)
+        say "error: '$1' is nothing that this installs: build, package, test-all, or nothing for the tests"
+        exit 64
+        ;;
+esac
 
 missing=""
 for pair in $wanted; do
@@ -58,7 +71,7 @@ if [ -n "$missing" ]; then
         apt-get install -q -y --no-install-recommends $missing; } >&2
 fi
 
-[ "${1:-all}" = build ] && exit 0
+case "${1:-tests}" in build | package) exit 0 ;; esac
 
 # Valkey is tested beside Redis. Debian 12 has it among its backports, later ones among the others; it is unpacked, not
 # installed, so that nothing of the system changes.
@@ -66,8 +79,10 @@ valkey=.build/valkey
 if [ ! -x $valkey/valkey-server ] && command -v apt-get >/dev/null 2>&1; then
     say "fetching valkey"
     mkdir -p $valkey/lists/partial $valkey/cache/archives/partial
-    # shellcheck disable=SC1091
+    # The name is the program's, and the file is the system's.
+    # shellcheck disable=SC2016
     site=$(apt-get indextargets --format '$(REPO_URI)' 2>/dev/null | grep -v security | sort -u | head -n 1)
+    # shellcheck disable=SC1091
     codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")
     for suite in "$codename" "$codename-backports"; do
         printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' "$site" "$suite"

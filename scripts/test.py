@@ -3,16 +3,19 @@
 
 The last line is `N passed, N failed`, and the exit status says the same. `--all` runs what takes long too: 10 minutes of
 random bytes, 100,000 sessions, the 517 cases of the Autobahn suite by itself (where there is a Python 2.7), every scenario
-of the chaos suite, every fuzz target for a minute, and unit and integration tests again under ThreadSanitizer.
+of the chaos suite, the packages in a fresh Debian, every fuzz target for a minute, sessions under AddressSanitizer for 20
+minutes, and unit and integration tests again under ThreadSanitizer.
 """
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterable
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -21,6 +24,20 @@ BUILD = REPOSITORY / ".build"
 SUPPRESSIONS = REPOSITORY / "Tests/tsan-suppressions.txt"
 #: Integration tests that compare memory or time with a figure, or need thousands of sessions.
 UNFIT_FOR_SANITIZERS = ["test_scale.py", "test_random_bytes.py", "test_abuse_*.py"]
+#: Integration tests that measure, or need many sessions: half of their time.
+MEASURING = ["test_scale.py", "test_random_bytes.py", "test_abuse_*.py", "test_slow_*.py", "test_storms.py", "test_slot_stress.py"]
+#: One of them has a bound that other parts would break: it runs by itself.
+ALONE = "test_abuse_presence.py"
+#: Tests of what sessions own, which are to be run under AddressSanitizer for long.
+ADDRESS_SANITIZED = ["Tests/Integration/test_login_model.py", "Tests/Integration/test_slot_stress.py"]
+#: How many unit tests run at the same time: with all of them begun at once, each one's deadlines run while it waits for the others.
+UNITS_AT_A_TIME = 16
+#: How many parts of the tests against nodes run at the same time.
+AT_A_TIME = 3
+#: Tests of parts that failed beside others run again by themselves, if they are not more than this. Whether one passes then is told.
+AGAIN = 8
+#: Where tests against nodes are.
+FOLDERS = ["Tests/Integration", "Tests/Chaos", "Tests/Conformance"]
 #: Files of the chaos suite that take half of its time.
 CHAOS_HALF = ["node_faults", "presence_faults", "redis_faults", "system_faults"]
 
@@ -31,6 +48,8 @@ class Score:
     def __init__(self) -> None:
         self.passed = 0
         self.failed: list[str] = []
+        #: What passed only when nothing else ran.
+        self.passed_alone: list[str] = []
 
     def add(self, name: str, is_good: bool) -> None:
         if is_good:
@@ -69,6 +88,13 @@ def lint(score: Score) -> None:
     score.add("swift-format", step("format", ["swift", "format", "lint", "--strict", "--recursive", *sources]) == 0)
 
 
+def style(score: Score) -> None:
+    results = BUILD / "style.xml"
+    results.unlink(missing_ok=True)
+    status = step("style suite", [sys.executable, "-m", "pytest", "Tests/Style", f"--junitxml={results}"])
+    score.read(results, "style suite", status)
+
+
 def build(score: Score) -> bool:
     is_built = step("build", ["swift", "build", "-c", "release", "--product", "carillon"]) == 0
     score.add("build", is_built)
@@ -79,42 +105,133 @@ def unit(score: Score) -> None:
     # The results of Swift Testing are written beside the file that is named (those of XCTest, of which there are none).
     results = BUILD / "unit-swift-testing.xml"
     results.unlink(missing_ok=True)
-    status = step("unit tests", ["swift", "test", "--xunit-output", str(BUILD / "unit.xml")])
+    before = len(score.failed)
+    command = ["swift", "test", "--xunit-output", str(BUILD / "unit.xml")]
+    status = step("unit tests", command, SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=str(UNITS_AT_A_TIME))
     score.read(results, "unit tests", status)
+    again(score, before, {name: command for name in score.failed[before:] if (command := unit_alone(name))})
 
 
-def integration(score: Score, everything: bool) -> None:
-    for what, folder in (("integration tests", "Tests/Integration"), ("conformance", "Tests/Conformance")):
-        results = BUILD / f"{Path(folder).name.lower()}.xml"
-        results.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "pytest", folder, f"--junitxml={results}"]
-        status = step(what, [*command, *(["--everything"] if everything else [])])
-        score.read(results, what, status)
+def unit_alone(name: str) -> list[str] | None:
+    """The command that runs one unit test, from its name in the report, `Target.Suite test(_:)`; nothing for what names no test."""
+    found = re.fullmatch(r"(\w+Tests)\.([\w./]+) (\w+)\(.*\)", name)
+    if not found:
+        return None
+    target, suite, test = found.groups()
+    # The runner is good also with no test at all, so the pattern has to be exact.
+    return ["swift", "test", "--skip-build", "--filter", f"^{target}\\.{re.escape(suite)}/{test}\\("]
 
 
-def chaos(score: Score, everything: bool) -> None:
-    """All of it one after the other, where figures are held to what is asked. By default two halves side by side: most of
-    what scenarios do is to wait."""
-    if everything:
-        results = BUILD / "chaos.xml"
-        results.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "pytest", "Tests/Chaos", "-s", "--everything", f"--junitxml={results}"]
-        return score.read(results, "chaos", step("chaos", command))
+def pytest(name: str, *arguments: str) -> tuple[str, list[str], Path]:
+    """What a run is called, its command, and where its results go."""
+    results = BUILD / f"{name.replace(', ', '-').replace(' ', '-')}.xml"
+    results.unlink(missing_ok=True)
+    return name, [sys.executable, "-m", "pytest", *arguments, f"--junitxml={results}"], results
+
+
+def one_after_the_other(score: Score, runs: list[tuple[str, list[str], Path]]) -> None:
+    for name, command, results in runs:
+        score.read(results, name, step(name, command))
+
+
+def side_by_side(score: Score, runs: list[tuple[str, list[str], Path]]) -> None:
+    """Some at a time, in their order, because most of a test's time is waiting. What they print is shown when they are over."""
+    start = time.monotonic()
+    waiting = list(runs)
+    running: list[tuple[str, Path, Path, subprocess.Popen[bytes]]] = []
+    while waiting or running:
+        while waiting and len(running) < AT_A_TIME:
+            name, command, results = waiting.pop(0)
+            print(f"\n== {name}: {' '.join(command)}", flush=True)
+            log = results.with_suffix(".log")
+            with log.open("wb") as output:
+                process = subprocess.Popen(command, cwd=REPOSITORY, stdout=output, stderr=subprocess.STDOUT)
+            running.append((name, results, log, process))
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+        for entry in [entry for entry in running if entry[3].poll() is not None]:
+            running.remove(entry)
+            name, results, log, process = entry
+            ended = "good" if process.returncode == 0 else f"exit status {process.returncode}"
+            print(f"\n== {name}: {ended}, after {time.monotonic() - start:.0f} s\n{log.read_text(errors='replace')}", flush=True)
+            score.read(results, name, process.returncode)
+
+
+def again(score: Score, before: int, tests: dict[str, list[str]]) -> None:
+    """Tests that failed beside others, by themselves: a bound of time that other work broke holds then, a fault does not."""
+    failed = score.failed[before:]
+    if not tests or len(tests) < len(failed) or len(failed) > AGAIN:
+        return
+    for name, command in tests.items():
+        if step("again, by itself", command) == 0:
+            score.failed.remove(name)
+            score.passed += 1
+            score.passed_alone.append(name)
+
+
+def test_alone(name: str) -> list[str] | None:
+    """The command that runs one test of pytest, from its name in the report, `module test[seed-parameters]`."""
+    module, _, test = name.partition(" ")
+    found = [path for folder in FOLDERS if (REPOSITORY / (path := f"{folder}/{module.rpartition('.')[2]}.py")).exists()]
+    if not test or not found:
+        return None
+    # A scenario of the chaos suite has another seed each time, which is a part of its name.
+    seed = re.search(r"\[(\d+)", test) if found[0].startswith("Tests/Chaos") else None
+    return [sys.executable, "-m", "pytest", f"{found[0]}::{test}", "-q", *(["--seed", seed[1]] if seed else [])]
+
+
+def halves(files: Iterable[Path]) -> tuple[list[str], list[str]]:
+    """Files divided so that both parts have about as much in them."""
+    parts: tuple[list[str], list[str]] = ([], [])
+    sizes = [0, 0]
+    for file in sorted(files, key=lambda file: -file.stat().st_size):
+        smaller = 0 if sizes[0] <= sizes[1] else 1
+        parts[smaller].append(str(file.relative_to(REPOSITORY)))
+        sizes[smaller] += file.stat().st_size
+    return sorted(parts[0]), sorted(parts[1])
+
+
+def against_nodes(score: Score) -> None:
+    """Integration, conformance and chaos, in parts. Tests that measure have bounds that hold beside two other parts, but for one."""
+    folder = REPOSITORY / "Tests/Integration"
+    measuring = {file for pattern in MEASURING for file in folder.glob(pattern)}
+    first, second = halves(measuring - {folder / ALONE})
+    third, fourth = halves(file for file in folder.glob("test_*.py") if file not in measuring)
     files = {str(file.relative_to(REPOSITORY)) for file in (REPOSITORY / "Tests/Chaos").glob("test_*.py")}
     half = {f"Tests/Chaos/test_{name}.py" for name in CHAOS_HALF} & files
-    running = []
-    for name, part in (("first", half), ("second", files - half)):
-        what, results, log = f"chaos, {name} half", BUILD / f"chaos-{name}.xml", BUILD / f"chaos-{name}.log"
-        results.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "pytest", *sorted(part), "-s", f"--page={name}-half", f"--junitxml={results}"]
-        print(f"\n== {what}: {' '.join(command)}", flush=True)
-        with log.open("wb") as output:
-            process = subprocess.Popen(command, cwd=REPOSITORY, stdout=output, stderr=subprocess.STDOUT)
-        running.append((what, results, log, process))
-    for what, results, log, process in running:
-        status = process.wait()
-        print(f"\n== {what}: {'good' if status == 0 else f'exit status {status}'}\n{log.read_text(errors='replace')}", flush=True)
-        score.read(results, what, status)
+    before = len(score.failed)
+    side_by_side(score, [
+        pytest("integration tests that measure, first half", *first),
+        pytest("integration tests that measure, second half", *second),
+        pytest("integration tests, first half", *third),
+        pytest("integration tests, second half", *fourth),
+        pytest("chaos, first half", *sorted(half), "-s", "--page=first-half"),
+        pytest("chaos, second half", *sorted(files - half), "-s", "--page=second-half"),
+        pytest("conformance", "Tests/Conformance"),
+    ])  # fmt: skip
+    again(score, before, {name: command for name in score.failed[before:] if (command := test_alone(name))})
+    one_after_the_other(score, [pytest("integration tests that run alone", f"Tests/Integration/{ALONE}")])
+
+
+def against_nodes_in_full(score: Score) -> None:
+    """All of it one after the other: figures are held to what is asked."""
+    one_after_the_other(score, [
+        pytest("integration tests", "Tests/Integration", "--everything"),
+        pytest("conformance", "Tests/Conformance", "--everything"),
+    ])  # fmt: skip
+    chaos(score)
+
+
+def chaos(score: Score) -> None:
+    """Every scenario, one after the other."""
+    one_after_the_other(score, [pytest("chaos", "Tests/Chaos", "-s", "--everything")])
+
+
+def packages(score: Score) -> None:
+    """What `make package` builds, installed in a fresh Debian, and the container's file system."""
+    is_built = step("package", [sys.executable, "scripts/package.py"]) == 0
+    score.add("package", is_built)
+    if is_built:
+        one_after_the_other(score, [pytest("packages", "Tests/Package")])
 
 
 def autobahn() -> None:
@@ -122,6 +239,30 @@ def autobahn() -> None:
     if (BUILD / "autobahn/bin/wstest").exists() or step("Autobahn suite", ["Tests/Conformance/autobahn.sh"]) == 0:
         return
     print("the Autobahn suite cannot be installed; kosoku runs its cases, but for 30 of compression", flush=True)
+
+
+def memory(score: Score) -> None:
+    """Sessions that come, are judged and go, over TLS and without, for ten minutes under AddressSanitizer: no report."""
+    place = BUILD / "asan"
+    flags = ["--sanitize=address", "--scratch-path", str(place)]
+    is_built = step("build, AddressSanitizer", ["swift", "build", *flags, "--product", "carillon"]) == 0
+    score.add("build, AddressSanitizer", is_built)
+    if not is_built:
+        return
+    results = BUILD / "asan-integration.xml"
+    results.unlink(missing_ok=True)
+    reports = place / "reports"
+    shutil.rmtree(reports, ignore_errors=True)
+    reports.mkdir(parents=True)
+    command = [sys.executable, "-m", "pytest", *ADDRESS_SANITIZED, "--everything", "-s", f"--junitxml={results}"]
+    # What a process holds when it ends is not what this is about.
+    options = f"log_path={reports}/report detect_leaks=0 abort_on_error=1"
+    status = step("sessions, AddressSanitizer", command, CARILLON=str(place / "debug/carillon"), ASAN_OPTIONS=options)
+    score.read(results, "sessions, AddressSanitizer", status)
+    found = sorted(reports.iterdir())
+    for report in found:
+        print(f"\n-- {report}\n{report.read_text(errors='replace')[:4000]}", flush=True)
+    score.add(f"AddressSanitizer: {len(found)} reports in {reports}", not found)
 
 
 def races(score: Score) -> None:
@@ -166,21 +307,28 @@ def main() -> int:
     score = Score()
     if not arguments.chaos:
         lint(score)
+        style(score)
     is_built = build(score)
     if not arguments.chaos:
         unit(score)
     if is_built:
-        if arguments.all:
+        if arguments.chaos:
+            chaos(score)
+        elif arguments.all:
             autobahn()
-        if not arguments.chaos:
-            integration(score, arguments.all)
-        chaos(score, arguments.all or arguments.chaos)
+            packages(score)
+            against_nodes_in_full(score)
+        else:
+            against_nodes(score)
         if arguments.all:
             score.add("fuzzing", step("fuzzing", [sys.executable, "scripts/fuzz.py"]) == 0)
+            memory(score)
             races(score)
     else:
         score.failed.append("integration tests (nothing to test: the build failed)")
     print()
+    for name in score.passed_alone:
+        print(f"failed beside other tests, passed by itself: {name}")
     for name in score.failed:
         print(f"failed: {name}")
     print(f"{score.passed} passed, {len(score.failed)} failed", flush=True)

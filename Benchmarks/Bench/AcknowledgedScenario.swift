@@ -176,8 +176,8 @@ private final class AcknowledgedPublishers: TurnWork, @unchecked Sendable {
 
     private func sendSome(_ index: Int, _ count: Int) {
         due[index] -= count
-        for place in 0..<count {
-            if place > 0 { writer.append(UInt8(ascii: "\n")) }
+        for number in 0..<count {
+            if number > 0 { writer.append(UInt8(ascii: "\n")) }
             writer.append("{\"id\":")
             writer.append(decimal: UInt64(nextID[index]))
             nextID[index] = nextID[index] == UInt32(Int32.max) ? 2 : nextID[index] + 1

@@ -14,7 +14,12 @@ package struct BenchOptions: Sendable {
     /// Not measured, before what is measured.
     package var warmUpSeconds = 1.0
     package var publications = 5
+    /// Publications a second of a camera.
+    package var rate = 30.0
     package var publishers = 8
+    /// Channels that sessions are spread over, and with which of them the first session begins; 0 where the URL names one.
+    package var channels = 0
+    package var firstChannel = 0
     package var dialect = SwarmDialect.raw
     package var channel = "bench"
     package var payload = SequencedPayload.Kind.text
@@ -64,6 +69,13 @@ package struct BenchOptions: Sendable {
         guard (1...Self.maximumPublications).contains(publications), (1...1000).contains(publishers) else {
             throw BenchError("--publications has to be 1 to \(Self.maximumPublications), --publishers 1 to 1000")
         }
+        guard (0...Self.maximumSessions).contains(channels), (0...Self.maximumSessions).contains(firstChannel) else {
+            throw BenchError("--channels and --first have to be 0 to \(Self.maximumSessions)")
+        }
+        guard channels == 0 || urls.allSatisfy({ $0.contains("{}") }) else {
+            throw BenchError(
+                "--channels needs {} in the URL, in the place of a channel's number: /raw?channel=bench-{}")
+        }
         guard channel.utf8.count <= 255, channel.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
             throw BenchError("--channel has to be printable ASCII without spaces")
         }
@@ -111,6 +123,10 @@ extension BenchOptions {
         configuration.dialect = dialect
         configuration.channel = channel
         configuration.offersCompression = offersCompression
+        if channels > 0 {
+            configuration.numbers = 0..<channels
+            configuration.firstNumber = firstChannel
+        }
         guard targets.contains(where: \.isEncrypted) else { return configuration }
         do {
             configuration.tls = try TLSContext(TLSClientConfiguration(verification: .none))

@@ -1,4 +1,5 @@
 import Client
+import Codec
 import Glibc
 import Reactor
 
@@ -31,7 +32,8 @@ package enum BroadcastScenario {
         try await wait(seconds: connectSeconds, "connecting", options.sessions, progress, workers) { $0.open }
         let connecting = (MonotonicTime.now() - began).seconds
         for worker in workers where worker.snapshot.failed > 0 {
-            throw BenchError("\(worker.snapshot.failed) sessions could not be opened: \(worker.snapshot.error)")
+            throw BenchError(
+                "\(things(worker.snapshot.failed, "session")) could not be opened: \(worker.snapshot.error)")
         }
 
         var result = BenchResult(scenario: "broadcast")
@@ -121,10 +123,13 @@ package enum BroadcastScenario {
         let publishers = options.publishesToEach ? options.urls.count : 1
         let expected = (options.sessions - publishers) * options.publications
         if counts.deliveries != UInt64(expected) {
-            result.problems.append("\(counts.deliveries) of \(expected) deliveries were counted")
+            result.problems.append(
+                "\(counts.deliveries) of \(things(expected, "delivery was", "deliveries were")) counted")
         }
-        if counts.duplicates > 0 { result.problems.append("\(counts.duplicates) deliveries came twice") }
-        if lost > 0 { result.problems.append("\(lost) sessions were lost") }
+        if counts.duplicates > 0 {
+            result.problems.append("\(things(counts.duplicates, "delivery", "deliveries")) came twice")
+        }
+        if lost > 0 { result.problems.append("\(things(lost, "session was", "sessions were")) lost") }
     }
 
     private static func wait(

@@ -1,4 +1,5 @@
 import Client
+import Codec
 import Glibc
 import Reactor
 
@@ -152,7 +153,7 @@ final class ClosedLoop: @unchecked Sendable {
         progress(
             BenchProgress(
                 phase: name, fraction: min(1, elapsed / limit),
-                detail: "\(swarm.ledger.counts.deliveries) deliveries"))
+                detail: things(swarm.ledger.counts.deliveries, "delivery", "deliveries")))
     }
 
     private func beginMeasuring(_ now: MonotonicTime) {
@@ -183,17 +184,23 @@ final class ClosedLoop: @unchecked Sendable {
         result.inflated = swarm.status.inflated
         if outstanding > 0 {
             result.problems.append(
-                "\(outstanding) of \(next) publications did not arrive everywhere")
+                "\(outstanding) of \(things(next, "publication")) did not arrive everywhere")
         }
-        if result.counts.missing > 0 { result.problems.append("\(result.counts.missing) deliveries are missing") }
-        if result.counts.duplicates > 0 { result.problems.append("\(result.counts.duplicates) deliveries came twice") }
+        if result.counts.missing > 0 {
+            result.problems.append("\(things(result.counts.missing, "delivery is", "deliveries are")) missing")
+        }
+        if result.counts.duplicates > 0 {
+            result.problems.append("\(things(result.counts.duplicates, "delivery", "deliveries")) came twice")
+        }
         if result.counts.reordered > 0 { result.problems.append("\(result.counts.reordered) came out of order") }
         if result.counts.foreign > 0 {
-            result.problems.append("\(result.counts.foreign) messages are not what was published")
+            result.problems.append(
+                "\(things(result.counts.foreign, "message is", "messages are")) not what was published")
         }
         if result.sessionsLost > 0 {
             result.problems.append(
-                "\(result.sessionsLost) sessions were lost; first: \(swarm.status.firstError ?? "unknown")")
+                "\(things(result.sessionsLost, "session was", "sessions were")) lost; first: \(swarm.status.firstError ?? "unknown")"
+            )
         }
         swarm.completed = nil
         finished.raise()

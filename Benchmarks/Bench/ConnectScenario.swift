@@ -1,4 +1,5 @@
 import Client
+import Codec
 import Reactor
 
 /// N sessions as fast as they go: TCP, handshake, subscribe.
@@ -27,7 +28,8 @@ package enum ConnectScenario {
         }
         result.add("bench_cpu_per_connect", Double(ownUsage.nanoseconds) / 1000 / sessions, .microseconds)
         if status.lost > 0 {
-            result.problems.append("\(status.lost) sessions were lost; first: \(status.firstError ?? "unknown")")
+            result.problems.append(
+                "\(things(status.lost, "session was", "sessions were")) lost; first: \(status.firstError ?? "unknown")")
         }
         return result
     }

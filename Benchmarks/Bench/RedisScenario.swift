@@ -28,7 +28,7 @@ package enum RedisScenario {
         while !trip.finished.isRaised {
             try? await Task.sleep(for: .milliseconds(50))
             let (phase, fraction, count) = await reactor.perform { trip.progress }
-            progress(BenchProgress(phase: phase, fraction: fraction, detail: "\(count) round trips"))
+            progress(BenchProgress(phase: phase, fraction: fraction, detail: things(count, "round trip")))
         }
         let (times, problem) = await reactor.perform { (trip.times, trip.problem) }
         reactor.stop()

@@ -1,4 +1,5 @@
 import Client
+import Codec
 import Glibc
 import Reactor
 
@@ -45,15 +46,16 @@ struct SwarmSession: Sendable {
             progress(
                 BenchProgress(
                     phase: "connecting", fraction: Double(status.open) / Double(members),
-                    detail: "\(status.open) of \(members) sessions"))
+                    detail: "\(status.open) of \(things(members, "session"))"))
             if (MonotonicTime.now() - start).seconds > Self.connectSeconds {
-                throw BenchError("\(status.open) of \(members) sessions after \(Int(Self.connectSeconds)) s")
+                throw BenchError("\(status.open) of \(things(members, "session")) after \(Int(Self.connectSeconds)) s")
             }
         }
         let status = await reactor.perform { swarm.status }
         guard status.failed == 0 else {
             throw BenchError(
-                "\(status.failed) of \(members) sessions could not be opened; first: \(status.firstError ?? "unknown")")
+                "\(status.failed) of \(things(members, "session")) could not be opened; first: \(status.firstError ?? "unknown")"
+            )
         }
         return settled.time - start
     }

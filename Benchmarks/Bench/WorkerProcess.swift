@@ -50,13 +50,13 @@ package enum WorkerProcess {
     }
 
     /// Waits for a line on a thread of its own, so that none of the pool's is blocked.
-    private static func nextLine() async -> String? {
+    static func nextLine() async -> String? {
         await withCheckedContinuation { continuation in
             Thread { continuation.resume(returning: readLine()) }.start()
         }
     }
 
-    private static func say(_ line: String) {
+    static func say(_ line: String) {
         let bytes = Array((line + "\n").utf8)
         _ = bytes.withUnsafeBytes { write(1, $0.baseAddress, $0.count) }
     }

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
 
-from . import variants
+from . import page, variants
 from .client import Failed
 from .processes import NotStarted, Servers
 from .rows import Bench, Row, collect, decide, median, ratio
-from .subjects import port_of
+from .subjects import Subject, port_of
 
 ALL = ("floor", "carillon", "bun", "uws", "nats", "nchan")
 
@@ -31,13 +31,13 @@ def cpu_one(bench: Bench) -> list[Row]:
 
 def allocations(bench: Bench) -> Row:
     row = Row("allocations", "allocations per delivery", "0 (below 0.01)")
-    if "carillon" in bench.subjects:
+    for subject in bench.present("carillon"):
         metrics = bench.measure(
-            "fanout", bench.subjects["carillon"], "allocations", start={"count_allocations": True},
+            "fanout", subject, "allocations", start={"count_allocations": True},
             sessions=bench.plan.sessions, seconds=min(3, bench.plan.seconds))
         if metrics:
-            row.rounds["carillon"] = [metrics.get("server_allocations_per_delivery", 0.0)]
-            row.figures["carillon"] = row.rounds["carillon"][0]
+            row.rounds[subject.key] = [metrics.get("server_allocations_per_delivery", 0.0)]
+            row.figures[subject.key] = row.rounds[subject.key][0]
     row.note = "what a publication allocates, spread over its deliveries, and everything else the process does meanwhile"
     return decide(row, row.figures.get("carillon"), 0.01, True, "{:.4f}")
 
@@ -160,23 +160,27 @@ def measure_publishing(bench: Bench, row: Row, history: Row, port: int, seconds:
     requests = bench.redis_benchmark(port, 64)
     if requests:
         row.rounds.setdefault("redis", []).append(requests)
-    if "carillon" not in bench.subjects:
-        return
-    carillon = bench.subjects["carillon"]
+    for subject in bench.present("carillon"):
+        publishing_of(bench, subject, row, history, port, seconds, what)
+
+
+def publishing_of(
+        bench: Bench, carillon: Subject, row: Row, history: Row, port: int, seconds: float, what: str) -> None:
+    plain = "plain" if carillon.key == "carillon" else f"plain {carillon.key}"
     with tempfile.TemporaryDirectory(dir=bench.directory) as folder:
         try:
             with carillon.start(Path(folder), 1, port) as servers:
                 url = f"ws://127.0.0.1:{port_of(servers.urls[0])}/connection/websocket"
                 metrics = bench.client.run(
                     "publish", servers, f"{what}, publishing", urls=[url], seconds=seconds, window=64, publishers=50)
-                row.rounds.setdefault("carillon", []).append(metrics["publications_per_second"])
-                bench.samples.append({"scenario": "publish", "subject": "carillon", "what": what, **metrics})
+                row.rounds.setdefault(carillon.key, []).append(metrics["publications_per_second"])
+                bench.samples.append({"scenario": "publish", "subject": carillon.key, "what": what, **metrics})
                 kept = bench.client.run(
                     "publish", servers, f"{what}, publishing with history", urls=[url], seconds=seconds, window=64,
                     publishers=50, channel="bench-history")
-                history.rounds.setdefault("plain", []).append(metrics["publications_per_second"])
-                history.rounds.setdefault("carillon", []).append(kept["publications_per_second"])
-                bench.samples.append({"scenario": "publish with history", "subject": "carillon", "what": what, **kept})
+                history.rounds.setdefault(plain, []).append(metrics["publications_per_second"])
+                history.rounds.setdefault(carillon.key, []).append(kept["publications_per_second"])
+                bench.samples.append({"scenario": "publish with history", "subject": carillon.key, "what": what, **kept})
         except (Failed, NotStarted) as error:
             bench.client.notes.append(str(error))
             bench.client.progress.note(f"! {error}")
@@ -237,23 +241,23 @@ def small_channel(bench: Bench) -> list[Row]:
     row = Row("small_channel", f"latency of a small channel while another one fans out to {bench.plan.sessions:,}, p99",
               "≤ 5 ms", unit="ms")
     for number in range(min(3, bench.plan.rounds)):
-        if "carillon" not in bench.subjects:
-            break
-        metrics = bench_small(bench, number)
-        if metrics:
-            row.rounds.setdefault("carillon", []).append(metrics["beside_p99"] / 1000)
-            row.note = f"alone: p99 {metrics['alone_p99'] / 1000:.2f} ms"
+        for subject in bench.present("carillon"):
+            metrics = bench_small(bench, subject, number)
+            if metrics:
+                row.rounds.setdefault(subject.key, []).append(metrics["beside_p99"] / 1000)
+                if subject.key == "carillon":
+                    row.note = f"alone: p99 {metrics['alone_p99'] / 1000:.2f} ms"
     row.figures = {key: median(values) for key, values in row.rounds.items()}
     return [decide(row, row.figures.get("carillon"), 5.0, True, "{:.1f} ms")]
 
 
-def bench_small(bench: Bench, number: int) -> dict | None:
+def bench_small(bench: Bench, subject: Subject, number: int) -> dict | None:
     class TwoChannels:
-        key, label = "carillon", "Carillon"
+        key, label = subject.key, subject.label
 
         @staticmethod
         def start(directory: Path, count: int, redis: int | None):
-            servers = bench.subjects["carillon"].start(directory)
+            servers = subject.start(directory)
             servers.urls.append(servers.urls[0].replace("channel=bench", "channel=bench-small"))
             return servers
 
@@ -264,5 +268,6 @@ def bench_small(bench: Bench, number: int) -> dict | None:
 ROWS = {
     "cpu": cpu_one, "batch": cpu_many, "memory": memory, "connects": connects, "full-node": full_node,
     "redis": across_nodes, "broadcast": broadcast, "small-channel": small_channel,
-    "tls-deflate": variants.fanout, "tls-deflate-memory": variants.memory,
+    "tls-deflate": variants.fanout, "tls-deflate-memory": variants.memory, "encodings": variants.encodings,
+    "page": page.page,
 }

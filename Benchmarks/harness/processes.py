@@ -135,18 +135,27 @@ class Servers:
             process.stop()
 
 
-def run_bounded(command: list[str], seconds: float, on_line) -> tuple[int, str, str]:
+def run_bounded(command: list[str], seconds: float, on_line, environment: dict[str, str] | None = None) -> tuple[int, str, str]:
     """Runs a command; passes lines of its standard error on while it runs; returns status, output and error output."""
-    popen = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    popen = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, env=environment)
     try:
         out, err = follow(popen, time.monotonic() + seconds, on_line)
     finally:
-        if popen.poll() is None:
-            popen.kill()
         popen.stdout.close()
         popen.stderr.close()
-        status = popen.wait()
+        status = end(popen)
     return status, out, err
+
+
+def end(popen: subprocess.Popen) -> int:
+    """Ends it, if it has not ended, in a way that lets it end what it started."""
+    if popen.poll() is None:
+        popen.terminate()
+        try:
+            return popen.wait(30)
+        except subprocess.TimeoutExpired:
+            popen.kill()
+    return popen.wait()
 
 
 def follow(popen: subprocess.Popen, deadline: float, on_line) -> tuple[str, str]:

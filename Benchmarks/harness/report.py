@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from .rows import Row
+from .rows import Row, comparison
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
@@ -27,6 +27,16 @@ def table(rows: list[Row]) -> str:
     lines.insert(1, "  ".join("─" * width for width in widths))
     notes = [f"{row.what}: {row.note}" for row in rows if row.note]
     return "\n".join(lines + ([""] + notes if notes else []))
+
+
+def changes(rows: list[Row]) -> str:
+    """Both builds beside each other; nothing where only one was measured."""
+    cells = [("what", "before", "now", "now / before")]
+    cells += [(what, figure(before), figure(now), f"{change:.2f} ×") for what, before, now, change in comparison(rows)]
+    if len(cells) == 1:
+        return ""
+    widths = [max(len(line[column]) for line in cells) for column in range(4)]
+    return "\n" + "\n".join("  ".join(text.ljust(width) for text, width in zip(line, widths)).rstrip() for line in cells)
 
 
 def figure(value: float | None) -> str:

@@ -29,12 +29,14 @@ class Plan:
     broadcast_sessions: int = 100_000
     broadcast_nodes: int = 6
     broadcast_rounds: int = 3
+    page_sessions: int = 100_000
+    page_nodes: int = 6
 
     @classmethod
     def quick(cls) -> "Plan":
         return cls(
             rounds=2, peer_rounds=1, seconds=2.0, sessions=3000, full_node=6000, broadcast_sessions=12_000,
-            broadcast_nodes=3, broadcast_rounds=1)
+            broadcast_nodes=3, broadcast_rounds=1, page_sessions=6000, page_nodes=3)
 
 
 @dataclass
@@ -64,7 +66,9 @@ class Bench:
         self.samples: list[dict] = []
 
     def present(self, *keys: str) -> list:
-        return [self.subjects[key] for key in keys if key in self.subjects]
+        """The subjects that can be measured. The build before a change is measured wherever Carillon is, right behind it."""
+        wanted = [name for key in keys for name in ((key, "before") if key == "carillon" else (key,))]
+        return [self.subjects[key] for key in wanted if key in self.subjects]
 
     def measure(self, scenario: str, subject, what: str, count: int = 1, redis: int | None = None,
                 start: dict | None = None, **options: object) -> dict | None:
@@ -89,7 +93,7 @@ class Bench:
         found: dict[str, list[dict]] = {}
         for number in range(rounds or self.plan.rounds):
             for subject in self.present(*keys):
-                if subject.key not in ("floor", "carillon") and number >= self.plan.peer_rounds:
+                if not subject.is_ours and number >= self.plan.peer_rounds:
                     continue
                 metrics = self.measure(scenario, subject, f"{what} {number + 1}", **options)
                 if metrics:
@@ -125,6 +129,16 @@ def ratio(row: Row, over: str, under: str = "carillon") -> float | None:
     """The median of the rounds' ratios `under` / `over`."""
     pairs = [a / b for a, b in zip(row.rounds.get(under, []), row.rounds.get(over, [])) if b > 0]
     return median(pairs)
+
+
+def comparison(rows: list[Row]) -> list[tuple[str, float, float, float]]:
+    """What was measured of both builds: what, the medians before and now, and the median of the rounds' ratios now / before."""
+    found = []
+    for row in rows:
+        change = ratio(row, "before")
+        if change is not None:
+            found.append((row.what, row.figures["before"], row.figures["carillon"], change))
+    return found
 
 
 def decide(row: Row, value: float | None, limit: float, at_most: bool, text: str) -> Row:

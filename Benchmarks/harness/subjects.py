@@ -20,6 +20,8 @@ class Subject:
 
     key = ""
     label = ""
+    #: It takes part in all rounds, and not only in as many as peers do.
+    is_ours = False
     unavailable: str | None = None
 
     def start(self, directory: Path, count: int = 1, redis: int | None = None, **options: object) -> Servers:
@@ -58,7 +60,7 @@ def certificate(directory: Path) -> tuple[Path, Path]:
 
 
 class Floor(Subject):
-    key, label = "floor", "C floor"
+    key, label, is_ours = "floor", "C floor", True
 
     def launch(self, servers: Servers, directory: Path, count: int, redis: int | None) -> None:
         for index in range(count):
@@ -68,7 +70,7 @@ class Floor(Subject):
 
 
 class Carillon(Subject):
-    key, label = "carillon", "Carillon"
+    key, label, is_ours = "carillon", "Carillon", True
 
     def __init__(self, binary: Path, reactors: int):
         self.binary = binary
@@ -125,6 +127,12 @@ class Carillon(Subject):
                 pass
             time.sleep(0.05)
         raise NotStarted(f"{process.name} is not ready\n{process.last_words()}")
+
+
+class Before(Carillon):
+    """Another build of Carillon, usually the one before a change."""
+
+    key, label = "before", "Carillon before"
 
 
 class Bun(Subject):

@@ -6,11 +6,21 @@ one of the same subject in the same round. The payload is JSON with figures that
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from .rows import Bench, Row, collect, median, ratio
 
 WHO = ("carillon", "bun", "nchan")
 PAYLOAD = {"payload": "json", "bytes": 768}
 NO_BUDGET = "(no budget)"
+
+#: Dialects, and the path by which each is spoken: the same fan-out in several encodings.
+ENCODINGS = {
+    "raw": "/raw?channel=bench",
+    "centrifuge": "/connection/websocket",
+    "centrifuge-protobuf": "/connection/websocket?format=protobuf",
+}
+ENCODING_NAMES = {"raw": "raw", "centrifuge": "Centrifuge JSON", "centrifuge-protobuf": "Centrifuge Protobuf"}
 
 # What a variant asks of the server, and of the client.
 VARIANTS = {
@@ -39,6 +49,53 @@ def fanout(bench: Bench) -> list[Row]:
     return [row for kind in (cpu, many, rate) for row in kind.values()] + [wire["deflate"], connects["tls"]]
 
 
+def encodings(bench: Bench) -> list[Row]:
+    """The same fan-out in the encodings of one server: what the protocol's form costs, and Protobuf beside JSON."""
+    made = []
+    for window, what in ((1, "one message at a time"), (64, "64 outstanding")):
+        found: dict[str, list[dict]] = {}
+        for number in range(min(ROUNDS, bench.plan.rounds)):
+            for dialect, path in ENCODINGS.items():
+                options = {} if dialect == "raw" else {"dialect": dialect}
+                metrics = bench.measure(
+                    "fanout", spoken(bench, path), f"{ENCODING_NAMES[dialect]}, {what} {number + 1}", window=window,
+                    sessions=bench.plan.sessions, seconds=max(1.0, bench.plan.seconds / 2), **options, **PAYLOAD)
+                if metrics:
+                    found.setdefault(dialect, []).append(metrics)
+        costs = {}
+        for dialect, runs in found.items():
+            costs[dialect] = Row(
+                f"{dialect}_cpu_{window}", f"{ENCODING_NAMES[dialect]}: CPU per delivery, {what}, JSON of {PAYLOAD['bytes']} B",
+                NO_BUDGET, unit="µs")
+            collect(costs[dialect], {"carillon": runs}, "server_cpu_per_delivery")
+            costs[dialect].value = costs[dialect].figures.get("carillon")
+        for dialect, row in costs.items():
+            row.measured = against(row, costs, "centrifuge" if dialect == "centrifuge-protobuf" else "raw")
+        made += costs.values()
+    return made
+
+
+def against(row: Row, costs: dict[str, Row], other: str) -> str:
+    base = costs.get(other)
+    if base is None or base is row or row.value is None:
+        return f"{row.value:.2f} {row.unit}" if row.value is not None else row.measured
+    share = median([one / two for one, two in zip(row.rounds["carillon"], base.rounds.get("carillon", [])) if two > 0])
+    return f"{share:.2f} × {ENCODING_NAMES[other]}" if share is not None else f"{row.value:.2f} {row.unit}"
+
+
+def spoken(bench: Bench, path: str):
+    class Spoken:
+        key, label = "carillon", "Carillon"
+
+        @staticmethod
+        def start(directory: Path, count: int, redis: int | None):
+            servers = bench.subjects["carillon"].start(directory)
+            servers.urls = [url.split("/raw")[0] + path for url in servers.urls]
+            return servers
+
+    return Spoken
+
+
 def memory(bench: Bench) -> list[Row]:
     # Fewer than on a full node: nchan does not take that many.
     idle = measure(bench, "idle", "memory", 1, sessions=bench.plan.sessions, seconds=1)
@@ -56,7 +113,7 @@ def measure(bench: Bench, scenario: str, what: str, rounds: int, **options: obje
     for number in range(min(rounds, bench.plan.rounds)):
         for variant, (server, client) in VARIANTS.items():
             for subject in bench.present(*WHO):
-                if subject.key != "carillon" and number >= bench.plan.peer_rounds:
+                if not subject.is_ours and number >= bench.plan.peer_rounds:
                     continue
                 metrics = bench.measure(
                     scenario, subject, f"{NAMES[variant]}, {what} {number + 1}", start=server, **options, **client)
@@ -105,4 +162,4 @@ def steps(rounds: int, peer_rounds: int, peers: int) -> dict[str, int]:
     """How many measurements that are, by row."""
     count = min(ROUNDS, rounds)
     return {"tls-deflate": 2 * len(VARIANTS) * (count + peers * min(count, peer_rounds)),
-            "tls-deflate-memory": len(VARIANTS) * (1 + peers)}
+            "tls-deflate-memory": len(VARIANTS) * (1 + peers), "encodings": 2 * len(ENCODINGS) * count}

@@ -5,14 +5,17 @@ package import Logging
 package final class Authenticator: Sendable {
     private let ring: KeyRing
     private let refreshers: [JWKSRefresher]
+    private let sources: [KeySource]
 
     /// Loads the keys that are not behind URLs.
     ///
     /// - Parameter replaced: Told about each new verifier, on any thread, for reactors that keep their own. Two may come
     ///   in the wrong order: the one with the greater generation counts.
+    /// - Parameter previous: Of the same node, before its configuration was read again. Keys that it fetched from URLs that are still
+    ///   configured count until they are fetched again, for the issuer may be down just now.
     /// - Throws: The first key that an operator has to mend.
     package init(
-        sources: [KeySource], rules: TokenRules = .standard, logger: Logger,
+        sources: [KeySource], rules: TokenRules = .standard, replacing previous: Authenticator? = nil, logger: Logger,
         replaced: @escaping @Sendable (TokenVerifier) -> Void = { _ in }
     ) throws(KeyError) {
         var keys: [[VerificationKey]] = []
@@ -23,18 +26,25 @@ package final class Authenticator: Sendable {
             if case .jwksURL(let url) = source.location { urls.append((keys.count, source, url)) }
             keys.append(loaded.keys)
         }
+        self.sources = sources
         let set = KeySet(keys.flatMap { $0 })
         if let problem = set.problems.first { throw problem }
         // Which keys a URL will bring is not known yet, but they will not be secrets.
         let algorithms = urls.isEmpty ? set.algorithms : set.algorithms.union(SignatureAlgorithm.asymmetric)
+        for (index, source, _) in urls { keys[index] = previous?.fetchedKeys(of: source) ?? [] }
         let ring = KeyRing(keys, rules: rules, algorithms: algorithms, logger: logger, replaced: replaced)
         self.ring = ring
         refreshers = urls.map { entry in
-            let fetch = JWKSFetch(url: entry.url, place: entry.source.place)
+            let fetch = JWKSFetch(url: entry.url, origin: entry.source.origin)
             return JWKSRefresher(entry.source, logger: logger, fetch: fetch.callAsFunction) { keys in
                 ring.replace(entry.index, with: keys)
             }
         }
+    }
+
+    /// What a URL brought last, if it is configured in the same way.
+    private func fetchedKeys(of source: KeySource) -> [VerificationKey]? {
+        sources.firstIndex(of: source).map { ring.keys(of: $0) }
     }
 
     /// Decides by the keys of this moment, without waiting.
@@ -78,6 +88,12 @@ package final class Authenticator: Sendable {
             guard error == .unknownKey, await refreshForUnknownKey() else { throw error }
         }
         return try verifier.verifySubscription(token, now: now)
+    }
+
+    /// Whether the keys of some URL could not be fetched lately. Nobody knows then whether an unknown key is one of them.
+    package func isKeySetAway() async -> Bool {
+        for refresher in refreshers where await refresher.isAway { return true }
+        return false
     }
 
     /// Asks all URLs at once, each no more often than every 30 s.

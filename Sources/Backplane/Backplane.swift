@@ -18,6 +18,9 @@ package import Reactor
 ///
 /// - **Presence within the lease.** Who is present here is known to every node; who was on a node that died is gone when
 ///   its lease is over, and that is said once.
+///
+/// - **Occupancy within the lease.** That a channel has its first subscriber on any node, or lost its last one, is said on one
+///   node. Where an answer was lost it may be said twice; where the node dies before it says it, it is not said.
 package protocol Backplane: AnyObject, Sendable {
     var home: Reactor { get }
     /// `memory` or `redis`.
@@ -42,44 +45,85 @@ package protocol Backplane: AnyObject, Sendable {
     /// Reads a part of a channel's history; `completion` is called once, on the home reactor.
     func read(_ query: HistoryQuery, completion: @escaping (Result<HistoryPage, PublishRefusal>) -> Void)
 
+    /// Removes what is kept of a channel. Its positions go on: whoever comes with an earlier one than the last is told that
+    /// what followed is not kept, as when it was too old. What nodes have at hand is theirs to forget; `completion` is called once,
+    /// on the home reactor.
+    func removeHistory(of channel: ChannelName, completion: @escaping (Result<Void, PublishRefusal>) -> Void)
+
     /// A position was delivered or acknowledged, and history knows that it went on without it. That is noted there, so that
     /// everybody who relies on what came before is told of a loss, whether they ever saw what was lost or not, and whenever
     /// they come; `completion` is called once, on the home reactor.
-    func disown(
+    func markLost(
         _ position: Position, in channel: ChannelName, completion: @escaping (Result<Void, PublishRefusal>) -> Void)
 
     /// A session of this node is present in a channel; again is the same as once.
     func enter(_ member: PresenceMember, _ channel: ChannelName, _ settings: PresenceSettings)
     /// It is not any more. Unless that is final, it counts as present for the channel's grace: it may be back.
     func leave(_ session: SessionID, _ channel: ChannelName, isFinal: Bool)
+    /// A session that was subscribed when its channel got presence is present; no subscriber is told that it came. Again is the same as
+    /// once, and the channel's settings are these from now on.
+    func enterQuietly(_ member: PresenceMember, _ channel: ChannelName, _ settings: PresenceSettings)
+    /// It is not any more, because its channel has no presence any more. No subscriber is told that it has gone.
+    func leaveQuietly(_ session: SessionID, _ channel: ChannelName)
     /// Who is present, on all nodes; `completion` is called once, on the home reactor.
     func presence(_ query: PresenceQuery, completion: @escaping (Result<PresencePage, PublishRefusal>) -> Void)
 
-    /// This node wants what is published on a channel; answered by `held`, once.
-    func hold(_ channel: ChannelName)
-    /// It does not any more. The medium may be told a little later, in case it soon wants it again.
-    func release(_ channel: ChannelName)
+    /// This node has subscribers of a channel of which the cluster is to know whether anybody has any; again is the same as once.
+    func occupy(_ channel: ChannelName)
+    /// It has none any more. The others are told a little later, in case it soon has some again.
+    func vacate(_ channel: ChannelName)
 
-    /// Puts a question to all nodes (this one included) or to one; what they say comes through `answered`.
-    func ask(_ body: [UInt8], id: UInt64, to node: NodeID?)
+    /// This node wants what is published on a channel; answered by `held`, once.
+    func addInterest(_ channel: ChannelName)
+    /// It does not any more. The medium may be told a little later, in case it soon wants it again.
+    func dropInterest(_ channel: ChannelName)
+
+    /// Puts a question to these nodes, this one among them or not; what they say comes through `answered`.
+    ///
+    /// - Parameter id: Who knows it can answer, so it is told to those who are asked and to nobody else.
+    func ask(_ body: [UInt8], id: UInt64, to nodes: Set<NodeID>)
     func answer(_ body: [UInt8], id: UInt64, to node: NodeID)
+
+    /// Takes other limits, from now on.
+    func use(_ limits: BackplaneLimits)
+}
+
+/// Limits of a backplane that a reload may change.
+package struct BackplaneLimits: Equatable, Sendable {
+    /// How many sessions may have gone and still be present, in case they come back.
+    package var presenceLeaving: Int
+    /// The largest payload that anybody may publish, in bytes.
+    package var largestMessage: Int
+
+    package init(presenceLeaving: Int, largestMessage: Int) {
+        self.presenceLeaving = presenceLeaving
+        self.largestMessage = largestMessage
+    }
 }
 
 /// Whom a backplane tells; always on its home reactor.
 package protocol BackplaneReceiver: AnyObject {
     func delivered(_ publication: Publication)
-    func held(_ channel: ChannelName)
+    func interestConfirmed(_ channel: ChannelName)
     func published(_ ticket: PublishTicket, _ outcome: PublishOutcome)
     func linkChanged(_ state: LinkState)
-    func asked(_ body: [UInt8], id: UInt64, from node: NodeID)
+    func asked(_ question: NodeQuestion)
     func answered(_ body: [UInt8], id: UInt64, from node: NodeID)
     func nodeLeft(_ node: NodeID)
     /// A loss was noted in the channel's history.
     func lossNoted(in channel: ChannelName)
     /// Whether any channel has presence.
     var tracksPresence: Bool { get }
-    /// Whether the subscribers of a channel are told who comes and goes.
-    func announcesPresence(in channel: ChannelName) -> Bool
+    /// How a channel has presence, by its rule; nil when it has none.
+    func presenceSettings(of channel: ChannelName) -> PresenceSettings?
+    /// Whether any channel's occupancy is to be known.
+    var tracksOccupancy: Bool { get }
+    /// A channel has its first subscriber on any node, or lost its last one.
+    func occupancyChanged(of channel: ChannelName, isOccupied: Bool)
+    /// Whether somebody on this node listens to who comes and goes.
+    var followsMembers: Bool { get }
+    /// A member came to a channel or is gone from it, on any node; said to the one that found out. Only while it listens.
+    func memberChanged(_ change: PresenceChange, _ member: PresenceMember, in channel: ChannelName)
     /// What this node says of itself in its next beat, as JSON. Asked once a second.
     func summary() -> [UInt8]
     /// Something an operator wants to know; once per event, never per message.
@@ -182,10 +226,24 @@ package struct LinkState: Equatable, Sendable {
     package var server: String?
     /// Members of nodes that died, which this node announced as gone.
     package var presenceReaped: UInt64 = 0
+    /// Channels of which this node keeps history in its own memory; 0 with Redis, which keeps them.
+    package var historyChannels = 0
+    /// Sessions that left presence without their grace, because too many were leaving.
+    package var presenceCutShort: UInt64 = 0
+    /// Changes of presence that the others have not been told yet.
+    package var presenceWaiting = 0
+    /// Questions about presence that were refused, because too many waited.
+    package var presenceRefused: UInt64 = 0
     /// Losses this node noted in history.
     package var lossesNoted: UInt64 = 0
     /// Channels whose last acknowledged position is not remembered any more.
     package var acknowledgementsForgotten: UInt64 = 0
+    /// Subscriptions to channels that Redis did not allow.
+    package var subscriptionsRefused: UInt64 = 0
+    /// Channels whose occupancy this node tells the others.
+    package var occupiedChannels = 0
+    /// Channels of nodes that died, which this node cleared away.
+    package var occupancyReaped: UInt64 = 0
     /// Times publications waited because the master was being replaced.
     package var failoverWaits: UInt64 = 0
 

@@ -1,7 +1,14 @@
 #pragma once
 #include <openssl/bio.h>
+#include <openssl/bn.h>
+#include <openssl/crypto.h>
+#include <openssl/ec.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/params.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <openssl/sha.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -33,6 +40,10 @@ static inline int carillon_SSL_session_reused(const SSL *ssl) { return SSL_sessi
 /// prefer it, which have no AES in hardware).
 static const uint64_t carillon_ssl_options = SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION
     | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA;
+
+/// What EVP_PKEY_fromdata is to take out of the parameters.
+static const int carillon_EVP_PKEY_PUBLIC_KEY = EVP_PKEY_PUBLIC_KEY;
+static const int carillon_EVP_PKEY_KEYPAIR = EVP_PKEY_KEYPAIR;
 
 static inline void carillon_BIO_set_retry_read(BIO *bio) { BIO_set_retry_read(bio); }
 static inline void carillon_BIO_set_retry_write(BIO *bio) { BIO_set_retry_write(bio); }

@@ -41,11 +41,13 @@ package final class ClientConnection: ConnectionDelegate, @unchecked Sendable {
     private let reactor: Reactor
 
     /// - Parameters:
+    ///   - headers: More lines of the request, without line breaks in them.
     ///   - tls: For `wss://`; nil trusts those the system trusts.
     ///   - offersCompression: Whether permessage-deflate is offered (RFC 7692); a server may decline it. What is sent is
     ///     never compressed, which the extension allows.
     package init(
-        reactor: Reactor, target: Target, protocols: [String] = [], tls: TLSContext? = nil,
+        reactor: Reactor, target: Target, protocols: [String] = [],
+        headers: [(name: String, value: String)] = [], tls: TLSContext? = nil,
         offersCompression: Bool = false,
         limits: FrameLimits = FrameLimits(messageBytes: 16 * 1024 * 1024),
         received: @escaping (ClientEvent) -> Void
@@ -59,7 +61,7 @@ package final class ClientConnection: ConnectionDelegate, @unchecked Sendable {
         self.tls = tls
         handshake = ClientHandshake(
             key: Base64.encode((0..<16).map { _ in UInt8.random(in: 0...255, using: &generator) }),
-            offersCompression: offersCompression)
+            offersCompression: offersCompression, headers: headers)
         connection = Connection(reactor: reactor, outboundLimit: Self.outboundLimit)
         connection.delegate = self
     }

@@ -8,6 +8,8 @@ struct ClientHandshake: Sendable {
     /// 16 bytes in base64.
     let key: String
     let offersCompression: Bool
+    /// More lines of the request.
+    var headers: [(name: String, value: String)] = []
 
     enum Reply: Equatable {
         case incomplete
@@ -23,10 +25,13 @@ struct ClientHandshake: Sendable {
     func writeRequest(to target: Target, protocols: [String] = [], in writer: ByteWriter) {
         Handshake.writeRequest(
             host: target.authority, target: target.path, key: key, protocols: protocols, to: writer)
-        guard offersCompression else { return }
-        // The offer is one more line, before the empty one.
+        var more = headers
+        if offersCompression { more.append((name: "Sec-WebSocket-Extensions", value: Self.offer)) }
+        guard !more.isEmpty else { return }
+        // They go before the empty line.
         writer.removeLast(2)
-        writer.append(text: "Sec-WebSocket-Extensions: \(Self.offer)\r\n\r\n")
+        for (name, value) in more { writer.append(text: "\(name): \(value)\r\n") }
+        writer.append("\r\n")
     }
 
     /// Reads a reply from its first byte on.

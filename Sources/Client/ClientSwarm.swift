@@ -13,6 +13,10 @@ package final class ClientSwarm: ReactorHandler, TurnWork, @unchecked Sendable {
         package var dialect = SwarmDialect.raw
         /// The name used in dialects whose URL does not name it.
         package var channel = "bench"
+        /// Numbers that members take in turn, for `{}` in a target's path; nil where paths are as they are.
+        package var numbers: Range<Int>?
+        /// The first member's place among them.
+        package var firstNumber = 0
         /// Connects and handshakes under way at the same time; below a listener's backlog.
         package var inFlight = 256
         /// For targets with `wss://`, which cannot be reached without it.
@@ -97,7 +101,9 @@ package final class ClientSwarm: ReactorHandler, TurnWork, @unchecked Sendable {
         blocks = configuration.offersCompression ? KnownBlocks() : nil
         greeting = configuration.dialect.greeting(channel: configuration.channel).map { text in
             let writer = ByteWriter()
-            text.withUnsafeBytes { FrameWriter.writeMasked(.binary, $0, key: Self.maskingKey, to: writer) }
+            text.withUnsafeBytes {
+                FrameWriter.writeMasked(configuration.dialect.opcode, $0, key: Self.maskingKey, to: writer)
+            }
             return Array(writer.bytes)
         }
         expectedAccept = Array(Handshake.accept(for: Self.key).utf8)

@@ -51,10 +51,10 @@ package struct DeliveryLedger {
             return false
         }
         counts.deliveries &+= 1
-        let place = Int(sequence) & (Self.span - 1)
-        arrivals[place] &+= 1
-        if arrivals[place] < goal { return false }
-        arrivals[place] = 0
+        let index = Int(sequence) & (Self.span - 1)
+        arrivals[index] &+= 1
+        if arrivals[index] < goal { return false }
+        arrivals[index] = 0
         return true
     }
 

@@ -22,15 +22,15 @@ final class KnownBlocks {
     init() { blocks = Array(repeating: Block(), count: DeliveryLedger.span) }
 
     /// Forgets everything: another run begins.
-    func removeAll() { for place in blocks.indices { blocks[place].bytes = [] } }
+    func removeAll() { for index in blocks.indices { blocks[index].bytes = [] } }
 
     /// - Parameter expected: What the receiver probably gets.
     /// - Returns: The sequence number; nil when the message is not exactly what was published.
     func sequence(
         of packed: UnsafeRawBufferPointer, expected: UInt32, in payload: SequencedPayload
     ) -> UInt32? {
-        let place = Int(expected) & (DeliveryLedger.span - 1)
-        if blocks[place].sequence == expected, Self.isSame(blocks[place].bytes, packed) { return expected }
+        let index = Int(expected) & (DeliveryLedger.span - 1)
+        if blocks[index].sequence == expected, Self.isSame(blocks[index].bytes, packed) { return expected }
         return learn(packed, payload)
     }
 

@@ -39,21 +39,21 @@ package struct SequencedPayload: Sendable {
     /// The run's digits as they lie in memory.
     package let marker: UInt64
     /// Where they lie.
-    private let place: Int
+    private let offset: Int
 
     package init(bytes: Int, kind: Kind = .text, run: UInt32 = .random(in: 1...UInt32.max)) {
         self.bytes = max(bytes, kind.leastBytes)
         self.kind = kind
         self.run = run
         marker = Self.digits(of: run)
-        place = kind.lead.utf8CodeUnitCount
+        offset = kind.lead.utf8CodeUnitCount
     }
 
     package func write(_ sequence: UInt32, to writer: ByteWriter) {
         writer.append(kind.lead)
         append(marker, to: writer)
         append(Self.digits(of: sequence), to: writer)
-        let left = bytes - place - Self.headBytes
+        let left = bytes - offset - Self.headBytes
         switch kind {
         case .text: Self.fill(left, writer)
         case .json: QuotesText.write(left, seed: UInt64(run) << 32 | UInt64(sequence), to: writer)
@@ -80,10 +80,25 @@ package struct SequencedPayload: Sendable {
     /// The sequence number of a payload of this run, nil for anything else; looks at the digits only.
     @inline(__always)
     package func sequence(of payload: UnsafeRawPointer, bytes: Int) -> UInt32? {
-        guard bytes >= place + Self.headBytes,
-            payload.loadUnaligned(fromByteOffset: place, as: UInt64.self) == marker
+        guard bytes >= offset + Self.headBytes,
+            payload.loadUnaligned(fromByteOffset: offset, as: UInt64.self) == marker
         else { return nil }
-        return Self.value(of: payload.loadUnaligned(fromByteOffset: place + 8, as: UInt64.self))
+        return Self.value(of: payload.loadUnaligned(fromByteOffset: offset + 8, as: UInt64.self))
+    }
+
+    /// Where a payload of this run begins in a message, and what follows its digits.
+    func firstMarker(in message: UnsafeRawBufferPointer) -> (start: Int, next: Int)? {
+        let first = Int32(truncatingIfNeeded: marker & 0xFF)
+        var at = offset
+        while message.count - at >= Self.headBytes, let base = message.baseAddress {
+            guard let found = memchr(base + at, first, message.count - at - Self.headBytes + 1) else { return nil }
+            at = UnsafeRawPointer(found) - base
+            if message.loadUnaligned(fromByteOffset: at, as: UInt64.self) == marker {
+                return (at - offset, at + Self.headBytes)
+            }
+            at += 1
+        }
+        return nil
     }
 
     /// The sequence number of a payload that is to the last byte what was published, nil for anything else.
@@ -109,10 +124,10 @@ package struct SequencedPayload: Sendable {
     /// Lower-case digits, the first one lowest in memory.
     static func digits(of number: UInt32) -> UInt64 {
         var word: UInt64 = 0
-        for place in 0..<8 {
-            let nibble = UInt64(number >> (28 - UInt32(place) * 4) & 0xF)
+        for offset in 0..<8 {
+            let nibble = UInt64(number >> (28 - UInt32(offset) * 4) & 0xF)
             let character = nibble < 10 ? 0x30 + nibble : 0x61 + nibble - 10
-            word |= character << (UInt64(place) * 8)
+            word |= character << (UInt64(offset) * 8)
         }
         return UInt64(littleEndian: word)
     }

@@ -46,7 +46,7 @@ extension ClientSwarm {
 
     /// - Returns: False when the connection does not stand yet.
     private func sendRequest(_ index: Int) throws(SystemError) -> Bool {
-        let result = requests[index % requests.count].withUnsafeBytes { members[index].stream.send($0) }
+        let result = request(of: index).withUnsafeBytes { members[index].stream.send($0) }
         switch result {
         case .bytes:
             members[index].phase = .shaking
@@ -55,6 +55,14 @@ extension ClientSwarm {
         case .failed(let code):
             throw SystemError(call: "connect to \(target(of: index).authority)", code: code)
         }
+    }
+
+    private func request(of index: Int) -> [UInt8] {
+        guard let numbers = configuration.numbers, !numbers.isEmpty else { return requests[index % requests.count] }
+        let number = numbers.lowerBound + (configuration.firstNumber + index) % numbers.count
+        let writer = ByteWriter()
+        handshake.writeRequest(to: target(of: index).numbered(number), in: writer)
+        return Array(writer.bytes)
     }
 
     func connected(_ index: Int) {

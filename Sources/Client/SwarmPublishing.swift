@@ -13,7 +13,7 @@ extension ClientSwarm {
 
     /// Publishes from a member; sent at the end of the turn.
     package func publish(_ sequence: UInt32, from member: Int = 0) {
-        let place =
+        let index =
             outbound.firstIndex { $0.member == member }
             ?? {
                 outbound.append(Outbound(member: member))
@@ -23,27 +23,27 @@ extension ClientSwarm {
         let message = ByteWriter(capacity: payload.bytes + 64)
         configuration.dialect.write(sequence, of: payload, channel: configuration.channel, to: message)
         FrameWriter.writeMasked(
-            configuration.dialect.opcode, message.bytes, key: Self.maskingKey, to: outbound[place].bytes)
+            configuration.dialect.opcode, message.bytes, key: Self.maskingKey, to: outbound[index].bytes)
     }
 
     package func turn() -> Bool {
-        for place in outbound.indices where outbound[place].bytes.count > 0 && !outbound[place].isBlocked {
-            flush(place)
+        for index in outbound.indices where outbound[index].bytes.count > 0 && !outbound[index].isBlocked {
+            flush(index)
         }
         return false
     }
 
-    private func flush(_ place: Int) {
-        let member = outbound[place].member
+    private func flush(_ index: Int) {
+        let member = outbound[index].member
         let stream = members[member].stream
         guard stream.descriptor >= 0 else { return }
-        let bytes = outbound[place].bytes
-        while outbound[place].sent < bytes.count {
-            switch stream.send(UnsafeRawBufferPointer(rebasing: bytes.bytes[outbound[place].sent...])) {
+        let bytes = outbound[index].bytes
+        while outbound[index].sent < bytes.count {
+            switch stream.send(UnsafeRawBufferPointer(rebasing: bytes.bytes[outbound[index].sent...])) {
             case .bytes(let count):
-                outbound[place].sent += count
+                outbound[index].sent += count
             case .wouldBlock:
-                outbound[place].isBlocked = true
+                outbound[index].isBlocked = true
                 // Where TLS waits for something to read, it is tried again after the next read.
                 if !stream.sendWaitsForRead { watch(member, for: [.readable, .writable]) }
                 return
@@ -52,13 +52,13 @@ extension ClientSwarm {
             }
         }
         bytes.removeAll()
-        outbound[place].sent = 0
+        outbound[index].sent = 0
     }
 
     /// Sends an answer of the protocol, behind what the member has still to send.
     func answer(_ index: Int, _ opcode: Opcode, _ payload: UnsafeRawBufferPointer) {
-        if let place = outbound.firstIndex(where: { $0.member == index && $0.bytes.count > 0 }) {
-            return FrameWriter.writeMasked(opcode, payload, key: Self.maskingKey, to: outbound[place].bytes)
+        if let waiting = outbound.firstIndex(where: { $0.member == index && $0.bytes.count > 0 }) {
+            return FrameWriter.writeMasked(opcode, payload, key: Self.maskingKey, to: outbound[waiting].bytes)
         }
         let writer = ByteWriter()
         FrameWriter.writeMasked(opcode, payload, key: Self.maskingKey, to: writer)
@@ -72,9 +72,9 @@ extension ClientSwarm {
     }
 
     func unblock(_ index: Int) {
-        guard let place = outbound.firstIndex(where: { $0.member == index && $0.isBlocked }) else { return }
-        outbound[place].isBlocked = false
+        guard let waiting = outbound.firstIndex(where: { $0.member == index && $0.isBlocked }) else { return }
+        outbound[waiting].isBlocked = false
         watch(index, for: .readable)
-        flush(place)
+        flush(waiting)
     }
 }

@@ -93,8 +93,26 @@ extension ClientSwarm {
 
     @inline(__always)
     private func message(_ index: Int, _ bytes: UnsafeRawPointer, _ count: Int) {
-        if greeting != nil { return natsMessage(index, UnsafeRawBufferPointer(start: bytes, count: count)) }
-        arrived(index, bytes, count)
+        guard greeting != nil else { return arrived(index, bytes, count) }
+        let message = UnsafeRawBufferPointer(start: bytes, count: count)
+        if configuration.dialect == .nats { return natsMessage(index, message) }
+        search(index, message)
+    }
+
+    /// Publications that are somewhere in a message: found by the digits of their run.
+    private func search(_ index: Int, _ message: UnsafeRawBufferPointer) {
+        if members[index].phase == .greeting {
+            if configuration.dialect.isSubscribed(message) { opened(index) }
+            return
+        }
+        if let pong = configuration.dialect.pong(to: message) {
+            return pong.withUnsafeBytes { answer(index, configuration.dialect.opcode, $0) }
+        }
+        var rest = message
+        while let found = payload.firstMarker(in: rest) {
+            arrived(index, rest.baseAddress! + found.start, rest.count - found.start)
+            rest = UnsafeRawBufferPointer(rebasing: rest[found.next...])
+        }
     }
 
     @inline(__always)

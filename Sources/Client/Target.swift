@@ -8,7 +8,7 @@ package struct Target: Sendable, Equatable {
     package let host: String
     package let port: UInt16
     /// Path and query, as sent in the request line.
-    package let path: String
+    package private(set) var path: String
     package let addresses: [SocketAddress]
     /// `wss://`.
     package let isEncrypted: Bool
@@ -78,6 +78,16 @@ package struct Target: Sendable, Equatable {
         } catch {
             throw ParseError(description: error.description)
         }
+    }
+
+    /// What stands for a number in a path.
+    private static let place = "{}"
+
+    /// The same with a number in the place of each `{}` in its path.
+    func numbered(_ number: Int) -> Target {
+        var target = self
+        target.path = path.replacing(Self.place, with: "\(number)")
+        return target
     }
 
     package var isLoopback: Bool { addresses.allSatisfy(\.isLoopback) }

@@ -14,7 +14,7 @@ package protocol ConnectionDelegate: AnyObject {
 /// What is written is gathered and sent once per turn. Reading stops after `readBudget` bytes per turn, so that a
 /// stream that never ends leaves time for the others.
 package final class Connection: ReactorHandler, TurnWork {
-    package weak var delegate: (any ConnectionDelegate)?
+    package var delegate: (any ConnectionDelegate)?
     package private(set) var isOpen = false
     package let outboundLimit: Int
 
@@ -31,8 +31,7 @@ package final class Connection: ReactorHandler, TurnWork {
     private var candidate = 0
     private var lastError: SystemError?
     private var deadline: Reactor.TimerID?
-    private var outbound: [UInt8] = []
-    private var sent = 0
+    private var outbound = SendBuffer()
     private var isBlocked = false
     /// What is to be sent waits for TLS to read something first.
     private var isBlockedOnRead = false
@@ -41,6 +40,8 @@ package final class Connection: ReactorHandler, TurnWork {
     package static let readBudget = 256 * 1024
     /// From here on what was written is sent without waiting for the turn's end.
     package static let gatheredBytes = 64 * 1024
+    /// Memory kept when everything was sent.
+    private static let keptBytes = 4 * gatheredBytes
 
     package init(reactor: Reactor, outboundLimit: Int) {
         self.reactor = reactor
@@ -51,7 +52,7 @@ package final class Connection: ReactorHandler, TurnWork {
 
     /// It is being connected.
     package var isTrying: Bool { isConnecting }
-    package var outboundBytes: Int { outbound.count - sent }
+    package var outboundBytes: Int { outbound.count }
     package var descriptor: Int32? { stream?.descriptor }
     /// What was agreed on, while an encrypted connection is open.
     package var negotiated: TLSNegotiated? { stream?.negotiated }
@@ -68,16 +69,15 @@ package final class Connection: ReactorHandler, TurnWork {
         candidates = addresses
         candidate = 0
         lastError = nil
-        outbound.removeAll(keepingCapacity: true)
-        sent = 0
+        outbound.removeAll(keeping: Self.keptBytes)
         isBlocked = false
         isBlockedOnRead = false
         isHandshaking = false
         isConnecting = true
         self.encryption = encryption
         let attempt = generation
-        self.deadline = reactor.schedule(after: deadline) { [weak self] in
-            guard let self, self.generation == attempt, self.isConnecting else { return }
+        self.deadline = reactor.schedule(after: deadline) { [self] in
+            guard self.generation == attempt, self.isConnecting else { return }
             self.end(self.isHandshaking ? .handshakeTimedOut : .connectTimedOut)
         }
         tryNext()
@@ -104,7 +104,21 @@ package final class Connection: ReactorHandler, TurnWork {
 
     package func write(_ bytes: UnsafeRawBufferPointer) {
         guard stream != nil else { return }
-        outbound.append(contentsOf: bytes)
+        outbound.append(bytes)
+        written()
+    }
+
+    /// Writes where the bytes stay until they are sent: what is put together here is not copied.
+    ///
+    /// - Parameter write: Fills the first bytes of the room it is given, and says how many. Not called while nothing is connected.
+    @inline(__always)
+    package func write(atMost count: Int, _ write: (UnsafeMutableRawBufferPointer) -> Int) {
+        guard stream != nil else { return }
+        outbound.append(atMost: count, write)
+        written()
+    }
+
+    private func written() {
         if outboundBytes > outboundLimit { return end(.outboundLimit(bytes: outboundLimit)) }
         if outboundBytes >= Self.gatheredBytes { flush() }
     }
@@ -112,11 +126,10 @@ package final class Connection: ReactorHandler, TurnWork {
     /// Sends what the system takes.
     package func flush() {
         guard isOpen, !isBlocked, !isBlockedOnRead, let stream else { return }
-        while sent < outbound.count {
-            let result = outbound.withUnsafeBytes { stream.send(UnsafeRawBufferPointer(rebasing: $0[sent...])) }
-            switch result {
+        while outbound.count > 0 {
+            switch stream.send(outbound.bytes) {
             case .bytes(let count):
-                sent += count
+                outbound.sent(count)
             case .wouldBlock:
                 if stream.sendWaitsForRead {
                     isBlockedOnRead = true
@@ -124,17 +137,12 @@ package final class Connection: ReactorHandler, TurnWork {
                     isBlocked = true
                     watch(stream, for: [.readable, .writable])
                 }
-                if sent >= Self.gatheredBytes {
-                    outbound.removeFirst(sent)
-                    sent = 0
-                }
                 return
             case .failed(let code):
                 return end(stream.failure.map { .tls($0) } ?? .failed(SystemError(call: "send", code: code)))
             }
         }
-        outbound.removeAll(keepingCapacity: outbound.capacity <= 4 * Self.gatheredBytes)
-        sent = 0
+        outbound.removeAll(keeping: Self.keptBytes)
     }
 
     package func close() { if stream != nil || isConnecting { end(.locally) } }
@@ -156,7 +164,7 @@ package final class Connection: ReactorHandler, TurnWork {
     }
 
     package func turn() -> Bool {
-        if sent < outbound.count { flush() }
+        if outbound.count > 0 { flush() }
         return false
     }
 

@@ -42,6 +42,9 @@ package final class Reactor: @unchecked Sendable {
     /// Events taken per turn.
     private static let eventsPerTurn = 512
     private static let readBufferBytes = 64 * 1024
+    /// The stack of a reactor's thread, in bytes, whatever `ulimit -s` says. No parser recurses with its input, so what it needs
+    /// does not depend on clients; its pages are touched only when they are used.
+    package static let stackBytes = 2 * 1024 * 1024
     /// Handler numbers of the reactor's own: the mailbox, and timers with a closure.
     private static let mailboxHandler: UInt8 = 255
     private static let closureHandler: UInt8 = 254
@@ -71,16 +74,11 @@ package final class Reactor: @unchecked Sendable {
     /// Starts the thread.
     package func start() {
         precondition(thread == nil, "a reactor is started once")
-        var created = pthread_t()
-        let context = Unmanaged.passRetained(self).toOpaque()
-        let status = pthread_create(
-            &created, nil,
-            { context in
-                let reactor = Unmanaged<Reactor>.fromOpaque(context!).takeRetainedValue()
-                carillon_name_thread(reactor.name)
-                reactor.run()
-                return nil
-            }, context)
+        let (created, status) = Threads.start(stackBytes: Self.stackBytes) {
+            carillon_name_thread(self.name)
+            self.run()
+        }
+        // trap-ok: before anything runs; the operator is told why the node cannot start
         precondition(status == 0, "pthread_create: \(SystemError.text(of: status))")
         thread = created
     }
@@ -186,6 +184,8 @@ package final class Reactor: @unchecked Sendable {
         let count = epoll_wait(epoll, events, Int32(Self.eventsPerTurn), isWorkLeft ? 0 : timeout())
         now = .now()
         statistics.turns &+= 1
+        // What another reactor posted before it answered its client comes before what that client makes others ask here.
+        if count > 0 { takeMail() }
         for index in 0..<max(0, Int(count)) {
             let event = events[index]
             let registration = Registration(packed: event.data.u64)
@@ -199,7 +199,7 @@ package final class Reactor: @unchecked Sendable {
                 readiness: Readiness(rawValue: event.events))
         }
         takeMail()
-        ring()
+        fireTimers()
         isWorkLeft = false
         for work in turnWork where work.turn() { isWorkLeft = true }
         statistics.busy &+= MonotonicTime.now().nanoseconds &- now.nanoseconds
@@ -213,13 +213,13 @@ package final class Reactor: @unchecked Sendable {
         mail.removeAll(keepingCapacity: mail.count <= 1024)
     }
 
-    private func ring() {
+    private func fireTimers() {
         wheel.advance(to: now, into: &due)
         guard !due.isEmpty else { return }
         statistics.timers &+= UInt64(due.count)
-        let ringing = due
+        let firing = due
         due.removeAll(keepingCapacity: due.count <= 4096)
-        for entry in ringing {
+        for entry in firing {
             let registration = Registration(packed: entry.token)
             if registration.handler == Self.closureHandler {
                 closures.removeValue(forKey: entry.token & 0xFFFF_FFFF_FFFF)?()

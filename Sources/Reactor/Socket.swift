@@ -178,6 +178,15 @@ package enum Socket {
         setOption(descriptor, Int32(IPPROTO_TCP), carillon_tcp_user_timeout, milliseconds)
     }
 
+    /// The kernel takes no more than so many bytes that it has not sent yet (tcp(7), TCP_NOTSENT_LOWAT). What is on its way, and
+    /// what waits in the receiver's buffer, comes in addition.
+    package static func setUnsentLimit(_ descriptor: Int32, bytes: Int32) {
+        setOption(descriptor, Int32(IPPROTO_TCP), carillon_tcp_notsent_lowat, bytes)
+    }
+
+    /// Bytes that were sent or wait in the kernel, and that the other side has not acknowledged.
+    package static func unacknowledgedBytes(_ descriptor: Int32) -> Int { Int(carillon_unacknowledged(descriptor)) }
+
     /// Probes an idle connection after `idle` seconds, every `interval` seconds, `count` times (tcp(7)).
     package static func setKeepAlive(_ descriptor: Int32, idle: Int32, interval: Int32, count: Int32) {
         setOption(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)

@@ -172,6 +172,16 @@ package enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// The same address with another port; as it is for nil, for what is no port, and for a unix socket.
+    package func with(port: Int?) -> SocketAddress {
+        guard let port = port.flatMap({ UInt16(exactly: $0) }) else { return self }
+        return switch self {
+        case .ipv4(let address, _): .ipv4(address, port: port)
+        case .ipv6(let high, let low, _, let scope): .ipv6(high, low, port: port, scope: scope)
+        case .unix: self
+        }
+    }
+
     /// The address without the port; the path of a unix socket.
     package var ipText: String {
         switch self {

@@ -40,10 +40,10 @@ package struct TimingWheel {
     package mutating func add(token: UInt64, tag: UInt16, at time: MonotonicTime) {
         let due = max(time.nanoseconds / Self.tick + 1, current)
         count += 1
-        place(Entry(token: token, tag: tag, due: due))
+        insert(Entry(token: token, tag: tag, due: due))
     }
 
-    private mutating func place(_ entry: Entry) {
+    private mutating func insert(_ entry: Entry) {
         let distance = entry.due - current
         var level = 0
         while level < Self.levels - 1, distance >= 1 << (Self.bits * UInt64(level + 1)) { level += 1 }
@@ -88,7 +88,7 @@ package struct TimingWheel {
             let entries = wheel[index]
             wheel[index] = []
             counts[level] -= entries.count
-            for entry in entries { place(entry) }
+            for entry in entries { insert(entry) }
             if slot != 0 { return }
         }
     }

@@ -6,12 +6,12 @@ import Foundation
 struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
-        abstract: "Measure a node, or any WebSocket server that broadcasts, with clients by the thousand.",
+        abstract: "Load-test a node, or any broadcasting WebSocket server, with thousands of clients.",
         discussion: """
-            Every delivery is counted, and loss, repetition and disorder are found: they are the first thing to look \
-            at. A bench is a flood; targets beyond this machine are refused unless you say that they are yours.
+            Every delivery is counted. Lost, duplicated and reordered deliveries are reported; look at them first. \
+            A bench floods its target, so targets on other machines are refused without --i-own-this-target.
 
-            For the raw dialect the channel needs a rule that lets clients publish:
+            For the raw dialect, the channel needs a rule that lets clients publish:
 
               channels: [{ match: "bench*", publish: client }]
 
@@ -19,53 +19,56 @@ struct BenchCommand: AsyncParsableCommand {
               carillon bench fanout --url 'ws://127.0.0.1:8000/raw?channel=bench' --sessions 10000 --server-pid 4711
               carillon bench fanout --url 'ws://127.0.0.1:8000/raw?channel=bench' --sessions 10000 --window 64 --json
               carillon bench fanout --url 'wss://127.0.0.1:8000/raw?channel=bench' --payload json --bytes 768 --permessage-deflate
+              carillon bench fanout --url 'ws://127.0.0.1:8000/connection/websocket?format=protobuf' --dialect centrifuge-protobuf
               carillon bench latency --url 'ws://127.0.0.1:8000/raw?channel=bench' --url 'ws://127.0.0.1:8010/raw?channel=bench'
               carillon bench broadcast --sessions 100000 --url … --url … --url … --url … --url … --url …
             """,
         subcommands: [
-            Fanout.self, Connect.self, Idle.self, Latency.self, Rate.self, Publish.self, SmallChannel.self,
-            Broadcast.self, Redis.self, WorkerCommand.self,
+            Fanout.self, Connect.self, Hold.self, Idle.self, Latency.self, Rate.self, Publish.self, SmallChannel.self,
+            Broadcast.self, Camera.self, Redis.self, WorkerCommand.self,
         ])
 
     struct Common: ParsableArguments {
         @Option(
             name: .long,
             help: """
-                Where to connect, ws:// or wss://; several for several servers, sessions are spread over them. \
-                Certificates are not checked.
+                URL to connect to, ws:// or wss://. May be repeated: the sessions are spread over all URLs. \
+                Certificates are not verified.
                 """)
         var url: [String] = []
-        @Option(help: "Sessions to open.")
+        @Option(help: "Number of sessions to open.")
         var sessions = 10_000
-        @Option(help: "Publications outstanding at the same time, 1 to 2048.")
+        @Option(help: "Number of publications in flight at the same time, 1 to 2048.")
         var window = 1
-        @Option(help: "Bytes of a payload, at least 16; of JSON at least 47.")
+        @Option(help: "Size of a payload in bytes, at least 16 (47 with --payload json).")
         var bytes = 128
-        @Option(help: "Measured seconds, at most 600.")
+        @Option(help: "Duration of the measurement in seconds, at most 600.")
         var seconds = 5.0
-        @Option(name: .customLong("warm-up"), help: "Seconds before what is measured.")
+        @Option(name: .customLong("warm-up"), help: "Duration of the warm-up before the measurement, in seconds.")
         var warmUp = 1.0
-        @Option(help: "What is spoken inside the WebSocket: raw or nats.")
+        @Option(help: "Protocol inside the WebSocket: raw, nats, centrifuge or centrifuge-protobuf.")
         var dialect = "raw"
-        @Option(help: "The channel, where the URL does not name it.")
+        @Option(help: "Channel, if the URL does not name it.")
         var channel = "bench"
-        @Option(help: "What a payload is: text, or json (prices that differ from one to the next).")
+        @Option(help: "Kind of payload: text, or json (price quotes that change from one to the next).")
         var payload = "text"
         @Flag(
             name: .customLong("permessage-deflate"),
-            help: "Offer permessage-deflate (RFC 7692), which the server has to accept. Raw dialect only.")
+            help: "Offer permessage-deflate (RFC 7692). The server must accept it. Raw dialect only.")
         var permessageDeflate = false
-        @Option(name: .customLong("server-pid"), help: "A process of the server, whose CPU and memory are read.")
+        @Option(
+            name: .customLong("server-pid"),
+            help: "PID of a server process whose CPU and memory use is measured. May be repeated.")
         var serverPid: [Int32] = []
         @Option(
             name: .customLong("allocations"),
-            help: "A file in which the server's allocations are counted (Benchmarks/floor/allocations.c).")
+            help: "File in which the server counts its allocations (Benchmarks/floor/allocations.c). May be repeated.")
         var allocations: [String] = []
-        @Flag(name: .customLong("i-own-this-target"), help: "Allow targets beyond this machine.")
+        @Flag(name: .customLong("i-own-this-target"), help: "Allow targets on other machines.")
         var ownsTarget = false
         @Flag(help: "Print one line of JSON.")
         var json = false
-        @Flag(help: "No progress on standard error.")
+        @Flag(help: "Do not show progress on standard error.")
         var quiet = false
 
         func options() throws -> BenchOptions {
@@ -81,7 +84,9 @@ struct BenchCommand: AsyncParsableCommand {
             options.allocationFiles = allocations
             options.ownsTarget = ownsTarget
             guard options.use(dialect: dialect) else {
-                throw ValidationError("'\(dialect)' is not a dialect of the bench; right would be raw or nats")
+                throw ValidationError(
+                    "'\(dialect)' is not a dialect of the bench; right would be raw, nats, centrifuge or centrifuge-protobuf"
+                )
             }
             guard options.use(payload: payload) else {
                 throw ValidationError("'\(payload)' is not a payload of the bench; right would be text or json")
@@ -119,44 +124,68 @@ struct BenchCommand: AsyncParsableCommand {
 
     struct Fanout: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "One publisher, N subscribers: deliveries a second, CPU per delivery, time to the last.")
+            abstract:
+                "One publisher, N subscribers: deliveries per second, CPU per delivery, time to the last delivery.")
         @OptionGroup var common: Common
         func run() async throws { try await common.measure(FanoutScenario.run) }
     }
 
     struct Connect: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "N sessions as fast as they go.")
+        static let configuration = CommandConfiguration(abstract: "Open N sessions as fast as possible.")
         @OptionGroup var common: Common
         func run() async throws { try await common.measure(ConnectScenario.run) }
     }
 
+    struct Hold: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Open N sessions and keep them, until standard input ends.",
+            discussion: """
+                A line on standard output says when all are open.
+
+                Example: carillon bench hold --url 'ws://127.0.0.1:8000/raw?channel=room-{}' --sessions 10000 --channels 5000
+                """)
+        @OptionGroup var common: Common
+        @Option(
+            help: "Number of channels that the sessions take in turn, from 0; {} in the URL is replaced by the number.")
+        var channels = 0
+        @Option(name: .customLong("first"), help: "Number with which the first session begins.")
+        var first = 0
+        func run() async throws {
+            try await common.measure(HoldScenario.run) {
+                $0.channels = channels
+                $0.firstChannel = first
+            }
+        }
+    }
+
     struct Idle: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Memory of the server per idle session; needs --server-pid.")
+            abstract: "Server memory per idle session. Requires --server-pid.")
         @OptionGroup var common: Common
         func run() async throws { try await common.measure(IdleScenario.run) }
     }
 
     struct Latency: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "From a session on the first URL to one on the last, one publication at a time.")
+            abstract: "Latency from a session on the first URL to one on the last, one publication at a time.")
         @OptionGroup var common: Common
         func run() async throws { try await common.measure(LatencyScenario.run) }
     }
 
     struct Rate: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "From a session on the first URL to one on the last, with --window outstanding.")
+            abstract:
+                "Publications per second from a session on the first URL to one on the last, with --window in flight.")
         @OptionGroup var common: Common
         func run() async throws { try await common.measure(LatencyScenario.rate) }
     }
 
     struct Publish: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Acknowledged publications a second; URLs of the centrifuge dialect.",
+            abstract: "Acknowledged publications per second. The URLs must be of the centrifuge dialect.",
             discussion: "Example: carillon bench publish --url ws://127.0.0.1:8000/connection/websocket --window 64")
         @OptionGroup var common: Common
-        @Option(help: "Sessions that publish, each with --window unacknowledged.")
+        @Option(help: "Number of publishing sessions, each with --window unacknowledged publications.")
         var publishers = 8
         func run() async throws {
             try await common.measure(AcknowledgedScenario.run) { $0.publishers = publishers }
@@ -165,7 +194,7 @@ struct BenchCommand: AsyncParsableCommand {
 
     struct SmallChannel: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Latency of a small channel (second URL) while a large one (first URL) fans out.")
+            abstract: "Latency in a small channel (second URL) during fan-out in a large one (first URL).")
         @OptionGroup var common: Common
         func run() async throws { try await common.measure(SmallChannelScenario.run) }
     }
@@ -173,11 +202,14 @@ struct BenchCommand: AsyncParsableCommand {
     struct Broadcast: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract:
-                "Sessions beyond one process's files, over several servers: one broadcast to all, time to the last.")
+                "One broadcast to sessions on several servers, from several client processes: time to the last delivery."
+        )
         @OptionGroup var common: Common
-        @Option(help: "Broadcasts, one after the other.")
+        @Option(help: "Number of broadcasts, one after the other.")
         var publications = 5
-        @Flag(name: .customLong("publish-to-each"), help: "Publish to every URL, for servers that nothing joins.")
+        @Flag(
+            name: .customLong("publish-to-each"),
+            help: "Publish to every URL, for servers that are not connected to each other.")
         var publishesToEach = false
         func run() async throws {
             try await common.measure(BroadcastScenario.run) {
@@ -190,11 +222,25 @@ struct BenchCommand: AsyncParsableCommand {
         }
     }
 
+    struct Camera: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "One publisher at a fixed rate, N viewers spread over all URLs: the delay of every delivery.",
+            discussion: """
+                Deliveries that a rule with slow: latest leaves out are counted, and are no problem.
+
+                Example: carillon bench camera --url 'ws://127.0.0.1:8000/raw?channel=camera:a' --sessions 100 --bytes 20000
+                """)
+        @OptionGroup var common: Common
+        @Option(help: "Publications per second, 0.1 to 1000.")
+        var rate = 30.0
+        func run() async throws { try await common.measure(CameraScenario.run) { $0.rate = rate } }
+    }
+
     struct Redis: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "The bare PUBLISH to SUBSCRIBE round trip of a Redis: what a backplane on it costs at least.")
+            abstract: "PUBLISH to SUBSCRIBE round trip of Redis alone: the lower bound for a backplane on it.")
         @OptionGroup var common: Common
-        @Option(help: "Where Redis listens: IP:PORT or unix:/PATH.")
+        @Option(help: "Address of Redis: IP:PORT or unix:/PATH.")
         var redis = "127.0.0.1:6379"
         func run() async throws {
             try await common.measure { (options, progress) async throws(BenchError) in
@@ -205,7 +251,7 @@ struct BenchCommand: AsyncParsableCommand {
 
     struct WorkerCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "worker", abstract: "A client process of `broadcast`.", shouldDisplay: false)
+            commandName: "worker", abstract: "Client process of `broadcast`.", shouldDisplay: false)
         func run() async throws { try await WorkerProcess.run() }
     }
 }

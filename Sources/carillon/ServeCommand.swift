@@ -13,8 +13,9 @@ struct ServeCommand: AsyncParsableCommand {
         commandName: "serve",
         abstract: "Run a node.",
         discussion: """
-            Without a file: clients on 0.0.0.0:8000, the API on 127.0.0.1:8001, no Redis.
-            SIGTERM and Ctrl-C make it leave in good order: clients are told to reconnect, the cluster hears a farewell.
+            Without a configuration file, the node serves clients on 0.0.0.0:8000 and the API on 127.0.0.1:8001, without Redis.
+            SIGTERM or Ctrl-C drains and stops the node: clients are told to reconnect, and the other nodes are informed.
+            A second signal stops it at once.
 
             EXAMPLES
               carillon serve
@@ -22,21 +23,31 @@ struct ServeCommand: AsyncParsableCommand {
               CARILLON_CLIENT_LISTEN=127.0.0.1:9000 carillon serve
             """)
 
-    @Option(name: [.short, .long], help: "The configuration file (YAML); CARILLON_CONFIG does the same.")
+    @Option(name: [.short, .long], help: "Configuration file, in YAML (or CARILLON_CONFIG).")
     var config: String?
 
-    @Option(help: "Write the addresses to this file, as JSON, once the node listens. For ports chosen by the system.")
+    @Option(
+        help:
+            "Write the listen addresses to this file as JSON once the node is listening. For ports chosen by the system (port 0)."
+    )
     var announce: String?
 
     func run() async throws {
+        // Why the node cannot run is logged before this ends.
+        defer { LogWriter.standardError.flush(within: .seconds(1)) }
+        StraySignals.ignore()
         let environment = ProcessInfo.processInfo.environment
-        let configuration = try ConfigurationFile.load(config ?? environment["CARILLON_CONFIG"], environment)
-        let level = Logger.Level(rawValue: configuration.logLevel.rawValue) ?? .info
-        let format = configuration.logFormat
-        LoggingSystem.bootstrap { label in
-            LineLogHandler(format: format, level: level, isLimited: label != LineLogHandler.auditLabel)
-        }
+        let path = config ?? environment["CARILLON_CONFIG"]
+        let configuration = try ConfigurationFile.load(path, environment)
+        LogSettings.use(configuration)
+        LoggingSystem.bootstrap { LineLogHandler(isLimited: $0 != LineLogHandler.auditLabel) }
         let logger = Logger(label: "carillon")
+        for warning in configuration.warnings { logger.warning("\(warning)") }
+        let files = FileInspection(configuration)
+        guard files.errors.isEmpty else {
+            throw Failure("the node cannot start: \(files.errors.joined(separator: "\n"))")
+        }
+        for warning in files.warnings { logger.warning("\(warning)") }
 
         let node: RunningNode
         do {
@@ -49,24 +60,30 @@ struct ServeCommand: AsyncParsableCommand {
         let file = announce
         let announcement = Announcement { client, admin in
             logger.info(
-                "node \(node.name) (\(node.id)) serves clients on \(client)\(node.secureAddress.map { " and, with TLS, on \($0)" } ?? ""), the API on \(admin), backplane \(configuration.backplane.rawValue)"
+                "node \(node.name) (\(node.id)) serves clients on \(client)\(Self.secure(node)), the API on \(admin), backplane \(configuration.backplane.rawValue)"
             )
-            if let file { Self.write(node, client, admin, to: file, logger) }
+            ServiceManager.tell(.ready(status: "serving clients on \(client)"))
+            if let file { Self.write(node, admin, to: file, logger) }
         }
         let inspector = ClusterInspector(node: node)
         inspector.attach()
         var quiet = Logger(label: "carillon.admin")
-        quiet.logLevel = max(level, .warning)
-        let admin = AdminServer(node: node, inspector: inspector, logger: quiet) {
+        quiet.logLevel = max(LogSettings.level, .warning)
+        let reloads = node.reloads(
+            from: ConfigurationSource(path: path) { ProcessInfo.processInfo.environment })
+        let admin = AdminServer(node: node, inspector: inspector, reloads: reloads, logger: quiet) {
             await announcement.adminListens(at: $0)
         }
-        let service = NodeService(node: node) { await announcement.clientListens(at: "\(node.clientAddress)") }
+        let service = NodeService(node: node, reloads: reloads) {
+            await announcement.clientListens(at: Self.list(node.clientAddresses))
+        }
         let group = ServiceGroup(
             configuration: .init(
                 services: [
                     // Ended in the opposite order: the sessions leave while the API tells how far they are, then the API ends
                     // and with it what it still has to answer, and only then what it asks.
                     .init(service: service),
+                    .init(service: node.watch),
                     .init(service: NodeMonitor(node: node, admin: "\(configuration.adminListen)")),
                     .init(service: admin), .init(service: DrainService(node: node)),
                 ],
@@ -77,23 +94,45 @@ struct ServeCommand: AsyncParsableCommand {
             throw Failure("the node cannot run: \(error)")
         }
         logger.info("node \(node.name) has left")
+        LogWriter.standardError.flush(within: .seconds(1))
         // Threads of libraries still run, and what exit() takes down before it ends the process may be theirs: seen once to
         // wait for ever.
         fflush(nil)
         _exit(0)
     }
 
-    private static func write(_ node: RunningNode, _ client: String, _ admin: String, to file: String, _ logger: Logger)
-    {
-        var content: [String: String] = [
-            "client": client, "admin": admin, "node": node.id.description, "name": node.name,
-            "pid": "\(ProcessInfo.processInfo.processIdentifier)",
-        ]
-        content["client_tls"] = node.secureAddress.map { "\($0)" }
+    private static func list(_ addresses: [SocketAddress]) -> String {
+        addresses.map(\.description).joined(separator: ", ")
+    }
+
+    private static func secure(_ node: RunningNode) -> String {
+        node.secureAddresses.isEmpty ? "" : " and, with TLS, on \(list(node.secureAddresses))"
+    }
+
+    /// What `--announce` writes. `client` and `client_tls` are the first address of several.
+    private struct Addresses: Encodable {
+        var client: String?
+        var clientTls: String?
+        var clients: [String]
+        var clientsTls: [String]
+        var admin: String
+        var node: String
+        var name: String
+        var pid: String
+    }
+
+    private static func write(_ node: RunningNode, _ admin: String, to file: String, _ logger: Logger) {
+        let clients = node.clientAddresses.map(\.description)
+        let secure = node.secureAddresses.map(\.description)
+        let content = Addresses(
+            client: clients.first, clientTls: secure.first, clients: clients, clientsTls: secure, admin: admin,
+            node: node.id.description, name: node.name, pid: "\(ProcessInfo.processInfo.processIdentifier)")
         do {
-            try JSONEncoder().encode(content).write(to: URL(fileURLWithPath: file), options: .atomic)
+            let encoder = JSONEncoder()
+            encoder.keyEncodingStrategy = .convertToSnakeCase
+            try encoder.encode(content).write(to: URL(fileURLWithPath: file), options: .atomic)
         } catch {
-            logger.error("cannot write \(file): \(error.localizedDescription)")
+            logger.error("cannot write \(file): \(SystemError.text(of: errno))")
         }
     }
 }
@@ -110,26 +149,10 @@ struct Failure: Error, CustomStringConvertible, LocalizedError {
 enum ConfigurationFile {
     /// Reads a file, or nothing, and the environment.
     static func load(_ path: String?, _ environment: [String: String]) throws -> Configuration {
-        var text: String?
-        if let path {
-            do {
-                let handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
-                defer { try? handle.close() }
-                let data = try handle.read(upToCount: ConfigurationReader.maximumFileBytes + 1) ?? Data()
-                guard let decoded = String(validating: data, as: UTF8.self) else {
-                    throw Failure("\(path): this is not UTF-8 text")
-                }
-                text = decoded
-            } catch let failure as Failure {
-                throw failure
-            } catch {
-                throw Failure("cannot read \(path): \(String(cString: strerror(errno)))")
-            }
-        }
         do {
-            return try ConfigurationReader.read(text, source: path ?? "configuration", environment: environment)
+            return try ConfigurationSource(path: path) { environment }.read()
         } catch {
-            throw Failure("the configuration is not right:\n\(error)")
+            throw Failure("the configuration is not valid:\n\(error)")
         }
     }
 }

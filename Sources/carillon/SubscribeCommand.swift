@@ -7,40 +7,63 @@ import Reactor
 struct SubscribeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "subscribe",
-        abstract: "Print what is published on channels, one message a line, until Ctrl-C.",
+        abstract: "Print the messages published to channels, one per line, until Ctrl-C.",
         discussion: """
-            Binary messages are printed as base64 behind "base64:". Line breaks in texts are printed as \\n.
+            Binary messages are printed as "base64:" and their base64 encoding. Line breaks in text are printed as \\n.
 
             EXAMPLES
               carillon subscribe news
               carillon subscribe news weather --server ws://127.0.0.1:8000
-              carillon subscribe news --count 1          end after one message
+              carillon subscribe news --count 1          exit after one message
             """)
 
-    @Argument(help: "The channels.")
+    @Argument(help: "Names of the channels.")
     var channels: [String]
 
-    @Option(help: "Where clients connect.")
+    @Option(help: "Address of a node's client listener, ws:// or wss://.")
     var server = "ws://127.0.0.1:8000"
 
-    @Option(help: "End after this many messages.")
+    @Option(
+        help:
+            "Client token (JWT), for example from 'carillon token make'. Sent as a header, so that it appears in no log."
+    )
+    var token: String?
+
+    @Option(help: "File with the CA certificates (PEM) that verify a wss:// server (or CARILLON_CA).")
+    var ca: String?
+
+    @Option(help: "Exit after this many messages.")
     var count: Int?
+
+    func validate() throws {
+        if channels.isEmpty { throw ValidationError("say which channel") }
+        if let count, count < 1 { throw ValidationError("--count has to be at least 1") }
+        if let token, token.isEmpty || !token.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) {
+            throw ValidationError("--token has visible ASCII characters only")
+        }
+    }
 
     func run() async throws {
         let base = server.hasSuffix("/") ? String(server.dropLast()) : server
         let query = channels.map { "channel=\(percentEncoded($0))" }.joined(separator: "&")
         let target: Target
         let reactor: Reactor
+        let tls: TLSContext?
         do {
             target = try Target(parsing: "\(base)/raw?\(query)")
+            let authorities = ca ?? ProcessInfo.processInfo.environment["CARILLON_CA"]
+            tls = try authorities.map { try TLSContext(TLSClientConfiguration(authorities: $0)) }
             reactor = try Reactor(index: 0, name: "subscribe")
         } catch {
             throw Failure("\(error)")
         }
         reactor.start()
         let (events, feed) = AsyncStream.makeStream(of: ClientEvent.self)
+        let headers = token.map { [(name: "Authorization", value: "Bearer \($0)")] } ?? []
         let connection = await reactor.perform {
-            let connection = ClientConnection(reactor: reactor, target: target) { feed.yield($0) }
+            let connection = ClientConnection(reactor: reactor, target: target, headers: headers, tls: tls) {
+                feed.yield($0)
+            }
             connection.open()
             return connection
         }
@@ -53,7 +76,7 @@ struct SubscribeCommand: AsyncParsableCommand {
             case .message(let opcode, let payload):
                 print(opcode == .text ? Self.oneLine(payload) : "base64:\(Data(payload).base64EncodedString())")
                 // Through a pipe, too, each message is to be seen when it comes.
-                fflush(nil)
+                try StandardOutput.flush()
                 printed += 1
                 if printed == count { return }
             case .closed(let code, let reason):

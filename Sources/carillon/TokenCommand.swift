@@ -8,16 +8,16 @@ import Node
 struct TokenCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "token",
-        abstract: "Make and explain the tokens of clients (JWT).",
+        abstract: "Create and inspect client tokens (JWT).",
         subcommands: [TokenMakeCommand.self, TokenExplainCommand.self])
 }
 
 struct TokenMakeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "make",
-        abstract: "Make a token, for trying things out: applications sign their own.",
+        abstract: "Create a token for testing. In production, the application signs its tokens.",
         discussion: """
-            The key is a secret of at least 32 bytes in a file or in CARILLON_TOKEN_SECRET, or a private key in PEM.
+            The signing key is a secret of at least 32 bytes (--secret or CARILLON_TOKEN_SECRET), or a private key (--key).
 
             EXAMPLES
               carillon token make --secret secret.txt --user ann
@@ -26,41 +26,49 @@ struct TokenMakeCommand: ParsableCommand {
               carillon token make --secret secret.txt --user ann --for chat:42      a subscription token
             """)
 
-    @Option(help: "A file with the secret; a line feed at its end is not part of it.")
+    @Option(help: "File with the secret. A line break at its end is ignored.")
     var secret: String?
 
-    @Option(help: "A file with the private key, PEM.")
+    @Option(help: "File with the private key (PEM).")
     var key: String?
 
-    @Option(help: "The key's id, for nodes with several.")
+    @Option(help: "Id of the key (kid). Required if the nodes have several keys of the algorithm.")
     var keyID: String?
 
-    @Option(help: "HS256, HS384, HS512, RS256, …, EdDSA; needed for RSA keys.")
+    @Option(help: "Signature algorithm: HS256, HS384, HS512, RS256, …, EdDSA. Required for RSA keys.")
     var algorithm: String?
 
-    @Option(help: "The user; a visitor if left out.")
+    @Option(help: "User id (sub). If omitted, the client has no user.")
     var user: String?
 
-    @Option(help: "How long it is good: 250ms, 10s, 5m, 1h.")
+    @Option(help: "Lifetime of the token, for example 30s, 10m, 1h or 7d.")
     var expires = "1h"
 
-    @Option(help: "A channel to be joined at once; may be repeated.")
+    @Option(help: "Channel that the client is subscribed to on connect. May be repeated.")
     var channel: [String] = []
 
-    @Option(help: "PATTERN=subscribe,publish,presence,history; may be repeated.")
+    @Option(help: "Permissions for channels: PATTERN=subscribe,publish,presence,history. May be repeated.")
     var grant: [String] = []
 
-    @Option(name: .customLong("for"), help: "Make a token for a subscription to this channel.")
+    @Option(
+        name: .customLong("for"), help: "Create a subscription token for this channel instead of a connection token.")
     var subscription: String?
 
-    @Option(help: "Its audience; may be repeated.")
+    @Option(help: "Audience of the token (aud). May be repeated.")
     var audience: [String] = []
 
-    @Option(help: "Its issuer.")
+    @Option(help: "Issuer of the token (iss).")
     var issuer: String?
 
-    @Option(help: "What others may see of the user, as JSON.")
+    @Option(help: "Information about the user that other clients can see (info), as JSON.")
     var info: String?
+
+    func validate() throws {
+        if secret != nil, key != nil { throw ValidationError("--secret and --key exclude each other") }
+        if subscription != nil, !channel.isEmpty || !grant.isEmpty {
+            throw ValidationError("--for makes a token for one subscription: it excludes --channel and --grant")
+        }
+    }
 
     func run() throws {
         let now = Int64(Date().timeIntervalSince1970)
@@ -92,26 +100,18 @@ struct TokenMakeCommand: ParsableCommand {
             chosen = known
         }
         if let key {
-            return try SigningKey(
-                privatePEM: try Self.contents(of: key), id: keyID, algorithm: chosen, place: "PEM file \(key)")
+            let text = String(decoding: try InputFile.contents(of: key), as: UTF8.self)
+            return try SigningKey(privatePEM: text, id: keyID, algorithm: chosen, origin: "PEM file \(key)")
         }
-        var text = ProcessInfo.processInfo.environment["CARILLON_TOKEN_SECRET"]
-        if let secret {
-            let read = try Self.contents(of: secret)
-            text = read.hasSuffix("\n") ? String(read.dropLast()) : read
+        // As a node reads it.
+        var bytes = ProcessInfo.processInfo.environment["CARILLON_TOKEN_SECRET"].map {
+            KeySource.withoutLineBreak(Array($0.utf8))
         }
-        guard let text else {
+        if let secret { bytes = KeySource.withoutLineBreak(Array(try InputFile.contents(of: secret))) }
+        guard let bytes else {
             throw ValidationError("say what to sign with: --secret FILE, --key FILE, or CARILLON_TOKEN_SECRET")
         }
-        return try SigningKey(secret: Array(text.utf8), id: keyID, algorithm: chosen ?? .hs256)
-    }
-
-    private static func contents(of path: String) throws -> String {
-        do {
-            return try String(contentsOfFile: path, encoding: .utf8)
-        } catch {
-            throw Failure("cannot read \(path): \(error.localizedDescription)")
-        }
+        return try SigningKey(secret: bytes, id: keyID, algorithm: chosen ?? .hs256)
     }
 
     private static func seconds(_ text: String) throws -> Int64 {
@@ -151,17 +151,20 @@ struct TokenMakeCommand: ParsableCommand {
 struct TokenExplainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "explain",
-        abstract: "Say what a token means, and with a configuration whether a node would take it.",
+        abstract: "Show what a token contains and, with --config, whether a node would accept it.",
         discussion: """
+            The exit status is 1 if the token would be refused: because of the configuration, or by any node because it has
+            expired or is not a valid JWT.
+
             EXAMPLES
               carillon token explain eyJhbGciOi…
               carillon token explain --config carillon.yaml eyJhbGciOi…
             """)
 
-    @Option(name: [.short, .long], help: "A node's configuration, for its keys and rules.")
+    @Option(name: [.short, .long], help: "Configuration file of a node, for its keys and rules.")
     var config: String?
 
-    @Argument(help: "The token.")
+    @Argument(help: "Token to inspect.")
     var token: String
 
     func run() async throws {
@@ -175,6 +178,8 @@ struct TokenExplainCommand: AsyncParsableCommand {
             }
             guard verifier != nil else { throw Failure("\(config) has no auth.keys to check the token with") }
         }
-        print(TokenExplanation(token, now: Int64(Date().timeIntervalSince1970), verifier: verifier))
+        let explanation = TokenExplanation(token, now: Int64(Date().timeIntervalSince1970), verifier: verifier)
+        print(explanation)
+        if explanation.isRefused { throw ExitCode.failure }
     }
 }

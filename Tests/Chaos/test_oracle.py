@@ -90,3 +90,19 @@ def test_going_on_after_a_recovery_is_no_gap() -> None:
     assert verdict.violations == [] and verdict.recoveries == 1
     del log.events[-1]
     assert [one.invariant for one in judge(log).violations] == ["I3"]
+
+
+def test_an_announcement_without_a_loss_is_found() -> None:
+    again = Event(2.1, "c", "a", "subscribed", epoch="f", offset=3, was_recovering=True, recovered=False)
+    log = made(BEGUN, got(1, 1, 1.1), Event(2.0, "c", "a", "announced"), again, publishes=ALL)
+    log.final = {"a": [("e", id, id) for id in (1, 2, 3)]}
+    verdict = judge(log)
+    assert [one.invariant for one in verdict.violations] == ["I6"] and verdict.false_announcements == 1
+    # One of the publications is gone: then it is right to say so, also to those who never saw that one.
+    log.final = {"a": [("e", 1, 1), ("e", 2, 2), ("f", 3, 4)]}
+    log.publishes.append(published(4, 3))
+    assert judge(log).false_announcements == 0
+    # What it had is not what is there now.
+    log.publishes.pop()
+    log.final = {"a": [("f", 1, 7), ("f", 2, 2), ("f", 3, 3)]}
+    assert judge(log).false_announcements == 0

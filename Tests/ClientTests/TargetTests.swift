@@ -34,4 +34,10 @@ struct TargetTests {
     func whatIsNoneIsRefused(url: String) {
         #expect(throws: Target.ParseError.self) { try Target(parsing: url) }
     }
+
+    @Test func aNumberTakesItsPlaceInThePath() throws {
+        let target = try Target(parsing: "ws://127.0.0.1:80/raw?channel=a-{}&channel=b-{}").numbered(42)
+        #expect(target.path == "/raw?channel=a-42&channel=b-42" && target.authority == "127.0.0.1:80")
+        #expect(try Target(parsing: "ws://127.0.0.1:80/raw").numbered(42).path == "/raw")
+    }
 }

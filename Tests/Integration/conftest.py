@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from rig.browser import Chromium, PageServer  # noqa: E402 - it is found only now
 from rig.certificates import Authority, key_pin  # noqa: E402
 from rig.cluster import Cluster  # noqa: E402
+from rig.liar import Liar  # noqa: E402
 from rig.node import CARILLON, Node  # noqa: E402
 from rig.redis_server import RedisServer  # noqa: E402
 
@@ -65,6 +66,13 @@ def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
     if server.is_running:
         assert not server.denied(), f"deploy/redis/carillon.acl does not allow all a node does: {server.denied()}"
     server.stop()
+
+
+@pytest.fixture
+def liar(redis_server: RedisServer) -> Iterator[Liar]:
+    started = Liar(redis_server.port)
+    yield started
+    started.stop()
 
 
 @pytest.fixture

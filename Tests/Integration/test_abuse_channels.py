@@ -20,6 +20,7 @@ from rig.crowd import Crowd
 from rig.footprint import NOISE, Footprint, counter
 from rig.monitor import Monitor
 from rig.node import Node
+from rig.redis_keys import key
 from rig.redis_server import RedisServer
 from rig.waiting import until
 from rig.wire import BINARY, TEXT, Wire, frame, upgrade
@@ -335,12 +336,12 @@ def names_at_redis(start_node: Any, tmp_path: Path, count: int) -> None:
                 assert heard_of(wire) == expected, name
             for name, wire in strange.items():
                 assert heard_of(wire) == [], name
-        published = sorted(words[1] for words in commands if words[0].lower() == b"publish" and words[1].startswith(b"carillon:c:"))
-        control = b"carillon:c:control"
-        assert [name for name in published if name != control] == sorted(b"carillon:c:" + name for name in valid)
+        published = sorted(words[1] for words in commands if words[0].lower() == b"publish" and words[1].startswith(b"carillon:{"))
+        control = key("c", "control")
+        assert [name for name in published if name != control] == sorted(key("c", name) for name in valid)
         subscribed = [name for words in commands if words[0].lower() == b"subscribe" for name in words[1:]]
         assert sorted(name for name in subscribed if name != control) == sorted(
-            b"carillon:c:" + name for name in valid if name.decode() not in curious)
+            key("c", name) for name in valid if name.decode() not in curious)
         kinds = {words[0].lower() for words in commands}
         print(f"V13: {len(candidates)} names, {len(valid)} of them right: one SUBSCRIBE and one PUBLISH each with exactly its "
               f"bytes, 0 of anything else; commands seen: {sorted(kind.decode() for kind in kinds)}")  # fmt: skip

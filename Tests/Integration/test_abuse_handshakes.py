@@ -382,7 +382,8 @@ FIELDS = {
     "connection", "content-length", "content-type", "cache-control", "upgrade", "sec-websocket-accept", "sec-websocket-version",
     "sec-websocket-protocol", "sec-websocket-extensions", "access-control-allow-origin", "vary", "allow", "x-accel-buffering",
     "date", "server", "www-authenticate", "x-content-type-options", "transfer-encoding", "access-control-allow-credentials",
-    "retry-after", "referrer-policy", "x-frame-options", "content-security-policy",
+    "retry-after", "referrer-policy", "x-frame-options", "content-security-policy", "access-control-expose-headers",
+    "access-control-allow-methods", "access-control-allow-headers", "access-control-max-age", "accept-encoding",
 }  # fmt: skip
 #: None of these belongs into a line (RFC 9110 5.5; what is above 0x7F is a part of UTF-8).
 CONTROLS = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
@@ -400,6 +401,10 @@ def test_v19_no_header_is_injected(start_node: Any) -> None:
         "protocols": lambda text: upgrade("/connection/websocket", Sec_WebSocket_Protocol=f"centrifuge-json,{text}"),
         "extensions": lambda text: upgrade("/raw?channel=a", Sec_WebSocket_Extensions=f"permessage-deflate; {text}"),
         "origin": lambda text: upgrade("/sse?channel=a", Origin=f"https://a{text}"),
+        "preflight": lambda text: (
+            f"OPTIONS /sse HTTP/1.1\r\nHost: localhost\r\nOrigin: https://a\r\nAccess-Control-Request-Method: GET\r\n"
+            f"Access-Control-Request-Headers: a{text}\r\n\r\n"
+        ).encode(),
         "key": lambda text: upgrade("/raw?channel=a", Sec_WebSocket_Key=f"dGhlIHNhbXBsZSBub25jZQ=={text}"),
         "host": lambda text: upgrade("/raw?channel=a", Host=f"a{text}"),
         "token": lambda text: upgrade(f"/raw?channel=a&token={text}", Authorization=f"Bearer {text}"),

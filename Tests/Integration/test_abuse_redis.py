@@ -1,9 +1,10 @@
 """What Redis has to keep from a node, what a node has to keep from Redis, and what others may send it there (V14, V15, V16, V26)."""
 
 import random
+import re
 import struct
 import time
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ import redis
 
 from rig.control import undisturbed
 from rig.footprint import NOISE, Footprint, counter
+from rig.forgery import EXTREMES, SPELLED
 from rig.liar import Liar
 from rig.node import Node
 from rig.receivers import WebsocketsClient
+from rig.redis_keys import key
 from rig.redis_server import RedisServer
 from rig.waiting import until
-from rig.wire import BINARY, Wire, frame
+from rig.wire import BINARY, Wire, frame, upgrade
 
 # -- V14: the user of deploy/redis/carillon.acl
 
@@ -126,14 +129,23 @@ LIES = {
     "no RESP at all": b"HTTP/1.1 200 OK\r\n\r\n",
     "zeros": bytes(100_000),
     "no line break behind a bulk": b"$3\r\nabcd\r\n",
+    "2^31 elements": b"*2147483648\r\n",
+    "2^32 elements": b"*4294967296\r\n",
+    "-2^63 elements": b"*-9223372036854775808\r\n",
+    "2^64 - 1 elements": b"*18446744073709551615\r\n",
+    "-2^63 bytes": b"$-9223372036854775808\r\n",
+    "2^63 bytes": b"$9223372036854775808\r\n",
+    "2^64 - 1 bytes": b"$18446744073709551615\r\n",
+    "2^63": b":9223372036854775808\r\n",
+    "-2^63 - 1": b":-9223372036854775809\r\n",
+    "2^64 - 1": b":18446744073709551615\r\n",
+    "1e308": b":1e308\r\n",
+    "NaN": b":NaN\r\n",
+    "no digits": b":\r\n",
+    "a thousand digits": b":" + b"9" * 1000 + b"\r\n",
+    "a thousand digits of length": b"$" + b"9" * 1000 + b"\r\n",
+    "a thousand digits of elements": b"*" + b"9" * 1000 + b"\r\n",
 }
-
-
-@pytest.fixture
-def liar(redis_server: RedisServer) -> Iterator[Liar]:
-    started = Liar(redis_server.port)
-    yield started
-    started.stop()
 
 
 def linked_through(start_node: Any, redis_server: RedisServer, liar: Liar) -> Node:
@@ -166,6 +178,38 @@ def test_v16_lies_end_the_connection(start_node: Any, redis_server: RedisServer,
     assert slowest <= 1.0
     assert footprint.peak < (1 << 20) + NOISE
     receiver.close()
+
+
+def changed(number: bytes) -> Any:
+    """Replaces the integers of replies, and texts that are integers, by one number."""
+
+    def change(data: bytes) -> bytes:
+        data = re.sub(rb":-?\d+\r\n", b":" + number + b"\r\n", data)
+        return re.sub(rb"\$\d+\r\n\d+\r\n", b"$%d\r\n%s\r\n" % (len(number), number), data)
+
+    return change
+
+
+def test_v16_numbers_in_replies_that_nobody_sends(start_node: Any, redis_server: RedisServer, liar: Liar) -> None:
+    """Whatever numbers scripts, streams and roles come back with: the node lives, and is well when they are right again."""
+    node = start_node(
+        redis_url=redis_server.url.replace(f":{redis_server.port}", f":{liar.port}"),
+        channels=[{"match": "*", "subscribe": "anyone", "publish": "client", "history": {"size": 100, "ttl": "1m"}, "presence": {"join_leave": True}}])
+    for number in (0, -1, 2**31, 2**53, 2**63 - 1, -(2**63), 2**64 - 1):
+        liar.change = changed(b"%d" % number)
+        # Some of it is refused after a while, because the link makes no sense.
+        with ThreadPoolExecutor(12) as pool, Wire(node.client_port) as one, Wire(node.client_port) as other:
+            one.send(upgrade("/raw?channel=c0"))
+            other.send(upgrade("/sse?channel=c1"))
+            for index in range(3):
+                pool.submit(node.api.post_publication, {"channel": f"c{index}", "data": index, "idempotency_key": f"{number}-{index}"})
+                pool.submit(node.api.request, "GET", f"/api/v1/channels/c{index}/history")
+                pool.submit(node.api.request, "GET", f"/api/v1/channels/c{index}/presence?view=count")
+        assert node.is_running, number
+        liar.change = bytes
+        liar.cut()
+        until(lambda: node.api.is_ready() and liar.connections == 2, f"it is linked again after: {number}", 20)
+    assert node.api.metrics()
 
 
 UNKEPT = b"$9223372036854775807\r\n"
@@ -233,7 +277,9 @@ def captured(redis_server: RedisServer, node: Node) -> dict[str, list[bytes]]:
         node.api.connections()
         while message := listener.get_message(timeout=0.1):
             if message["type"] == "pmessage":
-                kind = message["channel"].decode().split(":")[1]
+                kind, *rest = message["channel"].decode().split(":")[1:]
+                # What is about a channel has its partition in front.
+                kind = rest[0] if kind.startswith("{") else kind
                 found.setdefault(kind, []).append(message["data"])
     listener.close()
     assert {"c", "beat"} <= set(found), found.keys()
@@ -246,9 +292,17 @@ def mutated(chance: random.Random, good: bytes) -> bytes:
         if not data:
             break
         place = chance.randrange(len(data))
-        match chance.randrange(5):
+        match chance.randrange(6):
             case 0:
                 data[place] = chance.randrange(256)
+            case 5:
+                # A number in text, or a word of 8 bytes.
+                digits = list(re.finditer(rb"\d+", data))
+                if digits and chance.random() < 0.7:
+                    found = chance.choice(digits)
+                    data[found.start() : found.end()] = chance.choice(EXTREMES + SPELLED).encode()
+                else:
+                    data[place : place + 8] = struct.pack(">Q", chance.choice([0, 1, 2**31, 2**53, 2**63 - 1, 2**63, 2**64 - 1]))
             case 1:
                 data[place : place + 4] = struct.pack(">I", chance.choice([0, 1, 0xFFFFFFFF, 0x7FFFFFFF, 0x80000000, len(data)]))
             case 2:
@@ -276,9 +330,9 @@ def hostile_publisher(start_node: Any, redis_server: RedisServer, count: int) ->
             pipeline = publisher.pipeline(transaction=False)
             for _ in range(200):
                 kind = chance.choice(list(genuine))
-                channel = {"c": "carillon:c:news", "beat": "carillon:beat", "node": f"carillon:node:{one.id}"}[kind]
+                channel = {"c": key("c", "news"), "beat": "carillon:beat", "node": f"carillon:node:{one.id}"}[kind]
                 if chance.random() < 0.2:
-                    channel = chance.choice(["carillon:c:$all", "carillon:beat", f"carillon:node:{one.id}", "carillon:c:news"])
+                    channel = chance.choice([key("c", "$all"), "carillon:beat", f"carillon:node:{one.id}", key("c", "news")])
                 good = chance.choice(genuine[kind])
                 pipeline.publish(channel, chance.randbytes(chance.choice([0, 1, 11, 12, 13, 500])) if chance.random() < 0.1 else mutated(chance, good))
             pipeline.execute()

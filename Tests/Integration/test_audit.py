@@ -30,7 +30,7 @@ def start(start_node: Any, **log: Any) -> Node:
 
 
 def test_every_changing_call_is_one_line(start_node: Any) -> None:
-    node = start(start_node)
+    node = start(start_node, audit="all")
     receiver = WebsocketsClient(node.client, "news")
     (session,) = node.api.connections()
     node.api.publish("news", text="hello")
@@ -57,6 +57,15 @@ def test_every_changing_call_is_one_line(start_node: Any) -> None:
     assert "hello" not in node.output() and TOKEN not in node.output()
 
 
+def test_publications_are_not_logged_unless_somebody_asks_for_it(start_node: Any) -> None:
+    node = start(start_node)
+    for number in range(20):
+        node.api.publish("news", text=str(number))
+    assert node.api.request("POST", "/api/v1/users/alice/close").status_code == 200
+    assert [line["message"] for line in audited(node)] == ["audit: POST /api/v1/users/alice/close"]
+    assert node.api.get("/api/v1/config")["log.audit"] == "actions"
+
+
 @pytest.mark.parametrize(("mode", "expected"), [("actions", ["users"]), ("off", [])])
 def test_less_may_be_logged(start_node: Any, mode: str, expected: list[str]) -> None:
     # Also when hardly anything else is.
@@ -67,7 +76,7 @@ def test_less_may_be_logged(start_node: Any, mode: str, expected: list[str]) -> 
 
 
 def test_nobody_fills_the_log_without_the_token(start_node: Any) -> None:
-    node = start(start_node)
+    node = start(start_node, audit="all")
     with requests.Session() as session:
         for number in range(2000):
             answer = session.post(

@@ -1,6 +1,8 @@
 """A node leaves in good order: not ready first, then its sessions, one after the other."""
 
 import json
+import signal
+import socket
 import threading
 import time
 from pathlib import Path
@@ -36,9 +38,9 @@ def test_not_ready_first_and_then_everybody_leaves(start_node: Any) -> None:
     late = connect(node)
     node.api.publish("a", text="still here")
     assert raw.recv(timeout=5) == late.recv(timeout=5) == "still here"
-    for socket in (raw, late):
+    for client in (raw, late):
         with pytest.raises(websockets.exceptions.ConnectionClosed) as closed:
-            socket.recv(timeout=10)
+            client.recv(timeout=10)
         assert closed.value.rcvd and closed.value.rcvd.code == 1001 and "reconnect" in closed.value.rcvd.reason
     until(lambda: wire.closed is not None, "the centrifuge client is told")
     assert "3001" in (wire.closed or "") and "shutdown" in (wire.closed or "")
@@ -165,3 +167,105 @@ def test_what_the_api_has_promised_is_answered_before_the_end(start_node: Any, r
     caller.join(15)
     assert [answer.status_code for answer in answers] in ([200], [503])
     assert node.wait() == 0
+
+
+def test_a_drained_node_can_be_put_back(start_node: Any, redis_server: RedisServer) -> None:
+    nodes = [start_node(name, redis_url=redis_server.url, drain={"wait": "0s", "window": "0s"}) for name in "ab"]
+    until(lambda: nodes[0].api.node_names() == {"a", "b"}, "the nodes know each other")
+    client = connect(nodes[1])
+    for _ in range(2):
+        assert nodes[0].command("drain", "b").returncode == 0
+        with pytest.raises(websockets.exceptions.ConnectionClosed):
+            client.recv(timeout=5)
+        assert nodes[1].api.readiness() == 503
+        with pytest.raises(OSError):
+            connect(nodes[1])
+        back = nodes[0].command("drain", "b", "--undo")
+        assert back.returncode == 0 and back.stdout == "b: serving\n", back.stderr
+        assert nodes[1].api.is_ready()
+        assert requests.get(f"http://{nodes[1].client}/health", timeout=5).text == "ready\n"
+        client = connect(nodes[1])
+        nodes[0].api.publish("a", text="hello")
+        assert client.recv(timeout=5) == "hello"
+    # Again is the same as once.
+    assert nodes[0].command("drain", "b", "--undo").returncode == 0
+    assert "put back" in nodes[1].output()
+    until(lambda: all("draining" not in (entry["summary"] or {}) for entry in nodes[0].api.cluster()["cluster"]), "everybody knows")
+    nodes[1].send(15)
+    assert nodes[1].wait() == 0
+
+
+def test_a_drain_can_be_undone_while_it_waits_and_while_sessions_leave(start_node: Any) -> None:
+    node = start_node(drain={"wait": "5s", "window": "0s", "timeout": "1m"})
+    client = connect(node)
+    assert node.command("drain", "node", "--no-wait").returncode == 0
+    until(lambda: node.api.readiness() == 503, "not ready")
+    assert node.command("drain", "node", "--undo").returncode == 0
+    assert node.api.is_ready()
+    node.api.publish("a", text="still here")
+    assert client.recv(timeout=5) == "still here"
+    client.close()
+    node.stop()
+    node = start_node("slow", drain={"wait": "0s", "window": "50s", "timeout": "1m"})
+    clients = [connect(node) for _ in range(10)]
+    assert node.command("drain", "slow", "--no-wait").returncode == 0
+    until(lambda: len(node.api.connections()) < 10, "the first one is told")
+    assert node.command("drain", "slow", "--undo").returncode == 0
+    left = len(node.api.connections())
+    assert 5 <= left <= 9
+    node.api.publish("a", text="still here")
+    late = connect(node)
+    until(lambda: len(node.api.connections()) == left + 1, "a new one is let in")
+    for each in [*clients, late]:
+        each.close()
+
+
+def test_a_node_that_is_being_stopped_is_not_put_back(start_node: Any) -> None:
+    node = start_node(drain={"wait": "3s", "window": "0s", "timeout": "1m"})
+    client = connect(node)
+    node.send(15)
+    until(lambda: node.api.readiness() == 503, "not ready")
+    refused = node.command("drain", "node", "--undo")
+    assert refused.returncode == 1 and "is being stopped" in refused.stderr
+    with pytest.raises(websockets.exceptions.ConnectionClosed):
+        client.recv(timeout=10)
+    assert node.wait() == 0
+
+
+def test_a_port_that_is_taken_meanwhile_is_said(start_node: Any) -> None:
+    node = start_node()
+    assert node.command("drain", "node").returncode == 0
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", node.client_port))
+        taken.listen()
+        refused = node.command("drain", "node", "--undo")
+        assert refused.returncode == 1 and "address already in use" in refused.stderr
+        assert node.api.readiness() == 503
+    assert node.command("drain", "node", "--undo").returncode == 0 and node.api.is_ready()
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, signal.SIGALRM])
+def test_a_signal_that_means_nothing_does_not_end_a_node(start_node: Any, number: int) -> None:
+    node = start_node()
+    client = connect(node)
+    for _ in range(3):
+        node.send(number)
+    node.api.publish("a", text="still here")
+    assert client.recv(timeout=5) == "still here" and node.is_running
+    client.close()
+
+
+def test_two_nodes_of_one_name_are_noticed(start_node: Any, redis_server: RedisServer, tmp_path: Path) -> None:
+    first = start_node("twin", redis_url=redis_server.url)
+    second = Node("twin2", tmp_path, redis_server.url, node={"name": "twin"}).start()
+    try:
+        for node, other in ((first, second), (second, first)):
+            until(lambda: f"another node has the name twin too (id {other.id})" in node.output(), "it says so", 15)
+            assert any("another node has the name" in event["message"] for event in node.api.cluster()["events"])
+        # A name that means two is refused, an id is taken.
+        refused = first.command("drain", "twin", "--no-wait")
+        assert refused.returncode == 1 and second.id in refused.stderr and first.id in refused.stderr
+        assert first.command("drain", second.id).returncode == 0
+    finally:
+        second.stop()

@@ -13,8 +13,9 @@ import requests
 import websockets.exceptions
 import websockets.sync.client
 
-from rig.centrifuge_wire import CentrifugeWire as Client
+from rig.centrifuge_wire import CentrifugeWire as Client, offset
 from rig.node import Node, carillon
+from rig.redis_keys import key
 from rig.redis_server import RedisServer
 from rig.waiting import until
 
@@ -272,24 +273,24 @@ def test_an_epoch_that_nobody_knows_any_more_is_a_loss_for_all(two: tuple[RedisS
     acknowledged meanwhile at the one that is gone is lost to them too."""
     server, one, other = two
     publish(one, "news", 1, 2)
-    keys = ["carillon:m:news", "carillon:h:news"]
-    behind = [server.client().dump(key) for key in keys]
+    keys = [key("m", "news"), key("h", "news")]
+    behind = [server.client().dump(name) for name in keys]
     # A new epoch begins, and one node knows it.
-    server.client().hset("carillon:m:news", "r", "another")
+    server.client().hset(key("m", "news"), "r", "another")
     client = Client(one)
     client.subscribe("news")
     publish(one, "news", 3, 4)
     until(lambda: client.publications == [(3, 3), (4, 4)], "it has both")
     # The next master was behind; the other node is there already, and its client begins with what that one has.
-    for key, value in zip(keys, behind, strict=True):
-        server.client().restore(key, 0, value, replace=True)
+    for name, value in zip(keys, behind, strict=True):
+        server.client().restore(name, 0, value, replace=True)
     newcomer = Client(other)
     assert newcomer.subscribe("news")["offset"] == 2
     until(lambda: client.unsubscribed == newcomer.unsubscribed == [("news", 2500)], "both are told", 15)
     for one_of_them in (client, newcomer):
         again = one_of_them.subscribe("news")
         publish(other, "news", 5)
-        until(lambda one_of_them=one_of_them, again=again: (again["offset"] + 1, 5) in one_of_them.publications, "it goes on")
+        until(lambda one_of_them=one_of_them, again=again: (offset(again["offset"]) + 1, 5) in one_of_them.publications, "it goes on")
         assert len(one_of_them.unsubscribed) == 1
         one_of_them.close()
 

@@ -6,9 +6,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from rig.browser import Chromium
 from rig.cluster import Cluster
 from rig.node import CARILLON
+from rig.page import AdminPage
 from rig.receivers import WebsocketsClient
 from rig.waiting import until
 from rig.wire import Wire
@@ -83,13 +83,15 @@ def test_commands_print_tables_and_json(cluster: Cluster) -> None:
     until(lambda: node.api.subscribers("news:1") == 1, "one subscriber")
 
     channels = node.command("channels", "--prefix", "news:")
-    assert channels.stdout.splitlines()[0].split() == ["CHANNEL", "SUBSCRIBERS", "NODES"]
-    assert channels.stdout.splitlines()[1].split() == ["news:1", "1", "1"]
+    assert channels.stdout.splitlines()[0].split() == ["CHANNEL", "SUBSCRIBERS", "NODES", "IN/S"]
+    assert channels.stdout.splitlines()[1].split() == ["news:1", "1", "1", "0"]
     assert json.loads(node.command("channels", "--json").stdout)["channels"][0]["name"] == "news:1"
-    assert "1 subscribers" in node.command("channels", "news:1").stdout
+    assert "1 subscriber;" in node.command("channels", "news:1").stdout
 
     connections = node.command("connections", "--channel", "news:1")
-    identifier = connections.stdout.splitlines()[1].split()[0]
+    # Two lines for each: its id and its node, then what it does.
+    identifier, on = connections.stdout.splitlines()[2].split()
+    assert on == cluster.nodes[0].name and "news:1" in connections.stdout.splitlines()[3]
     assert json.loads(node.command("connections", "--json").stdout)["connections"][0]["id"] == identifier
 
     assert node.command("publish", "news:1", "from the command line").stdout == "published\n"
@@ -140,17 +142,15 @@ def test_metrics_are_prometheus_text(cluster: Cluster) -> None:
 
 def test_the_admin_page_shows_the_cluster_and_what_happened(cluster: Cluster, tmp_path: Path) -> None:
     node = cluster.nodes[0]
-    page = Chromium(tmp_path).start(f"http://{node.admin}/", loaded="document.getElementById('nodes').rows.length == 3")
+    page = AdminPage(tmp_path, node)
     try:
-        names = page.evaluate("[...document.getElementById('nodes').rows].map(row => row.cells[0].textContent)")
-        assert names == ["node-1 (this one)", "node-2", "node-3"]
+        page.waits(lambda: page.column("Nodes", "Node") == ["node-1", "node-2", "node-3"], "shows the nodes")
         cluster.redis.pause()
         until(lambda: node.api.readiness() == 503, "it notices")
-        until(lambda: "isolated" in page.evaluate("document.getElementById('nodes').textContent"), "the page shows it", 10)
+        page.waits(lambda: "isolated" in page.column("Nodes", "State"), "shows it")
         cluster.redis.resume()
         until(node.api.is_ready, "it is back")
-        events = until(lambda: page.evaluate("document.getElementById('events').children.length"), "what happened")
-        assert events >= 2
+        page.waits(lambda: page.count("#events li") >= 2, "shows what happened")
     finally:
         page.stop()
 

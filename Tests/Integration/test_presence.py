@@ -12,7 +12,6 @@ import requests
 import websockets.sync.client
 
 from rig.centrifuge_wire import CentrifugeWire
-from rig.cluster import Cluster
 from rig.node import Node
 from rig.redis_server import RedisServer
 from rig.waiting import until
@@ -24,6 +23,7 @@ LEASE = 10
 RULES = [
     {"match": "quiet:*", "subscribe": "anyone", "publish": "client", "presence": True},
     {"match": "none:*", "subscribe": "anyone"},
+    {"match": "each:*", "subscribe": "anyone", "publish": "client", "presence": {"join_leave": "sessions", "grace": f"{int(GRACE * 1000)}ms"}},
     {"match": "*", "subscribe": "anyone", "publish": "client", "presence": {"join_leave": True, "grace": f"{int(GRACE * 1000)}ms"}},
 ]
 SETTINGS: dict[str, Any] = {"channels": RULES, "auth": {"keys": [{"secret": SECRET}]}}
@@ -86,7 +86,7 @@ def test_lists_and_counts(node: Node) -> None:
     assert node.command("presence", "room", "--count").stdout == "3 users, 4 connections\n"
     assert node.command("presence", "room", "--users").stdout.count("bob") == 1
     refused = node.command("presence", "none:1")
-    assert refused.returncode == 1 and "its rule would have to have presence: true" in refused.stderr
+    assert refused.returncode == 1 and "add presence: true to its rule" in refused.stderr
     folded = present(node, "room", view="users")["members"]
     assert folded == [{"client": visitor.id}, {"user": "ann"}, {"user": "bob"}]
     listed = ann.command("presence", channel="room")["presence"]
@@ -139,6 +139,35 @@ def test_who_comes_and_goes_is_told_once_for_each_user(node: Node) -> None:
     assert events == ["join", "join", "leave"], "its own, ann's, and that she left"
     watcher.close()
     tab.close()
+
+
+def test_each_session_is_told_of_where_the_rule_says_so(node: Node) -> None:
+    watcher = client(node, "ann", "each:room")
+    until(lambda: watcher.changes == [("join", "ann")], "its own arrival")
+    tab = client(node, "ann", "each:room")
+    phone = client(node, "ann", "each:room")
+    until(lambda: watcher.changes == [("join", "ann")] * 3, "ann came three times")
+    assert present(node, "each:room", view="count") == {"clients": 3, "users": 1}
+    tab.command("unsubscribe", channel="each:room")
+    until(lambda: watcher.changes[3:] == [("leave", "ann")], "one of them said that it goes")
+    phone.drop()
+    until(lambda: watcher.changes[3:] == [("leave", "ann")] * 2, "one was lost, and its grace is over")
+    assert present(node, "each:room", view="count") == {"clients": 1, "users": 1}
+    watcher.close()
+    tab.close()
+
+
+def test_each_session_of_a_node_that_died_is_told_of_once(nodes: list[Node]) -> None:
+    watcher = client(nodes[0], "ann", "each:room")
+    others = [client(nodes[2], "ann", "each:room") for _ in range(3)] + [client(nodes[2], "bob", "each:room")]
+    until(lambda: len(watcher.changes) == 5, "all came")
+    nodes[2].kill()
+    expected = [("leave", "ann")] * 3 + [("leave", "bob")]
+    until(lambda: sorted(watcher.changes[5:]) == expected, "each is gone", LEASE + 10)
+    assert present(nodes[0], "each:room", view="count") == {"clients": 1, "users": 1}
+    watcher.close()
+    for one in others:
+        one.drop()
 
 
 def test_whoever_is_back_soon_never_left(node: Node) -> None:
@@ -280,10 +309,63 @@ def test_nothing_is_left_behind_in_redis(start_node: Any, redis_server: RedisSer
     for member in members:
         member.close()
     redis = redis_server.client()
-    until(lambda: not redis.keys("carillon:p[:uc]*") and not redis.keys("carillon:pl:*"), "all marks are gone")
+
+    def left(*patterns: str) -> list[bytes]:
+        """What there is of channels and nodes, but for the marks of the nodes themselves."""
+        return [key for pattern in patterns for key in redis.keys(pattern) if b"}:p::" not in key]
+
+    until(lambda: not left("carillon:{*}:p[:uc]*", "carillon:{*}:pl:*"), "all marks are gone")
     last = client(one, "last", "room")
     one.kill()
     two = start_node("two", redis_url=redis_server.url, **SETTINGS)
     until(lambda: users(two, "room") == [], "nobody is here any more", 15)
-    until(lambda: not redis.keys("carillon:p[:unlc]*"), "what the dead node left is cleared away", 30)
+    until(lambda: not left("carillon:{*}:p[:unlc]*"), "what the dead node left is cleared away", 30)
     last.drop()
+
+
+def test_presence_comes_back_at_once_after_flushdb(start_node: Any, redis_server: RedisServer) -> None:
+    node, other = (start_node(name, redis_url=redis_server.url, **SETTINGS) for name in ("one", "two"))
+    watcher = client(other, "watcher", "room")
+    sockets = [websockets.sync.client.connect(f"ws://{node.client}/raw?channel=quiet:crowd&channel=room") for _ in range(150)]
+    until(lambda: present(other, "room")["clients"] == 151 and present(other, "quiet:crowd")["clients"] == 150, "all are present")
+    until(lambda: len(watcher.changes) == 151, "all have come")
+    for _ in range(2):
+        redis_server.client().flushdb()
+        flushed = time.monotonic()
+        # Somebody comes meanwhile, which says nothing about the others.
+        sockets.append(websockets.sync.client.connect(f"ws://{node.client}/raw?channel=quiet:crowd&channel=room"))
+        until(lambda: present(other, "room")["clients"] == len(sockets) + 1, "all are present again", 15)
+        until(lambda: present(other, "quiet:crowd")["clients"] == len(sockets), "in each channel", 15)
+        assert time.monotonic() - flushed < 9, "in bulk, and not one a second"
+        # Nobody is said to have come or gone who has not.
+        until(lambda: len(watcher.changes) == len(sockets) + 1, "one has come")
+    time.sleep(1)
+    assert len(watcher.changes) == len(sockets) + 1 and all(kind == "join" for kind, _ in watcher.changes)
+    sockets[0].close()
+    until(lambda: len(watcher.changes) == len(sockets) + 2, "and one has gone")
+    assert watcher.changes[-1][0] == "leave"
+    for socket in sockets[1:]:
+        socket.close()
+
+
+def test_a_node_whose_lease_was_deleted_is_alive_as_long_as_it_beats(nodes: list[Node], redis_server: RedisServer) -> None:
+    watcher = client(nodes[0], "watcher", "room")
+    crowd = [client(node, f"{node.name}{number}", "room") for node in nodes for number in range(10)]
+    until(lambda: len(watcher.changes) == 31, "all have come")
+    direct = redis_server.client()
+    end = time.monotonic() + 6
+    while time.monotonic() < end:
+        leases = list(direct.scan_iter("carillon:lease:*"))
+        if leases:
+            direct.delete(*leases)
+        time.sleep(0.01)
+    time.sleep(1.5)
+    assert len(watcher.changes) == 31 and {kind for kind, _ in watcher.changes} == {"join"}, watcher.changes[31:]
+    assert present(nodes[1], "room")["clients"] == 31
+    # A node that dies is still found out.
+    nodes[2].kill()
+    until(lambda: present(nodes[1], "room")["clients"] == 21, "its members are gone", LEASE + 8)
+    until(lambda: len(watcher.changes) == 41, "and that is said, once")
+    assert {kind for kind, _ in watcher.changes[31:]} == {"leave"}
+    for one in [watcher, *crowd[:20]]:
+        one.close()

@@ -10,6 +10,7 @@ import pytest
 from rig.cluster import Cluster
 from rig.load import Publisher, check_order, wait_for
 from rig.receivers import WebsocketsClient
+from rig.redis_keys import key
 from rig.redis_server import RedisServer
 from rig.waiting import holds, until
 
@@ -174,7 +175,7 @@ def test_what_is_no_envelope_is_counted_and_passed_over(cluster: Cluster) -> Non
     receiver = WebsocketsClient(cluster.nodes[0].client, "news")
     publisher = cluster.redis.client()
     for rubbish in (b"", b"\xca", b"\xca\x01", b"\xff" * 100_000, b"hello", bytes(range(256))):
-        for channel in ("carillon:c:news", "carillon:beat", "carillon:c:$all", f"carillon:node:{cluster.nodes[0].id}"):
+        for channel in (key("c", "news"), "carillon:beat", key("c", "$all"), f"carillon:node:{cluster.nodes[0].id}"):
             publisher.publish(channel, rubbish)
     cluster.nodes[1].api.publish("news", text="still here")
     until(lambda: receiver.received, "a good one after the bad ones")

@@ -163,7 +163,7 @@ def test_certificates_are_read_again(start_node: Any, tmp_path: Path) -> None:
         # What cannot be used changes nothing.
         trusted.write_text("nonsense")
         node.send(signal.SIGHUP)
-        until(lambda: "the certificates for Redis stay as they were" in node.output(), "it says so")
+        until(lambda: "the configuration stays as it was" in node.output(), "it says so")
         assert node.api.is_ready()
     finally:
         server.stop()

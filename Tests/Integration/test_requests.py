@@ -123,9 +123,9 @@ BODIES: dict[str, tuple[bytes | str, int, str, str]] = {
     "not UTF-8": (b'{"channel":"\xff","text":"b"}', 400, "invalid_json", "UTF-8"),
     "deeply nested": ('{"channel":"a","data":' + "[" * 10000 + "]" * 10000 + "}", 400, "invalid_json", ""),
     "no target": ('{"text":"b"}', 400, "target", "channel"),
-    "two targets": ('{"channel":"a","all":true,"text":"b"}', 400, "target", "one of"),
+    "two targets": ('{"channel":"a","all":true,"text":"b"}', 400, "target", "exactly one"),
     "no payload": ('{"channel":"a"}', 400, "payload", "base64"),
-    "two payloads": ('{"channel":"a","text":"b","data":1}', 400, "payload", "once"),
+    "two payloads": ('{"channel":"a","text":"b","data":1}', 400, "payload", "exactly one"),
     "unknown field": ('{"chanel":"a","text":"b"}', 400, "unknown_field", "'channel'"),
     "wrong type": ('{"channel":1,"text":"b"}', 400, "invalid_field", "'channel'"),
     "bad base64": ('{"channel":"a","base64":"%%"}', 400, "invalid_field", "base64"),
@@ -134,7 +134,7 @@ BODIES: dict[str, tuple[bytes | str, int, str, str]] = {
     "empty channel": ('{"channel":"","text":"b"}', 400, "invalid_channel", ""),
     "bad connection": ('{"connection":"x","text":"b"}', 400, "invalid_field", "connection"),
     "too large": (json.dumps({"channel": "a", "text": text_of(70_000)}), 413, "message_too_large", "65536"),
-    "much too large": (json.dumps({"channel": "a", "text": text_of(2_000_000)}), 413, "body_too_large", "larger"),
+    "much too large": (json.dumps({"channel": "a", "text": text_of(2_000_000)}), 413, "body_too_large", "too large"),
 }
 
 
@@ -158,7 +158,7 @@ PATHS: dict[tuple[str, str], tuple[int, str]] = {
     ("GET", "/api/v1/nodes/unknown"): (404, "node"),
     ("GET", "/api/v1/connections?limit=0"): (400, "'limit'"),
     ("GET", "/api/v1/connections?limit=x"): (400, "'limit'"),
-    ("GET", "/api/v1/connections?sort=age"): (400, "backlog"),
+    ("GET", "/api/v1/connections?sort=size"): (400, "backlog"),
     ("GET", "/api/v1/connections?cursor=xyz"): (400, "'cursor'"),
     ("GET", "/api/v1/connections?chanel=a"): (400, "known are"),
     ("GET", "/api/v1/channels?cursor=%00"): (400, "'cursor'"),

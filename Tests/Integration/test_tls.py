@@ -19,6 +19,7 @@ import yaml
 
 from rig.certificates import Authority
 from rig.node import Node, carillon
+from rig.secure_socket import secure_socket
 from rig.waiting import until
 from rig.wire import frame, upgrade
 
@@ -49,8 +50,10 @@ def connect(node: Node, context: ssl.SSLContext, path: str = "/raw?channel=a") -
 
 
 def connect_to(address: str, context: ssl.SSLContext, path: str = "/raw?channel=a") -> websockets.sync.client.ClientConnection:
+    host, port = address.removeprefix("wss://").rsplit(":", 1)
     return websockets.sync.client.connect(
-        f"{address}{path}", ssl=context, compression=None, max_size=None, legacy=True, ping_interval=None)
+        f"ws://{host}:{port}{path}", sock=secure_socket(host, int(port), context), compression=None, max_size=None, legacy=True,
+        ping_interval=None)
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
@@ -203,7 +206,7 @@ BAD = {
     "no file": ({"certificate": "/nowhere.pem", "key": "{key}"}, "/nowhere.pem"),
     "swapped": ({"certificate": "{key}", "key": "{certificate}"}, "{key}"),
     "other key": ({"certificate": "{certificate}", "key": "{other}"}, "{other}"),
-    "no authority": ({"certificate": "{certificate}", "key": "{key}", "client_certificates": "required"}, "who signs them"),
+    "no authority": ({"certificate": "{certificate}", "key": "{key}", "client_certificates": "required"}, "the CA certificates that verify them"),
     "expired": ({"certificate": "{expired}", "key": "{expired_key}"}, "expired"),
 }
 

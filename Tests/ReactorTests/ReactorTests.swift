@@ -1,3 +1,5 @@
+import CLinux
+import Dispatch
 import Glibc
 import Synchronization
 import Testing
@@ -45,6 +47,57 @@ import Testing
             }
         }
     }
+
+    /// Notes when its descriptor can be read.
+    private final class Watcher: ReactorHandler, @unchecked Sendable {
+        let notes: Notes
+        let descriptor: Int32
+
+        init(_ notes: Notes, _ descriptor: Int32) {
+            self.notes = notes
+            self.descriptor = descriptor
+        }
+
+        func ready(slot: UInt32, generation: UInt32, readiness: Readiness) {
+            var counter: UInt64 = 0
+            guard read(descriptor, &counter, 8) == 8 else { return }
+            notes.numbers.append(2)
+        }
+
+        func timerFired(slot: UInt32, generation: UInt32, tag: UInt8) {}
+    }
+
+    @Test func whatWasPostedBeforeAnEventRunsBeforeIt() async throws {
+        try await running { reactor in
+            let notes = Notes()
+            let event = eventfd(0, Int32(EFD_NONBLOCK))
+            defer { close(event) }
+            let watcher = Watcher(notes, event)
+            await reactor.perform {
+                let id = reactor.add(handler: watcher)
+                #expect(throws: Never.self) {
+                    try reactor.register(event, for: .readable, handler: id, slot: 0, generation: 0)
+                }
+            }
+            // The reactor is held until both are there, so that it finds them in one turn.
+            let (held, released) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+            reactor.post {
+                held.signal()
+                released.wait()
+            }
+            waitFor(held)
+            reactor.post { notes.numbers.append(1) }
+            var one: UInt64 = 1
+            #expect(write(event, &one, 8) == 8)
+            released.signal()
+            while await reactor.perform({ notes.numbers.count }) < 2 {}
+            #expect(await reactor.perform { notes.numbers } == [1, 2])
+            await reactor.perform { reactor.deregister(event) }
+        }
+    }
+
+    /// Threads may wait here; tasks may not.
+    private func waitFor(_ semaphore: DispatchSemaphore) { semaphore.wait() }
 
     @Test func aBurstOfPostsIsOneWakeUp() throws {
         let mailbox = try Mailbox()

@@ -7,13 +7,13 @@ internal import NIOHTTP1
 /// A client for each fetch: they are minutes apart, and no idle connection is left to look after.
 struct JWKSFetch: Sendable {
     let url: String
-    let place: String
+    let origin: String
     /// For everything: name, connection, head and body.
     let deadline: Duration
 
-    init(url: String, place: String, deadline: Duration = .seconds(5)) {
+    init(url: String, origin: String, deadline: Duration = .seconds(5)) {
         self.url = url
-        self.place = place
+        self.origin = origin
         self.deadline = deadline
     }
 
@@ -30,9 +30,9 @@ struct JWKSFetch: Sendable {
         } catch let error as KeyError {
             result = .failure(error)
         } catch is NIOTooManyBytesError {
-            result = .failure(KeyError(place, .fileTooLarge))
+            result = .failure(KeyError(origin, .fileTooLarge))
         } catch {
-            result = .failure(KeyError(place, .fetch("\(error)")))
+            result = .failure(KeyError(origin, .fetch("\(error)")))
         }
         try? await client.shutdown()
         return try result.get()
@@ -47,14 +47,14 @@ struct JWKSFetch: Sendable {
                 let response = try await client.execute(request, deadline: .distantFuture)
                 guard response.status == .ok else {
                     let hint = (300..<400).contains(response.status.code) ? "; redirects are not followed" : ""
-                    throw KeyError(place, .fetch("the server answered \(response.status.code)\(hint)"))
+                    throw KeyError(origin, .fetch("the server answered \(response.status.code)\(hint)"))
                 }
                 let body = try await response.body.collect(upTo: JWKSet.maximumBytes)
                 return Array(body.readableBytesView)
             }
             group.addTask {
                 try await Task.sleep(for: deadline)
-                throw KeyError(place, .fetch("no answer within \(deadline)"))
+                throw KeyError(origin, .fetch("no answer within \(deadline)"))
             }
             defer { group.cancelAll() }
             guard let bytes = try await group.next() else { throw CancellationError() }

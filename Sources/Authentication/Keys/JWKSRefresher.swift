@@ -1,3 +1,4 @@
+internal import Codec
 internal import Logging
 
 /// What became of the fetches of one URL.
@@ -25,10 +26,12 @@ package actor JWKSRefresher {
     private let replaced: @Sendable ([VerificationKey]) -> Void
 
     package private(set) var counters = JWKSCounters()
+    /// Whether the last fetch failed, or none has succeeded yet: a key that is not known may be one of its.
+    package private(set) var isAway = true
     private var flight: Task<Bool, Never>?
     private var lastForUnknownKey: ContinuousClock.Instant?
     private var lastProblems: [KeyError] = []
-    private var lastKeys: [String] = []
+    private var lastKeys: [ForeignText] = []
     /// When the keys were last fetched, for "how old are they?"; nil for never.
     package private(set) var lastSuccess: ContinuousClock.Instant?
 
@@ -91,21 +94,23 @@ package actor JWKSRefresher {
         do {
             let bytes = try await fetch()
             let set = try JWKSet(
-                parsing: bytes, place: source.place, algorithm: source.algorithm, acceptsSecrets: false)
+                parsing: bytes, origin: source.origin, algorithm: source.algorithm, acceptsSecrets: false)
             report(set.problems)
-            guard !set.keys.isEmpty else { throw KeyError(source.place, .noUsableKey) }
-            let names = set.keys.map { "\($0.algorithm) \($0.id ?? "")" }
+            guard !set.keys.isEmpty else { throw KeyError(source.origin, .noUsableKey) }
+            let names = set.keys.map { ForeignText("\($0.algorithm) \($0.id ?? "")") }
             if names != lastKeys {
-                logger.info("JWKS changed", metadata: ["source": "\(source.place)", "keys": "\(set.keys.count)"])
+                logger.info("JWKS changed", metadata: ["source": "\(source.origin)", "keys": "\(set.keys.count)"])
             }
             lastKeys = names
             lastSuccess = now()
+            isAway = false
             counters.keys = set.keys.count
             replaced(set.keys)
             return true
         } catch {
             // The old keys stay: an issuer that is down must not lock out those it let in before.
             counters.failures += 1
+            isAway = true
             logger.warning(
                 "JWKS not fetched, the old keys stay", metadata: ["error": "\(error)", "keys": "\(counters.keys)"])
             return false

@@ -1,10 +1,12 @@
+import Codec
+
 /// Why a key cannot be used: where it came from, what is wrong, and what would be right. Never holds key material.
 package struct KeyError: Error, Equatable, Sendable, CustomStringConvertible {
     /// Where the key is configured or read, for an operator: "PEM file /etc/carillon/key.pem".
-    package let place: String
+    package let origin: String
     package let reason: Reason
 
-    package enum Reason: Equatable, Sendable {
+    package enum Reason: Error, Equatable, Sendable {
         case secretTooShort(bytes: Int)
         case rsaSize(bits: Int)
         case algorithmMissing(SignatureAlgorithm.Family)
@@ -14,7 +16,9 @@ package struct KeyError: Error, Equatable, Sendable, CustomStringConvertible {
         case privateKeyForVerifying
         case publicKeyForSigning
         case certificate
+        case encrypted
         case unsupportedKey
+        case notSigned
         case unreadable(String)
         case fileTooLarge
         case notJWKS
@@ -34,25 +38,25 @@ package struct KeyError: Error, Equatable, Sendable, CustomStringConvertible {
         case fetch(String)
     }
 
-    package init(_ place: String, _ reason: Reason) {
-        self.place = place
+    package init(_ origin: String, _ reason: Reason) {
+        self.origin = origin
         self.reason = reason
     }
 
-    package var description: String { "\(place): \(reason)" }
+    package var description: String { "\(origin): \(reason)" }
 }
 
 extension KeyError.Reason: CustomStringConvertible {
     package var description: String {
         switch self {
         case .secretTooShort(let bytes):
-            "the secret has \(bytes) bytes and needs at least \(VerificationKey.minimumSecretBytes); "
+            "the secret has \(things(bytes, "byte")) and needs at least \(VerificationKey.minimumSecretBytes); "
                 + "`openssl rand -base64 48` makes a good one"
         case .rsaSize(let bits):
             "the RSA key has \(bits) bits; \(VerificationKey.rsaBits.lowerBound) to "
                 + "\(VerificationKey.rsaBits.upperBound) are accepted"
         case .algorithmMissing(let family):
-            "the algorithm of this \(family) is not said, and it fits several; name one, such as "
+            "this \(family) fits several algorithms, and none is named; name one, such as "
                 + (family == .rsa ? "RS256" : "HS256")
         case .algorithmUnknown:
             "unknown algorithm; known are "
@@ -65,7 +69,10 @@ extension KeyError.Reason: CustomStringConvertible {
         case .publicKeyForSigning: "this is a public key; signing needs the private one"
         case .certificate:
             "this is a certificate and not a key: `openssl x509 -in FILE -pubkey -noout` writes its public key"
+        case .encrypted:
+            "this key is encrypted; `openssl pkey -in FILE -out OTHER` asks for the passphrase and writes it without one"
         case .unsupportedKey: "neither an RSA, a P-256, P-384, P-521 nor an Ed25519 key, or a damaged one"
+        case .notSigned: "OpenSSL cannot sign with this key"
         case .unreadable(let why): "cannot be read: \(why)"
         case .fileTooLarge: "larger than \(JWKSet.maximumBytes) bytes"
         case .notJWKS: "not a JWK set: expected a JSON object with an array \"keys\" (RFC 7517 5)"

@@ -30,6 +30,9 @@ final class KeyRing: Sendable {
 
     var verifier: TokenVerifier { state.withLock { $0.verifier } }
 
+    /// The keys of one source.
+    func keys(of source: Int) -> [VerificationKey] { state.withLock { $0.keys[source] } }
+
     func replace(_ source: Int, with keys: [VerificationKey]) {
         let (verifier, problems) = state.withLock { state in
             state.keys[source] = keys

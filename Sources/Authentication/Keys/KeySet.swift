@@ -1,6 +1,8 @@
+internal import Codec
+
 /// The keys that tokens may be signed with: a snapshot that never changes.
 package struct KeySet: Sendable {
-    private let named: [String: VerificationKey]
+    private let named: [ForeignText: VerificationKey]
     /// The only key of an algorithm; absent where there are several.
     private let only: [SignatureAlgorithm: VerificationKey]
     /// The algorithms that keys here have.
@@ -12,13 +14,13 @@ package struct KeySet: Sendable {
     /// Leaves out what could not be told apart: a second key of one id, and keys without an id beside others of the same
     /// algorithm, which no token could mean.
     package init(_ keys: [VerificationKey]) {
-        var named: [String: VerificationKey] = [:]
+        var named: [ForeignText: VerificationKey] = [:]
         var problems: [KeyError] = []
         var distinct: [VerificationKey] = []
         for key in keys {
-            if let id = key.id {
+            if let id = key.id.map({ ForeignText($0) }) {
                 guard named[id] == nil else {
-                    problems.append(KeyError(key.place, .duplicateKeyID))
+                    problems.append(KeyError(key.origin, .duplicateKeyID))
                     continue
                 }
                 named[id] = key
@@ -35,7 +37,7 @@ package struct KeySet: Sendable {
                 count += 1
                 continue
             }
-            problems += unnamed.map { KeyError($0.place, .unreachable(algorithm)) }
+            problems += unnamed.map { KeyError($0.origin, .unreachable(algorithm)) }
             count += keys.count - unnamed.count
         }
         self.named = named
@@ -54,7 +56,7 @@ package struct KeySet: Sendable {
             if algorithms.contains(algorithm) { throw .keyNotNamed }
             throw .unknownKey
         }
-        guard let key = named[id] else { throw .unknownKey }
+        guard let key = named[ForeignText(id)] else { throw .unknownKey }
         guard key.algorithm == algorithm else { throw .algorithmRefused }
         return key
     }

@@ -1,3 +1,4 @@
+internal import Codec
 internal import Foundation
 
 /// What a token says, in words, whether or not it is any good. For people: nothing may be decided by it.
@@ -9,6 +10,8 @@ package struct TokenExplanation: Equatable, Sendable, CustomStringConvertible {
 
     /// In the order to show them. Control characters are escaped, so that a token cannot write on a terminal.
     package private(set) var lines: [Line] = []
+    /// Whether the node the token was held against refuses it; without one, whether every node does.
+    package private(set) var isRefused = false
 
     /// One line each, the names aligned.
     package var description: String {
@@ -27,6 +30,7 @@ package struct TokenExplanation: Equatable, Sendable, CustomStringConvertible {
             signed = try SignedToken(token)
         } catch {
             add("token", "\(error)")
+            isRefused = true
             return
         }
         add("algorithm", Self.algorithm(of: signed.header))
@@ -37,6 +41,7 @@ package struct TokenExplanation: Equatable, Sendable, CustomStringConvertible {
             claims = try signed.claims()
         } catch {
             add("claims", "\(error)")
+            isRefused = true
             return
         }
         explain(claims, now: now)
@@ -67,7 +72,7 @@ package struct TokenExplanation: Equatable, Sendable, CustomStringConvertible {
         add("for", claims.has("channel") ? "one subscription" : "a connection")
         for name in Self.order where claims.has(name) { explain(name, of: claims, now: now) }
         if !claims.has("exp") { add("expires", "never (a node accepts that only if it is configured to)") }
-        for name in claims.object.members.keys.sorted() where !Self.order.contains(name) {
+        for name in claims.object.members.keys.sorted().map(\.text) where !Self.order.contains(name) {
             add(name, Self.raw(claims, name) + "  (not used here)")
         }
     }
@@ -87,6 +92,7 @@ package struct TokenExplanation: Equatable, Sendable, CustomStringConvertible {
             case "grants": for grant in try claims.grants() { add("may", Self.words(grant)) }
             case "exp":
                 let time = try claims.time(name) ?? 0
+                if time <= now - TokenRules.maximumLeeway { isRefused = true }
                 add("expires", Self.moment(time, now: now) + (time <= now ? ": EXPIRED" : ""))
             case "expire_at":
                 let time = try claims.time(name) ?? 0
@@ -101,12 +107,14 @@ package struct TokenExplanation: Equatable, Sendable, CustomStringConvertible {
             default: add(name, Self.raw(claims, name))
             }
         } catch {
+            isRefused = true
             add(name, "WRONG: \(error)")
         }
     }
 
     private mutating func explainVerdict(_ token: String, isSubscription: Bool, now: Int64, verifier: TokenVerifier?) {
         guard let verifier else { return }
+        isRefused = false
         do {
             if isSubscription {
                 _ = try verifier.verifySubscription(token, now: now)
@@ -116,6 +124,7 @@ package struct TokenExplanation: Equatable, Sendable, CustomStringConvertible {
             add("verdict", "accepted")
         } catch {
             add("verdict", "REFUSED: \(error)")
+            isRefused = true
         }
     }
 

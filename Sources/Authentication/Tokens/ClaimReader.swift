@@ -33,12 +33,11 @@ struct ClaimReader {
         return text
     }
 
-    /// Seconds since 1970 (RFC 7519 2, NumericDate). Fractions are dropped, exponents refused: nobody writes them.
+    /// Seconds since 1970 (RFC 7519 2, NumericDate): any JSON number from 0 to `latestTime`, such as `1680000000.5` or
+    /// `1.68e9`. Fractions of a second are dropped.
     func time(_ name: String) throws(TokenError) -> Int64? {
         guard let value = object[name] else { return nil }
-        let whole = value.prefix { $0 != UInt8(ascii: ".") }
-        let isNumber = value.allSatisfy { $0 == UInt8(ascii: ".") || (0x30...0x39).contains($0) }
-        guard isNumber, let time = Int64(String(decoding: whole, as: UTF8.self)), time <= Self.latestTime
+        guard let time = DecimalNumber(value)?.wholePart(atMost: Self.latestTime)
         else { throw .invalidClaim(name, .notTime) }
         return time
     }
@@ -68,7 +67,7 @@ struct ClaimReader {
         }
         if let value = object["subs"] {
             guard let members = try? JSONObject(value).members else { throw .invalidClaim("subs", .notList) }
-            names += members.keys.sorted().map { ($0, "subs") }
+            names += members.keys.sorted().map { ($0.text, "subs") }
         }
         guard names.count <= Self.maximumListed
         else { throw .invalidClaim("channels", .tooMany(limit: Self.maximumListed)) }

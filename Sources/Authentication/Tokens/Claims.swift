@@ -3,7 +3,7 @@ package import Codec
 /// What a verified token says about a connection.
 package struct ConnectionClaims: Equatable, Sendable {
     /// The user id ("sub"), 1 to 249 bytes; nil for a visitor without a name.
-    package var user: String?
+    package var user: ForeignText?
     /// When the connection has to end or bring a new token, in seconds since 1970: "expire_at" where it is given, else
     /// "exp". Nil for never.
     package var expiresAt: Int64?
@@ -20,7 +20,7 @@ package struct ConnectionClaims: Equatable, Sendable {
 
     init(_ claims: ClaimReader) throws(TokenError) {
         guard !claims.has("channel") else { throw .subscriptionToken }
-        user = try claims.identifier("sub")
+        user = try claims.identifier("sub").map { ForeignText($0) }
         expiresAt = try claims.sessionExpiry()
         issuedAt = try claims.time("iat")
         id = try claims.identifier("jti")
@@ -36,7 +36,7 @@ package struct SubscriptionClaims: Equatable, Sendable {
     /// The one channel this token opens.
     package var channel: ChannelName
     /// Whose token it is ("sub"); nil for a visitor without a name.
-    package var user: String?
+    package var user: ForeignText?
     /// The connection it is bound to ("client"), or nil for any connection of the user.
     package var client: SessionID?
     /// When the subscription has to end or bring a new token, in seconds since 1970: "expire_at" where it is given (0 is
@@ -54,7 +54,7 @@ package struct SubscriptionClaims: Equatable, Sendable {
         // A token that says both would be one thing here and another thing there.
         for name in ["channels", "subs", "grants"] where claims.has(name) { throw .connectionToken }
         self.channel = channel
-        user = try claims.identifier("sub")
+        user = try claims.identifier("sub").map { ForeignText($0) }
         if let text = try claims.identifier("client") {
             guard let id = SessionID(text) else { throw .invalidClaim("client", .connection) }
             client = id
@@ -69,7 +69,7 @@ package struct SubscriptionClaims: Equatable, Sendable {
     }
 
     /// Whether the token is for this channel, this user and this connection. Somebody else's token is of no use.
-    package func check(channel: ChannelName, user: String?, client: SessionID) throws(TokenError) {
+    package func check(channel: ChannelName, user: ForeignText?, client: SessionID) throws(TokenError) {
         guard channel == self.channel else { throw .wrongChannel }
         guard user == self.user else { throw .wrongUser }
         guard self.client == nil || self.client == client else { throw .wrongConnection }

@@ -6,10 +6,10 @@ package struct Grant: Equatable, Sendable {
         package let rawValue: UInt8
         package init(rawValue: UInt8) { self.rawValue = rawValue }
 
-        package static let subscribe = Permissions(rawValue: 1)
-        package static let publish = Permissions(rawValue: 2)
-        package static let presence = Permissions(rawValue: 4)
-        package static let history = Permissions(rawValue: 8)
+        package static let subscribe = Permissions(rawValue: 1 << 0)
+        package static let publish = Permissions(rawValue: 1 << 1)
+        package static let presence = Permissions(rawValue: 1 << 2)
+        package static let history = Permissions(rawValue: 1 << 3)
 
         /// As they are called in tokens.
         package static let names: [(name: String, value: Permissions)] = [

@@ -5,7 +5,7 @@ internal import Codec
 /// A member that comes twice is refused, because two readers may each believe another one (RFC 8259 4).
 struct JSONObject: Sendable {
     /// By name; the values with their quotes and brackets.
-    let members: [String: [UInt8]]
+    let members: [ForeignText: [UInt8]]
 
     enum Fault: Error {
         case notAnObject
@@ -13,14 +13,14 @@ struct JSONObject: Sendable {
     }
 
     init(_ bytes: [UInt8]) throws(Fault) {
-        var members: [String: [UInt8]] = [:]
+        var members: [ForeignText: [UInt8]] = [:]
         var fault: Fault = .notAnObject
         let isWhole = bytes.withUnsafeBytes { raw in
             guard UTF8Validator.isValid(raw) else { return false }
             var scanner = JSONScanner(raw)
             let isObject = scanner.members { key, scanner in
                 guard let name = Self.name(key), let value = scanner.value() else { return false }
-                guard members.updateValue(Array(value), forKey: name) == nil else {
+                guard members.updateValue(Array(value), forKey: ForeignText(name)) == nil else {
                     fault = .memberTwice
                     return false
                 }
@@ -70,7 +70,7 @@ struct JSONObject: Sendable {
 
     /// A member's value; `null` counts as absent.
     subscript(name: String) -> [UInt8]? {
-        guard let value = members[name], !value.elementsEqual("null".utf8) else { return nil }
+        guard let value = members[ForeignText(name)], !value.elementsEqual("null".utf8) else { return nil }
         return value
     }
 

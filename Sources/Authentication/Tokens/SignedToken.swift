@@ -53,10 +53,10 @@ struct TokenHeader: Sendable {
         // inside (RFC 7519 5.2); the others make the bytes mean something else. Keys that a token brings along ("jwk",
         // "jku", "x5c", "x5u") are never looked at.
         for member: TokenError.HeaderMember in [.critical, .contentType, .encryption, .compression, .unencoded]
-        where object.members[member.rawValue] != nil {
+        where object.members[ForeignText(member.rawValue)] != nil {
             throw .headerRefused(member)
         }
-        if let type = object.members[TokenError.HeaderMember.type.rawValue] {
+        if let type = object.members[ForeignText(TokenError.HeaderMember.type.rawValue)] {
             guard let text = JSONObject.string(type), Self.isAccessToken(text) else { throw .headerRefused(.type) }
         }
         guard let algorithm = object.string("alg") else { throw .malformed(.header) }

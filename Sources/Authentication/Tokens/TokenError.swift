@@ -76,7 +76,7 @@ extension TokenError: CustomStringConvertible {
         case .keyNotNamed: "the token names no key (\"kid\"), and there are several it could be signed with"
         case .badSignature: "the token's signature is wrong: it was signed with another key, or changed"
         case .expired(let seconds): "the token expired \(seconds) s ago"
-        case .notYetValid(let seconds): "the token is valid in \(seconds) s only; do the clocks agree?"
+        case .notYetValid(let seconds): "the token becomes valid in \(seconds) s; do the clocks agree?"
         case .missingClaim(let name): "the token has no \"\(name)\""
         case .invalidClaim(let name, let fault): "the token's \"\(name)\" is wrong: \(fault)"
         case .wrongAudience: "the token is for another audience (\"aud\")"

@@ -1,3 +1,5 @@
+internal import Codec
+
 /// Decides on tokens. A value: it waits for nothing and locks nothing, so a reactor may keep one of its own.
 package struct TokenVerifier: Sendable {
     /// The longest token, in bytes.
@@ -49,6 +51,11 @@ package struct TokenVerifier: Sendable {
         guard key.verifies(signed.signature, over: signed.signedBytes) else { throw .badSignature }
     }
 
+    /// Whether a text is one of those that were configured.
+    private static func names(_ configured: [String], _ text: String) -> Bool {
+        configured.contains { ForeignText($0) == ForeignText(text) }
+    }
+
     func checkClaims(_ claims: ClaimReader, now: Int64) throws(TokenError) {
         if let expiry = try claims.time("exp") {
             guard now < expiry + rules.leeway else { throw .expired(secondsAgo: now - expiry) }
@@ -62,11 +69,12 @@ package struct TokenVerifier: Sendable {
             throw .notYetValid(inSeconds: start - now)
         }
         if !rules.issuers.isEmpty {
-            guard let issuer = try claims.text("iss", limit: Self.maximumBytes), rules.issuers.contains(issuer)
+            guard let issuer = try claims.text("iss", limit: Self.maximumBytes), Self.names(rules.issuers, issuer)
             else { throw .wrongIssuer }
         }
         if !rules.audiences.isEmpty {
-            guard let audiences = try claims.textOrTexts("aud"), audiences.contains(where: rules.audiences.contains)
+            guard let audiences = try claims.textOrTexts("aud"),
+                audiences.contains(where: { Self.names(rules.audiences, $0) })
             else { throw .wrongAudience }
         }
     }

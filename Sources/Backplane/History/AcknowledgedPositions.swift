@@ -7,6 +7,8 @@ package struct AcknowledgedPositions {
     package let maximum: Int
     /// Channels that were forgotten because there were more.
     package private(set) var forgotten: UInt64 = 0
+    /// The server that acknowledged them; nil when it does not matter which it was, for they are to be looked up again.
+    package var server: [UInt8]?
     private var newer: [ChannelName: Position] = [:]
     private var older: [ChannelName: Position] = [:]
 
@@ -24,8 +26,12 @@ package struct AcknowledgedPositions {
         newer[channel] = position
     }
 
-    package mutating func takeAll() -> [ChannelName: Position] {
+    /// Another server keeps the history from now on.
+    ///
+    /// - Returns: What is to be looked up there.
+    package mutating func takeAll(for next: [UInt8]) -> [ChannelName: Position] {
         defer {
+            server = next
             newer = [:]
             older = [:]
         }

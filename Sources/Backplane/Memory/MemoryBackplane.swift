@@ -9,20 +9,25 @@ package final class MemoryBackplane: Backplane, @unchecked Sendable {
     package private(set) var link: LinkState
     private let node: NodeID
     private var registry: NodeRegistry
-    private weak var receiver: (any BackplaneReceiver)?
-    private var held: Set<ChannelName> = [.all]
-    private var history = MemoryHistory()
-    private var here = LocalPresence()
-    private var random = SystemRandomNumberGenerator()
-    private var nextSweep: MonotonicTime?
+    private var receiver: (any BackplaneReceiver)?
+    private var interests: Set<ChannelName> = [.all]
+    private var history = MemoryHistory(random: UInt64.random(in: .min ... .max))
+    private var here: LocalPresence
+    /// Somebody is leaving, and is looked after.
+    private var isWatchingLeaving = false
+    private var occupancy = OccupancyTable()
+    private var isWatchingVacancies = false
     private let startedAt: UInt64
 
-    /// How often histories are looked through for what is over.
-    private static let sweepInterval: Duration = .seconds(30)
-    /// How often the node asks itself for its summary.
+    /// How often the node asks itself for its summary, and looks through some histories for what is over.
     private static let beatInterval: Duration = .seconds(1)
 
-    package init(home: Reactor, node: NodeID, name: String, wallClock: UInt64) {
+    /// - Parameter presenceLeaving: How many sessions may have gone and still be present, in case they come back.
+    package init(
+        home: Reactor, node: NodeID, name: String, wallClock: UInt64,
+        presenceLeaving: Int = LocalPresence.defaultLeaving
+    ) {
+        here = LocalPresence(maximumLeaving: presenceLeaving)
         self.home = home
         self.node = node
         startedAt = wallClock
@@ -44,12 +49,10 @@ package final class MemoryBackplane: Backplane, @unchecked Sendable {
         registry.update(summary: receiver.summary(), now: home.now)
         link.lastBeat = home.now
         link.roundTrip = 0
-        if (nextSweep ?? home.now) <= home.now {
-            nextSweep = home.now + Self.sweepInterval
-            let held = held
-            history.sweep(now: home.now) { held.contains($0) }
-        }
-        home.schedule(after: Self.beatInterval) { [weak self] in self?.beat() }
+        let interests = interests
+        history.sweep(now: home.now) { interests.contains($0) }
+        link.historyChannels = history.channels
+        home.schedule(after: Self.beatInterval) { [self] in self.beat() }
     }
 
     package func stop(completion: @escaping @Sendable () -> Void) {
@@ -60,16 +63,19 @@ package final class MemoryBackplane: Backplane, @unchecked Sendable {
     package func publish(_ publication: Publication, history settings: HistorySettings?, ticket: PublishTicket) {
         guard let receiver else { return }
         let key = publication.extras?.idempotencyKey
-        if let key, let earlier = history.position(of: key, in: publication.channel, now: home.now) {
+        if let key, let earlier = history.keys.position(of: key, in: publication.channel, now: home.now) {
             return receiver.published(ticket, .accepted(earlier))
         }
         link.published &+= 1
         var publication = publication
         if let settings {
-            publication = history.append(publication, settings, now: home.now, epoch: random.next())
+            publication = history.append(publication, settings, now: home.now)
+            link.historyChannels = history.channels
         }
-        if let key { history.remember(key, in: publication.channel, as: publication.position, now: home.now) }
-        if publication.channel.isReserved || held.contains(publication.channel) {
+        if let key {
+            history.keys.remember(key, in: publication.channel, as: publication.position, now: home.now)
+        }
+        if publication.channel.isReserved || interests.contains(publication.channel) {
             link.received &+= 1
             receiver.delivered(publication)
         }
@@ -77,40 +83,72 @@ package final class MemoryBackplane: Backplane, @unchecked Sendable {
     }
 
     package func read(_ query: HistoryQuery, completion: @escaping (Result<HistoryPage, PublishRefusal>) -> Void) {
-        completion(.success(history.page(query, now: home.now, epoch: random.next())))
+        completion(.success(history.page(query, now: home.now)))
+    }
+
+    package func removeHistory(
+        of channel: ChannelName, completion: @escaping (Result<Void, PublishRefusal>) -> Void
+    ) {
+        history.remove(channel)
+        completion(.success(()))
     }
 
     /// Nothing ever goes on without what was delivered.
-    package func disown(
+    package func markLost(
         _ position: Position, in channel: ChannelName, completion: @escaping (Result<Void, PublishRefusal>) -> Void
     ) { completion(.success(())) }
 
     // MARK: Presence
 
     package func enter(_ member: PresenceMember, _ channel: ChannelName, _ settings: PresenceSettings) {
-        let before = here.page(PresenceQuery(channel: channel, view: .count, limit: 0)).users
-        guard here.entered(member, channel, settings), settings.announces else { return }
-        let users = here.page(PresenceQuery(channel: channel, view: .count, limit: 0)).users
-        if users > before { receiver?.delivered(Publication(.join, of: member, in: channel, origin: node)) }
+        let arrival = here.entered(member, channel, settings)
+        guard arrival == .first || arrival == .another && settings.isPerSession, let receiver else { return }
+        if receiver.followsMembers { receiver.memberChanged(.join, member, in: channel) }
+        if settings.announces { receiver.delivered(Publication(.join, of: member, in: channel, origin: node)) }
     }
 
     package func leave(_ session: SessionID, _ channel: ChannelName, isFinal: Bool) {
-        let wasAnybodyLeaving = here.isAnybodyLeaving
         if let departure = here.left(session, channel, isFinal: isFinal, now: home.now) { announce(departure) }
-        if !wasAnybodyLeaving, here.isAnybodyLeaving { watchLeaving() }
+        link.presenceCutShort = here.cutShort
+        if here.isAnybodyLeaving, !isWatchingLeaving { watchLeaving() }
     }
 
+    package func enterQuietly(_ member: PresenceMember, _ channel: ChannelName, _ settings: PresenceSettings) {
+        let arrival = here.entered(member, channel, settings, isQuiet: true)
+        guard arrival == .first || arrival == .another && settings.isPerSession, let receiver else { return }
+        if receiver.followsMembers { receiver.memberChanged(.join, member, in: channel) }
+    }
+
+    package func leaveQuietly(_ session: SessionID, _ channel: ChannelName) {
+        if let departure = here.leftQuietly(session, channel, now: home.now) { announce(departure) }
+    }
+
+    package func use(_ limits: BackplaneLimits) { here.maximumLeaving = limits.presenceLeaving }
+
     private func watchLeaving() {
-        home.schedule(after: LocalPresence.precision) { [weak self] in
-            guard let self else { return }
-            for departure in self.here.expired(now: self.home.now) { self.announce(departure) }
-            if self.here.isAnybodyLeaving { self.watchLeaving() }
+        isWatchingLeaving = true
+        home.schedule(after: LocalPresence.precision) { [self] in self.takeLeaving() }
+    }
+
+    private func takeLeaving() {
+        let departures = here.expired(now: home.now)
+        for departure in departures { announce(departure) }
+        if departures.count == LocalPresence.portion {
+            // A crowd: the rest after what else there is to do.
+            home.post { [self] in self.takeLeaving() }
+        } else if here.isAnybodyLeaving {
+            watchLeaving()
+        } else {
+            isWatchingLeaving = false
         }
     }
 
     private func announce(_ departure: LocalPresence.Departure) {
-        guard departure.isLast, departure.settings.announces else { return }
-        receiver?.delivered(Publication(.leave, of: departure.member, in: departure.channel, origin: node))
+        guard departure.isNews(isLast: departure.isLast), let receiver else { return }
+        if receiver.followsMembers { receiver.memberChanged(.leave, departure.member, in: departure.channel) }
+        if departure.settings.announces {
+            receiver.delivered(Publication(.leave, of: departure.member, in: departure.channel, origin: node))
+        }
     }
 
     package func presence(
@@ -119,22 +157,54 @@ package final class MemoryBackplane: Backplane, @unchecked Sendable {
         completion(.success(here.page(query)))
     }
 
+    // MARK: Occupancy
+
+    package func occupy(_ channel: ChannelName) {
+        occupancy.occupied(channel)
+        tellOccupancy()
+    }
+
+    package func vacate(_ channel: ChannelName) {
+        occupancy.vacated(channel, now: home.now)
+        if occupancy.isLingering, !isWatchingVacancies { watchVacancies() }
+    }
+
+    private func watchVacancies() {
+        isWatchingVacancies = true
+        home.schedule(after: OccupancyTable.linger) { [self] in
+            isWatchingVacancies = false
+            occupancy.expire(now: home.now)
+            tellOccupancy()
+            if occupancy.isLingering { watchVacancies() }
+        }
+    }
+
+    private func tellOccupancy() {
+        while let step = occupancy.next() {
+            occupancy.answered(step)
+            let isOccupied = if case .mark = step { true } else { false }
+            receiver?.occupancyChanged(of: step.channel, isOccupied: isOccupied)
+        }
+        link.occupiedChannels = occupancy.count
+    }
+
     // MARK: Interest
 
-    package func hold(_ channel: ChannelName) {
-        held.insert(channel)
-        link.channels = held.count
-        receiver?.held(channel)
+    package func addInterest(_ channel: ChannelName) {
+        interests.insert(channel)
+        link.channels = interests.count
+        receiver?.interestConfirmed(channel)
     }
 
-    package func release(_ channel: ChannelName) {
-        held.remove(channel)
-        link.channels = held.count
+    package func dropInterest(_ channel: ChannelName) {
+        interests.remove(channel)
+        interests.giveBack()
+        link.channels = interests.count
     }
 
-    package func ask(_ body: [UInt8], id: UInt64, to node: NodeID?) {
-        guard node == nil || node == self.node else { return }
-        receiver?.asked(body, id: id, from: self.node)
+    package func ask(_ body: [UInt8], id: UInt64, to nodes: Set<NodeID>) {
+        guard nodes.contains(node) else { return }
+        receiver?.asked(NodeQuestion(id: id, from: node, sender: .here, isDirected: true, body: body))
     }
 
     package func answer(_ body: [UInt8], id: UInt64, to node: NodeID) {

@@ -33,11 +33,13 @@ package struct RedisConfiguration: Equatable, Sendable {
     package var publishWait: Duration
     /// Payload bytes that wait for the link at the most.
     package var publishBufferBytes: Int
+    /// Bytes of the largest payload: by it Redis knows how many entries of a history fit in a page whatever they are.
+    package var largestMessage = 64 * 1024
 
     package init(
         endpoint: Endpoint, tls: TLSClientConfiguration? = nil, serverName: String? = nil, user: String? = nil,
         password: String? = nil, database: Int = 0,
-        prefix: String = "carillon", connectTimeout: Duration = .seconds(2), publishWait: Duration = .seconds(5),
+        prefix: String = "carillon", connectTimeout: Duration = .seconds(2), publishWait: Duration = .seconds(4),
         publishBufferBytes: Int = 4 * 1024 * 1024
     ) {
         self.endpoint = endpoint

@@ -30,6 +30,12 @@ package enum EnvelopeCodec {
         case event = 4
         case except = 5
         case publisher = 6
+        /// The publisher's user and what others may see of it; behind `publisher`, which earlier versions read too.
+        case publisherDetails = 7
+        /// When it was taken.
+        case time = 8
+        /// Packed `PublicationTags`.
+        case tags = 9
     }
 
     static let headBytes = 12
@@ -67,12 +73,16 @@ package enum EnvelopeCodec {
         if let position = publication.position {
             writeFieldHead(.position, 16, to: writer)
             writer.append(bigEndian: position.epoch)
-            writer.append(bigEndian: position.offset)
+            writer.append(bigEndian: position.offset.value)
         }
         writeRest(publication, to: writer)
     }
 
     private static func writeRest(_ publication: Publication, to writer: ByteWriter) {
+        if publication.time > 0 {
+            writeFieldHead(.time, 8, to: writer)
+            writer.append(bigEndian: publication.time)
+        }
         if let extras = publication.extras {
             if let key = extras.idempotencyKey { writeField(.idempotencyKey, key, to: writer) }
             if let event = extras.event { writeField(.event, event, to: writer) }
@@ -82,8 +92,13 @@ package enum EnvelopeCodec {
             }
             if let publisher = extras.publisher {
                 writeFieldHead(.publisher, SessionID.byteCount, to: writer)
-                writer.append(bytesOf: publisher)
+                writer.append(bytesOf: publisher.session)
+                if publisher.user != nil || publisher.info != nil {
+                    writeFieldHead(.publisherDetails, publisher.packedBytes - SessionID.byteCount, to: writer)
+                    publisher.appendDetails(to: writer)
+                }
             }
+            if let tags = extras.tags { writeField(.tags, tags.packed, to: writer) }
         }
         writer.append(Tag.end.rawValue)
         writer.append(publication.payload)
@@ -91,18 +106,62 @@ package enum EnvelopeCodec {
 
     /// Writes a publication in two parts, between which the 16 bytes of its position go: for a history that gives it one.
     package static func write(_ publication: Publication, before head: ByteWriter, after tail: ByteWriter) {
-        writeHead(.publication, detail: publication.kind.rawValue, origin: publication.origin, to: head)
-        writeField(.channel, publication.channel.bytes, to: head)
-        writeFieldHead(.position, 16, to: head)
-        writeRest(publication, to: tail)
+        writeBefore(publication, to: head)
+        writeAfter(publication, to: tail)
+    }
+
+    /// What goes in front of the position.
+    package static func writeBefore(_ publication: Publication, to writer: ByteWriter) {
+        writeHead(.publication, detail: publication.kind.rawValue, origin: publication.origin, to: writer)
+        writeField(.channel, publication.channel.bytes, to: writer)
+        writeFieldHead(.position, 16, to: writer)
+    }
+
+    /// What follows it.
+    package static func writeAfter(_ publication: Publication, to writer: ByteWriter) {
+        writeRest(publication, to: writer)
+    }
+
+    /// How many bytes `write` adds.
+    package static func bytes(of publication: Publication) -> Int {
+        headBytes + 5 + publication.channel.bytes.count + (publication.position == nil ? 0 : 21)
+            + bytesOfRest(publication)
+    }
+
+    /// How many bytes `write` adds to the head, without the position.
+    package static func bytesBefore(_ publication: Publication) -> Int {
+        headBytes + 5 + publication.channel.bytes.count + 5
+    }
+
+    /// How many bytes it adds to the tail.
+    package static func bytesAfter(_ publication: Publication) -> Int { bytesOfRest(publication) }
+
+    @inline(__always)
+    private static func bytesOfRest(_ publication: Publication) -> Int {
+        var bytes = (publication.time > 0 ? 13 : 0) + 1 + publication.payload.count
+        if let extras = publication.extras {
+            if let key = extras.idempotencyKey { bytes += 5 + key.count }
+            if let event = extras.event { bytes += 5 + event.count }
+            if !extras.except.isEmpty { bytes += 5 + extras.except.count * SessionID.byteCount }
+            if let publisher = extras.publisher {
+                bytes += 5 + SessionID.byteCount
+                if publisher.user != nil || publisher.info != nil {
+                    bytes += 5 + publisher.packedBytes - SessionID.byteCount
+                }
+            }
+            if let tags = extras.tags { bytes += 5 + tags.packed.count }
+        }
+        return bytes
     }
 
     /// How many bytes `write` adds at the most.
     package static func maximumBytes(_ publication: Publication) -> Int {
-        var bytes = headBytes + 5 + publication.channel.bytes.count + 21 + 1 + publication.payload.count
+        var bytes = headBytes + 5 + publication.channel.bytes.count + 21 + 13 + 1 + publication.payload.count
         if let extras = publication.extras {
             bytes += 5 + (extras.idempotencyKey?.count ?? 0) + 5 + (extras.event?.count ?? 0)
-            bytes += 5 + extras.except.count * SessionID.byteCount + 5 + SessionID.byteCount
+            bytes += 5 + extras.except.count * SessionID.byteCount
+            bytes += 10 + (extras.publisher?.packedBytes ?? 0)
+            bytes += 5 + (extras.tags?.packed.count ?? 0)
         }
         return bytes
     }
@@ -154,6 +213,9 @@ package enum EnvelopeCodec {
         var event: [UInt8]?
         var except: [SessionID] = []
         var publisher: SessionID?
+        var details: UnsafeRawBufferPointer?
+        var time: UInt64 = 0
+        var tags: PublicationTags?
         var index = headBytes
         while true {
             guard index < bytes.count else { throw .truncated }
@@ -168,10 +230,12 @@ package enum EnvelopeCodec {
             switch Tag(rawValue: tag) {
             case .channel: channel = try readChannel(field, hint)
             case .position:
-                guard length == 16 else { throw .badField(tag) }
+                guard length == 16,
+                    let offset = Offset(
+                        exactly: UInt64(bigEndian: field.loadUnaligned(fromByteOffset: 8, as: UInt64.self)))
+                else { throw .badField(tag) }
                 position = Position(
-                    epoch: UInt64(bigEndian: field.loadUnaligned(as: UInt64.self)),
-                    offset: UInt64(bigEndian: field.loadUnaligned(fromByteOffset: 8, as: UInt64.self)))
+                    epoch: UInt64(bigEndian: field.loadUnaligned(as: UInt64.self)), offset: offset)
             case .idempotencyKey: key = Array(field)
             case .event:
                 guard UTF8Validator.isValid(field) else { throw .badField(tag) }
@@ -182,17 +246,34 @@ package enum EnvelopeCodec {
             case .publisher:
                 guard length == SessionID.byteCount else { throw .badField(tag) }
                 publisher = SessionID(bytes: field)
+            case .publisherDetails: details = field
+            case .time:
+                guard length == 8 else { throw .badField(tag) }
+                time = UInt64(bigEndian: field.loadUnaligned(as: UInt64.self))
+                guard time <= Publication.latestTime else { throw .badField(tag) }
+            case .tags:
+                guard let read = PublicationTags(packed: field) else { throw .badField(tag) }
+                tags = read
             case .end, nil: break
             }
         }
         guard let channel else { throw .missingChannel }
         let payload = UnsafeRawBufferPointer(rebasing: bytes[(index + 1)...])
         if kind != .binary, !UTF8Validator.isValid(payload) { throw .notUTF8 }
-        let hasExtras = key != nil || event != nil || !except.isEmpty || publisher != nil
+        var member: PresenceMember?
+        if let publisher {
+            member =
+                details.map { PresenceMember(publisher, details: $0) }
+                ?? .init(session: publisher, user: nil, info: nil)
+            guard member != nil else { throw .badField(Tag.publisherDetails.rawValue) }
+        }
+        let hasExtras =
+            key != nil || event != nil || !except.isEmpty || publisher != nil || !(tags?.isEmpty ?? true)
         return Publication(
             channel: channel, kind: kind, payload: Array(payload), origin: head.origin, position: position,
+            time: time,
             extras: hasExtras
-                ? .init(idempotencyKey: key, event: event, except: except, publisher: publisher) : nil)
+                ? .init(idempotencyKey: key, event: event, except: except, publisher: member, tags: tags) : nil)
     }
 
     private static func readChannel(
@@ -222,4 +303,8 @@ package enum EnvelopeError: Error, Equatable, Sendable {
     case notUTF8
     /// A node's name that is too long, or has control characters.
     case badName
+    /// What a node says of itself is not JSON.
+    case badSummary
+    /// It has more bytes than a message of its kind may have.
+    case tooLong
 }

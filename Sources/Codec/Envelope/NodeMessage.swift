@@ -6,15 +6,22 @@ package enum NodeMessage: Equatable, Sendable {
     case question(id: UInt64, from: NodeID, body: [UInt8])
     case answer(id: UInt64, from: NodeID, body: [UInt8])
 
+    /// Bytes of a question: the largest request with commands. A query of the API, whose head has at most 16 KiB, has less than
+    /// an eighth of it with every byte escaped.
+    package static let maximumQuestionBytes = 1024 * 1024 + CommandRequest.headBytes
+    /// Bytes of an answer: 1000 connections, each with the longest names that there may be.
+    package static let maximumAnswerBytes = 16 * 1024 * 1024
+
     package func write(to writer: ByteWriter) {
         switch self {
         case .beat(let beat):
-            EnvelopeCodec.writeHead(.beat, detail: 0, origin: beat.node, to: writer)
+            EnvelopeCodec.writeHead(.beat, detail: beat.layout, origin: beat.node, to: writer)
             writer.append(bigEndian: beat.sequence)
             let name = cut(Array(beat.name.utf8))
             writer.append(bigEndian: UInt16(name.count))
             name.withUnsafeBytes { writer.append($0) }
-            writer.append(beat.summary)
+            // Nobody would take more, this node's own beat included, and it would be isolated.
+            if beat.summary.count <= Beat.maximumSummaryBytes { writer.append(beat.summary) }
         case .farewell(let node):
             EnvelopeCodec.writeHead(.farewell, detail: 0, origin: node, to: writer)
         case .question(let id, let from, let body):
@@ -44,9 +51,13 @@ package enum NodeMessage: Equatable, Sendable {
         case .question, .answer:
             guard rest.count >= 8 else { throw .truncated }
             let id = UInt64(bigEndian: rest.loadUnaligned(as: UInt64.self))
+            let isQuestion = head.kind == .question
+            guard rest.count - 8 <= (isQuestion ? Self.maximumQuestionBytes : Self.maximumAnswerBytes) else {
+                throw .tooLong
+            }
             let body = Array(rest[8...])
             self =
-                head.kind == .question
+                isQuestion
                 ? .question(id: id, from: head.origin, body: body) : .answer(id: id, from: head.origin, body: body)
         case .beat:
             guard rest.count >= 10 else { throw .truncated }
@@ -57,8 +68,15 @@ package enum NodeMessage: Equatable, Sendable {
             guard length <= Beat.maximumNameBytes, name.unicodeScalars.allSatisfy(Beat.isAllowed) else {
                 throw .badName
             }
+            let summary = UnsafeRawBufferPointer(rebasing: rest[(10 + length)...])
+            guard summary.count <= Beat.maximumSummaryBytes else { throw .tooLong }
+            guard summary.isEmpty || (UTF8Validator.isValid(summary) && JSONScanner.isValid(summary)) else {
+                throw .badSummary
+            }
             self = .beat(
-                Beat(node: head.origin, sequence: sequence, name: name, summary: Array(rest[(10 + length)...])))
+                Beat(
+                    node: head.origin, sequence: sequence, name: name, summary: Array(summary),
+                    layout: head.detail))
         case .publication, .change, .loss:
             throw .unknownType(bytes[2])
         }
@@ -71,11 +89,15 @@ package struct Beat: Equatable, Sendable {
     /// Grows by one with each beat.
     package let sequence: UInt64
     package let name: String
-    /// What the node says of itself, as JSON.
+    /// What the node says of itself: one JSON value, or nothing yet.
     package let summary: [UInt8]
+    /// How the node names keys and channels in Redis; 0 from version 0.2 and earlier, which know one way only.
+    package let layout: UInt8
 
     /// Of a node's name.
     package static let maximumNameBytes = 255
+    /// Of a summary. A node's own has less than 2 KiB; each node keeps one of every other node.
+    package static let maximumSummaryBytes = 8 * 1024
 
     /// What a name may hold: nothing that controls a terminal, ends a line or turns the direction of writing.
     package static func isAllowed(_ scalar: Unicode.Scalar) -> Bool {
@@ -83,10 +105,11 @@ package struct Beat: Equatable, Sendable {
             || (0x2066...0x2069).contains(scalar.value))
     }
 
-    package init(node: NodeID, sequence: UInt64, name: String, summary: [UInt8]) {
+    package init(node: NodeID, sequence: UInt64, name: String, summary: [UInt8], layout: UInt8 = 0) {
         self.node = node
         self.sequence = sequence
         self.name = name
         self.summary = summary
+        self.layout = layout
     }
 }

@@ -1,3 +1,8 @@
+/// Names of headers, for those who configure them (RFC 9110 5.1).
+package enum FieldName {
+    package static func isOne(_ text: String) -> Bool { text.utf8.count <= 128 && FieldText.isToken(text.utf8) }
+}
+
 /// What header lines are made of (RFC 9110 5.5 and 5.6).
 enum FieldText {
     /// RFC 9110 5.6.2.

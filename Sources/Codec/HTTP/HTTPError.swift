@@ -17,8 +17,16 @@ package struct HTTPError: Error, Equatable, Sendable {
             && left.headers.elementsEqual(right.headers) { $0 == $1 }
     }
 
+    /// In how many seconds the client may try again, if it may.
+    // trap-ok: a text that is no number is nil
+    package var retryAfter: Int? { headers.first { $0.name == "Retry-After" }.flatMap { Int($0.value) } }
+
     /// The whole response; the connection is closed after it.
-    package func write(to writer: ByteWriter) {
+    ///
+    /// - Parameters:
+    ///   - more: Headers beside its own.
+    ///   - isHead: The request was a HEAD.
+    package func write(adding more: [(String, String)] = [], isHead: Bool = false, to writer: ByteWriter) {
         let body = ByteWriter(capacity: 256)
         body.append(#"{"error":{"code":"#)
         JSONWriter.writeString(code, to: body)
@@ -26,8 +34,9 @@ package struct HTTPError: Error, Equatable, Sendable {
         JSONWriter.writeString(message, to: body)
         body.append("}}\n")
         HTTPResponse.write(
-            status: status, headers: [("Content-Type", "application/json")] + headers.map { ($0.name, $0.value) },
-            body: body.bytes, to: writer)
+            status: status,
+            headers: [("Content-Type", "application/json")] + headers.map { ($0.name, $0.value) } + more,
+            body: body.bytes, isHead: isHead, to: writer)
     }
 }
 

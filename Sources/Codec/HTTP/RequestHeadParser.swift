@@ -1,5 +1,5 @@
 /// Reads a request head strictly (RFC 9112): what two programs could read in two ways is refused, because between them
-/// there is room for smuggling. Targets are paths; a client port is no proxy.
+/// there is room for smuggling. Targets are paths, or whole addresses as a proxy is sent them (RFC 9112 3.2.1 and 3.2.2).
 package enum RequestHeadParser {
     package enum Parsed {
         case incomplete
@@ -53,11 +53,36 @@ package enum RequestHeadParser {
             fields.append(try parseField(whole[start..<(end - 1)], limits))
             start = end + 1
         }
-        let (path, query) = try parseTarget(target)
+        let (authority, origin) = try splitTarget(target)
+        let (path, query) = try parseTarget(origin)
         let head = RequestHead(
-            method: method, target: target, path: path, query: query, version: version, headers: fields)
+            method: method, target: origin, path: path, query: query, version: version, headers: fields)
         try check(head)
-        return head
+        guard let authority else { return head }
+        // An address in the target counts more than the `Host` beside it.
+        let headers =
+            [RequestHead.Field(name: "host", value: authority)] + fields.filter { $0.name != "host" }
+        return RequestHead(
+            method: method, target: origin, path: path, query: query, version: version, headers: headers)
+    }
+
+    /// The host of a target that is a whole address, and the path and query of any.
+    private static func splitTarget(_ target: String) throws(HTTPError) -> (authority: String?, origin: String) {
+        let bytes = target.utf8
+        if bytes.first == UInt8(ascii: "/") { return (nil, target) }
+        guard
+            let scheme = ["http://", "https://"].first(where: {
+                FieldText.isSame(bytes.prefix($0.utf8.count), lower: $0.utf8)
+            })
+        else { throw .badRequest("the target is neither a path nor an http address") }
+        let rest = bytes.dropFirst(scheme.utf8.count)
+        let authority = rest.prefix { $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: "?") }
+        guard !authority.isEmpty, FieldText.isHost(authority) else {
+            throw .badRequest("the address in the target has no host")
+        }
+        let path = rest[authority.endIndex...]
+        let origin = String(Substring(path))
+        return (String(Substring(authority)), path.first == UInt8(ascii: "/") ? origin : "/" + origin)
     }
 
     private static func parseRequestLine(
@@ -74,8 +99,7 @@ package enum RequestHeadParser {
         let text = String(decoding: parts[2], as: UTF8.self)
         guard let version = RequestHead.Version(rawValue: text) else { throw .version(text) }
         // A fragment is never sent (RFC 9112 3.2), and what comes after a number sign somebody else might drop.
-        guard parts[1].first == UInt8(ascii: "/"),
-            parts[1].allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "#") })
+        guard !parts[1].isEmpty, parts[1].allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "#") })
         else { throw .badRequest("the target is not a path") }
         return (String(decoding: parts[0], as: UTF8.self), String(decoding: parts[1], as: UTF8.self), version)
     }
@@ -122,6 +146,10 @@ package enum RequestHeadParser {
             guard FieldText.isHost(host.value.utf8) else { throw .badRequest("the Host header is not a host") }
         } else if head.version == .http11 {
             throw .badRequest("the Host header is missing")
+        }
+        // One program would believe the first and another the last (RFC 9110 5.3: it is no list).
+        guard head.headers.count(where: { $0.name == "authorization" }) <= 1 else {
+            throw .badRequest("there is more than one Authorization header")
         }
         let lengths = head.headers.filter { $0.name == "content-length" }
         let isEncoded = head.headers.contains { $0.name == "transfer-encoding" }

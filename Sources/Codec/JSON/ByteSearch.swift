@@ -1,3 +1,5 @@
+import Glibc
+
 /// Comparing and searching bytes eight at a time, without Foundation.
 extension UnsafeRawBufferPointer {
     @inline(__always)
@@ -28,7 +30,19 @@ extension UnsafeRawBufferPointer {
     /// The first line feed from `start` on, or `count`.
     @inline(__always)
     func lineFeed(from start: Int) -> Int {
-        first(from: start, word: { ByteWord.has(0x0A, in: $0) }, byte: { $0 == 0x0A })
+        guard start < count, let baseAddress, let found = memchr(baseAddress + start, 0x0A, count - start) else {
+            return count
+        }
+        return found - UnsafeMutableRawPointer(mutating: baseAddress)
+    }
+
+    /// The first record separator (0x1E) from `start` on, or `count`. JSON has none inside.
+    @inline(__always)
+    func recordSeparator(from start: Int) -> Int {
+        guard start < count, let baseAddress, let found = memchr(baseAddress + start, 0x1E, count - start) else {
+            return count
+        }
+        return found - UnsafeMutableRawPointer(mutating: baseAddress)
     }
 
     /// The first line feed or carriage return from `start` on, or `count`.
@@ -54,13 +68,18 @@ extension UnsafeRawBufferPointer {
     @inline(__always)
     private func first(from start: Int, word: (UInt64) -> UInt64, byte: (UInt8) -> Bool) -> Int {
         var index = start
-        while index + 8 <= count, word(loadUnaligned(fromByteOffset: index, as: UInt64.self)) == 0 { index += 8 }
+        while index + 8 <= count {
+            let found = word(UInt64(littleEndian: loadUnaligned(fromByteOffset: index, as: UInt64.self)))
+            if found != 0 { return index + found.trailingZeroBitCount / 8 }
+            index += 8
+        }
         while index < count, !byte(self[index]) { index += 1 }
         return index
     }
 }
 
-/// Eight bytes as one number. The answers are zero exactly when no byte is meant; which byte it is they do not say.
+/// Eight bytes as one number, the first one lowest. The answers are zero exactly when no byte is meant, and else their lowest
+/// bit is in the first such byte; the bits above it may lie.
 private enum ByteWord {
     private static let ones: UInt64 = 0x0101_0101_0101_0101
     private static let highs: UInt64 = 0x8080_8080_8080_8080

@@ -111,3 +111,21 @@ enum JSONString {
         return bytes
     }
 }
+
+extension JSONWriter {
+    /// How many bytes `writeString` writes, quotes included.
+    package static func stringBytes(_ bytes: UnsafeRawBufferPointer) -> Int {
+        var count = bytes.count + 2
+        var index = bytes.jsonSpecial(from: 0)
+        while index < bytes.count {
+            switch bytes[index] {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"), 0x0A, 0x0D, 0x09: count += 1
+            default: count += 5
+            }
+            index = bytes.jsonSpecial(from: index + 1)
+        }
+        return count
+    }
+
+    package static func stringBytes(_ bytes: [UInt8]) -> Int { bytes.withUnsafeBytes { stringBytes($0) } }
+}

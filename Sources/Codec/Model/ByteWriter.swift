@@ -5,6 +5,8 @@ package final class ByteWriter {
     package private(set) var base: UnsafeMutableRawPointer
     package private(set) var count = 0
     package private(set) var capacity: Int
+    /// The memory is somebody else's.
+    private var isBorrowed = false
 
     package init(capacity: Int = 4096) {
         self.capacity = max(capacity, 64)
@@ -20,11 +22,32 @@ package final class ByteWriter {
     /// Forgets what was written. Memory beyond `keeping` bytes is given back.
     package func removeAll(keeping limit: Int = 1 << 20) {
         count = 0
-        if capacity > limit {
+        if capacity > limit, !isBorrowed {
             base.deallocate()
             capacity = max(limit, 64)
             base = .allocate(byteCount: capacity, alignment: 16)
         }
+    }
+
+    /// Writes into memory of somebody else, which it is to fit into: what is written there is not copied once more.
+    ///
+    /// - Returns: How many bytes were written there; nil when they did not fit, and are in `bytes` instead.
+    @inline(__always)
+    package func write(into room: UnsafeMutableRawBufferPointer, _ body: (ByteWriter) -> Void) -> Int? {
+        guard let start = room.baseAddress, !isBorrowed else {
+            removeAll()
+            body(self)
+            return nil
+        }
+        let own = (base, capacity)
+        (base, capacity, count, isBorrowed) = (start, room.count, 0, true)
+        body(self)
+        guard isBorrowed else {
+            own.0.deallocate()
+            return nil
+        }
+        defer { (base, capacity, count, isBorrowed) = (own.0, own.1, 0, false) }
+        return count
     }
 
     @inline(__always)
@@ -36,7 +59,7 @@ package final class ByteWriter {
         let larger = max(capacity * 2, count + more)
         let replacement = UnsafeMutableRawPointer.allocate(byteCount: larger, alignment: 16)
         replacement.copyMemory(from: base, byteCount: count)
-        base.deallocate()
+        if isBorrowed { isBorrowed = false } else { base.deallocate() }
         base = replacement
         capacity = larger
     }

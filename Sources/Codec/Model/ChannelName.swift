@@ -8,6 +8,9 @@ package struct ChannelName: Hashable, Sendable, CustomStringConvertible {
 
     package let bytes: [UInt8]
 
+    /// All bytes at once: an array would hash them one by one.
+    package func hash(into hasher: inout Hasher) { bytes.withUnsafeBytes { hasher.combine(bytes: $0) } }
+
     /// A name that came from outside.
     package init(validating candidate: some Collection<UInt8>) throws(ChannelNameError) {
         if let reason = Self.objection(to: candidate) { throw reason }

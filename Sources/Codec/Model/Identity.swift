@@ -36,6 +36,9 @@ package struct SessionID: Hashable, Sendable, CustomStringConvertible {
         package static func random(using generator: inout some RandomNumberGenerator) -> Secret {
             Secret(high: generator.next(), low: generator.next())
         }
+
+        /// 32 lower-case hexadecimal digits.
+        package var text: [UInt8] { Array(Hex.text(high).utf8) + Array(Hex.text(low).utf8) }
     }
 
     package init(node: NodeID, locator: UInt64, secret: Secret) {

@@ -22,7 +22,7 @@ extension ByteWriter {
 // MARK: - As bytes
 
 extension SessionID {
-    static let byteCount = 32
+    package static let byteCount = 32
 
     /// Node, locator and secret, big-endian; there have to be so many bytes.
     init(bytes: UnsafeRawBufferPointer, at offset: Int = 0) {

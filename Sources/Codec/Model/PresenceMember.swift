@@ -37,23 +37,34 @@ package struct PresenceMember: Hashable, Sendable {
     package var packed: [UInt8] {
         let writer = ByteWriter(capacity: 34 + (user?.count ?? 0) + (info?.count ?? 0))
         writer.append(bytesOf: session)
+        appendDetails(to: writer)
+        return Array(writer.bytes)
+    }
+
+    /// What is behind the session.
+    func appendDetails(to writer: ByteWriter) {
         writer.append(bigEndian: UInt16(user?.count ?? 0))
         if let user { writer.append(user) }
         if let info { writer.append(info) }
-        return Array(writer.bytes)
     }
 
     /// - Returns: Nil for bytes that are no member; they came from Redis, so from anybody.
     package init?(packed bytes: UnsafeRawBufferPointer) {
         guard bytes.count >= SessionID.byteCount + 2 else { return nil }
-        let length = Int(UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: SessionID.byteCount, as: UInt16.self)))
-        let start = SessionID.byteCount + 2
-        guard length <= bytes.count - start else { return nil }
-        let user = UnsafeRawBufferPointer(rebasing: bytes[start..<(start + length)])
-        let info = UnsafeRawBufferPointer(rebasing: bytes[(start + length)...])
-        guard UTF8Validator.isValid(user), info.isEmpty || JSONScanner.isValid(info) else { return nil }
         self.init(
-            session: SessionID(bytes: bytes), user: Array(user), info: info.isEmpty ? nil : Array(info))
+            SessionID(bytes: bytes), details: UnsafeRawBufferPointer(rebasing: bytes[SessionID.byteCount...]))
+    }
+
+    /// - Returns: Nil for bytes that are not what is behind a session.
+    init?(_ session: SessionID, details bytes: UnsafeRawBufferPointer) {
+        guard bytes.count >= 2 else { return nil }
+        let length = Int(UInt16(bigEndian: bytes.loadUnaligned(as: UInt16.self)))
+        guard length <= bytes.count - 2 else { return nil }
+        let user = UnsafeRawBufferPointer(rebasing: bytes[2..<(2 + length)])
+        let info = UnsafeRawBufferPointer(rebasing: bytes[(2 + length)...])
+        guard UTF8Validator.isValid(user), info.isEmpty || UTF8Validator.isValid(info) && JSONScanner.isValid(info)
+        else { return nil }
+        self.init(session: session, user: Array(user), info: info.isEmpty ? nil : Array(info))
     }
 
     /// The bytes in front of every member of that session.
@@ -74,55 +85,32 @@ package enum PresenceChange: UInt8, Sendable {
 package struct PresenceSettings: Hashable, Sendable {
     /// Whether subscribers are told who comes and goes.
     package var announces: Bool
+    /// Whether they are told of each session; otherwise of each user, when its first session comes and its last has gone.
+    package var isPerSession: Bool
     /// How long a member whose connection ended may take to come back before it is gone, in milliseconds.
     package var grace: Int64
 
-    package init(announces: Bool, grace: Int64) {
+    package init(announces: Bool, isPerSession: Bool = false, grace: Int64) {
         self.announces = announces
+        self.isPerSession = isPerSession
         self.grace = grace
     }
 }
 
-/// What somebody wants to know about who is present.
-package struct PresenceQuery: Sendable {
-    package enum View: String, CaseIterable, Sendable {
-        /// Numbers alone.
-        case count
-        /// Each session.
-        case clients
-        /// Each user once, and each session without a user.
-        case users
-    }
+extension PresenceMember {
+    /// How many bytes it has when it is packed.
+    package var packedBytes: Int { SessionID.byteCount + 2 + (user?.count ?? 0) + (info?.count ?? 0) }
+}
 
-    package var channel: ChannelName
-    package var view: View
-    /// The bytes of the last entry of the page before: a session's 32, or a member's key.
-    package var after: [UInt8]?
-    package var limit: Int
-
-    package init(channel: ChannelName, view: View, after: [UInt8]? = nil, limit: Int) {
-        self.channel = channel
-        self.view = view
-        self.after = after
-        self.limit = limit
+/// Sessions sort as their bytes do: by node, by place there, by secret.
+extension SessionID: Comparable {
+    package static func < (left: SessionID, right: SessionID) -> Bool {
+        (left.node.value, left.locator, left.secret.high, left.secret.low)
+            < (right.node.value, right.locator, right.secret.high, right.secret.low)
     }
 }
 
-/// Who is present, or a part of that.
-package struct PresencePage: Sendable {
-    /// Sessions, on all nodes.
-    package var clients: Int
-    /// The same with those of one user counted once.
-    package var users: Int
-    /// With `view: clients`, in the order of their bytes.
-    package var members: [PresenceMember] = []
-    /// With `view: users`: the keys of members.
-    package var keys: [[UInt8]] = []
-
-    package init(clients: Int, users: Int, members: [PresenceMember] = [], keys: [[UInt8]] = []) {
-        self.clients = clients
-        self.users = users
-        self.members = members
-        self.keys = keys
-    }
+extension PresenceMember {
+    /// How many bytes user and info take in JSON, quotes included.
+    var detailBytes: Int { (user.map { JSONWriter.stringBytes($0) } ?? 0) + (info?.count ?? 0) }
 }

@@ -63,7 +63,7 @@ extension ProxyError: CustomStringConvertible {
         case .lineEnd: "PROXY version 1: the line does not end with CR LF"
         case .protocolName: "PROXY version 1: the protocol is not TCP4, TCP6 or UNKNOWN"
         case .fields(let count):
-            "PROXY version 1: \(count) fields after the protocol; right would be source, destination, source port, "
+            "PROXY version 1: \(things(count, "field")) after the protocol; right would be source, destination, source port, "
                 + "destination port, with one space before each"
         case .address(let end): "PROXY version 1: the \(end.rawValue) is not an address of the protocol's family"
         case .port(let end):
@@ -75,10 +75,10 @@ extension ProxyError: CustomStringConvertible {
         case .transport(let transport): "PROXY version 2: transport \(transport) is unknown; right would be 0 or 1"
         case .datagram: "PROXY version 2: the connection is said to be one of datagrams; right would be a stream"
         case .headerTooLong(let announced):
-            "PROXY version 2: \(announced) bytes are announced; a header has at most "
+            "PROXY version 2: \(things(announced, "byte is", "bytes are")) announced; a header has at most "
                 + "\(ProxyHeaderParser.maximumHeaderBytes), of which 16 come before these"
         case .addressesTooShort(let announced, let needed):
-            "PROXY version 2: \(announced) bytes are announced; the addresses alone are \(needed)"
+            "PROXY version 2: \(things(announced, "byte is", "bytes are")) announced; the addresses alone are \(needed)"
         case .vectorTooLong: "PROXY version 2: a TLV is longer than the header"
         case .checksumVector: "PROXY version 2: there is more than one checksum, or one that is not of 4 bytes"
         case .checksum: "PROXY version 2: the checksum is not that of the header: bytes were changed on the way"

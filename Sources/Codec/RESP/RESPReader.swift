@@ -80,11 +80,12 @@ package final class RESPReader {
 
     /// Takes what was read; `received` is called for each reply that is whole.
     package func feed(_ bytes: UnsafeRawBufferPointer) throws(RESPError) {
+        guard let base = bytes.baseAddress else { return }
         var start = 0
         while start < bytes.count {
             if let failure { throw failure }
             let count = min(Self.sliceBytes, bytes.count - start)
-            let slice = bytes.baseAddress!.advanced(by: start).assumingMemoryBound(to: CChar.self)
+            let slice = base.advanced(by: start).assumingMemoryBound(to: CChar.self)
             start += count
             guard redisReaderFeed(reader, slice, count) == REDIS_OK else { throw fail(readerError) }
             bytesWithoutReply += count

@@ -16,6 +16,19 @@ package enum RESPWriter {
         writer.append("\r\n")
     }
 
+    /// How many bytes an argument takes at the most beyond its own.
+    package static let argumentOverhead = 25
+
+    /// An argument that is written in place.
+    ///
+    /// - Parameter count: How many bytes `write` adds, exactly.
+    @inline(__always)
+    package static func argument(bytes count: Int, to writer: ByteWriter, _ write: (ByteWriter) -> Void) {
+        beginArgument(count, to: writer)
+        write(writer)
+        writer.append("\r\n")
+    }
+
     @inline(__always)
     private static func beginArgument(_ count: Int, to writer: ByteWriter) {
         writer.append(UInt8(ascii: "$"))
@@ -49,16 +62,32 @@ package enum RESPWriter {
         for bytes in arguments { argument(bytes, to: writer) }
     }
 
-    /// `PUBLISH prefix‖channel payload`, the hot one.
+    /// `PUBLISH prefix‖channel payload`.
     @inline(__always)
     package static func publish(
         prefix: [UInt8], channel: [UInt8], payload: UnsafeRawBufferPointer, to writer: ByteWriter
+    ) {
+        publish(prefix: prefix, channel: channel, payloadBytes: payload.count, to: writer) { $0.append(payload) }
+    }
+
+    /// The same with a payload that is written in place, the hot one.
+    ///
+    /// - Parameter payloadBytes: How many bytes `write` adds, exactly.
+    @inline(__always)
+    package static func publish(
+        prefix: [UInt8], channel: [UInt8], payloadBytes: Int, to writer: ByteWriter, _ write: (ByteWriter) -> Void
     ) {
         writer.append("*3\r\n$7\r\nPUBLISH\r\n")
         beginArgument(prefix.count + channel.count, to: writer)
         writer.append(prefix)
         writer.append(channel)
         writer.append("\r\n")
-        argument(payload, to: writer)
+        argument(bytes: payloadBytes, to: writer, write)
+    }
+
+    /// How many bytes `publish` adds at the most.
+    @inline(__always)
+    package static func maximumBytes(ofPublish prefix: [UInt8], _ channel: [UInt8], payloadBytes: Int) -> Int {
+        17 + 2 * argumentOverhead + prefix.count + channel.count + payloadBytes
     }
 }

@@ -45,27 +45,41 @@ package struct FrameReader {
         isOver = false
     }
 
-    /// Takes what was read (and unmasks it in place), and calls back for each event until one answers false. Then the
-    /// rest is ignored and the reader has lost its place in the stream: it is to be reset or dropped.
+    /// Takes what was read (and unmasks it in place), and calls back for each event until one answers false. The caller
+    /// may keep the bytes that were not taken, and give them to the reader later: it goes on where it stopped.
     ///
     /// The callback must not touch this reader.
+    ///
+    /// - Returns: How many bytes were taken. Bytes behind a failure or a close frame count for nothing; they are not taken.
     @inline(__always)
+    @discardableResult
     package mutating func receive(
         _ bytes: UnsafeMutableRawBufferPointer, limits: FrameLimits, _ event: (FrameEvent) -> Bool
-    ) {
-        guard let base = bytes.baseAddress else { return }
+    ) -> Int {
+        guard let base = bytes.baseAddress else { return 0 }
         var start = 0
         while start < bytes.count, !isOver {
             let rest = UnsafeMutableRawBufferPointer(start: base + start, count: bytes.count - start)
             let step = partial == nil ? takeWhole(rest, limits, event) : takePart(rest, limits, event)
-            guard case .went(let consumed) = step else { return }
-            start += consumed
+            start += step.consumed
+            if step.isLast { break }
         }
+        return start
     }
 
-    private enum Step {
-        case went(Int)
-        case stopped
+    /// One event at the most: how many bytes it took, and whether the callback wants no more.
+    private struct Step {
+        let consumed: Int
+        let isLast: Bool
+
+        static func went(_ consumed: Int) -> Step { Step(consumed: consumed, isLast: false) }
+
+        init(consumed: Int, isLast: Bool) {
+            self.consumed = consumed
+            self.isLast = isLast
+        }
+
+        init(_ consumed: Int, goesOn: Bool) { self.init(consumed: consumed, isLast: !goesOn) }
     }
 
     /// Nothing is pending: the next frame, if it is here from its first to its last byte.
@@ -83,12 +97,12 @@ package struct FrameReader {
             let payload = UnsafeMutableRawBufferPointer(rebasing: bytes[header.bytes..<end])
             Masking.apply(header.key, to: payload, offset: 0)
             let whole = UnsafeRawBufferPointer(payload)
-            if header.isCompressed { return event(.compressed(header.opcode, whole)) ? .went(end) : .stopped }
+            if header.isCompressed { return Step(end, goesOn: event(.compressed(header.opcode, whole))) }
             guard whole.count <= limits.messageBytes || header.opcode.isControl else {
                 return fail(.messageTooBig, event)
             }
             if header.opcode == .text, !UTF8Validator.isValid(whole) { return fail(.notUTF8, event) }
-            return deliver(header.opcode, whole, event) ? .went(end) : .stopped
+            return Step(end, goesOn: deliver(header.opcode, whole, event))
         case .header, .incomplete:
             let state = UnsafeMutablePointer<PartialMessage>.allocate(capacity: 1)
             state.initialize(to: PartialMessage())
@@ -102,7 +116,7 @@ package struct FrameReader {
     private mutating func takePart(
         _ bytes: UnsafeMutableRawBufferPointer, _ limits: FrameLimits, _ event: (FrameEvent) -> Bool
     ) -> Step {
-        guard let state = partial else { return .stopped }
+        guard let state = partial else { return Step(0, goesOn: false) }
         guard state.pointee.isInPayload else { return takeHeader(bytes, state, limits, event) }
 
         let taken = min(bytes.count, state.pointee.payloadLeft)
@@ -144,17 +158,17 @@ package struct FrameReader {
             // message goes on around the control frame.
             let goesOn = deliver(opcode, state.pointee.control, event)
             if partial != nil, isOver || !state.pointee.isInMessage { release() }
-            return goesOn ? .went(consumed) : .stopped
+            return Step(consumed, goesOn: goesOn)
         case .message(let opcode):
             // Detached before the callback, so that it is given back whatever the callback does.
             partial = nil
             defer {
-                state.pointee.deallocate()
+                state.deinitialize(count: 1)
                 state.deallocate()
             }
             let message = state.pointee.message
-            if state.pointee.isCompressed { return event(.compressed(opcode, message)) ? .went(consumed) : .stopped }
-            return deliver(opcode, message, event) ? .went(consumed) : .stopped
+            if state.pointee.isCompressed { return Step(consumed, goesOn: event(.compressed(opcode, message))) }
+            return Step(consumed, goesOn: deliver(opcode, message, event))
         }
     }
 
@@ -198,11 +212,11 @@ package struct FrameReader {
         release()
         isOver = true
         _ = event(.failure(error))
-        return .stopped
+        return Step(0, goesOn: false)
     }
 
     private mutating func release() {
-        partial?.pointee.deallocate()
+        partial?.deinitialize(count: 1)
         partial?.deallocate()
         partial = nil
     }

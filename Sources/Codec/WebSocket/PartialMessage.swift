@@ -1,8 +1,8 @@
 /// What a reader remembers between two reads while a frame or a message is incomplete.
 ///
-/// Owns its memory without counting references: whoever holds it calls `deallocate()` once. Memory grows with the bytes
-/// that came, at most to twice their number and never beyond what the message may have.
-struct PartialMessage {
+/// Owns its memory without counting references. Memory grows with the bytes that came, at most to twice their number and never
+/// beyond what the message may have.
+struct PartialMessage: ~Copyable {
     enum Finished {
         /// More fragments follow.
         case fragment
@@ -44,13 +44,13 @@ struct PartialMessage {
 
     /// Adds bytes to the header until it is whole. When it is, its `bytes` less the `headerBytes` of before were taken.
     mutating func parseHeader(_ bytes: UnsafeRawBufferPointer, _ context: FrameHeader.Context) -> FrameHeader.Parsed {
-        let held = headerBytes
-        let taken = min(bytes.count, FrameHeader.maximumBytes - held)
+        let buffered = headerBytes
+        let taken = min(bytes.count, FrameHeader.maximumBytes - buffered)
         let parsed = withUnsafeMutableBytes(of: &header) { storage in
-            for index in 0..<taken { storage[held + index] = bytes[index] }
-            return FrameHeader.parse(UnsafeRawBufferPointer(rebasing: storage[..<(held + taken)]), context)
+            for index in 0..<taken { storage[buffered + index] = bytes[index] }
+            return FrameHeader.parse(UnsafeRawBufferPointer(rebasing: storage[..<(buffered + taken)]), context)
         }
-        if case .incomplete = parsed { headerBytes = held + taken }
+        if case .incomplete = parsed { headerBytes = buffered + taken }
         return parsed
     }
 
@@ -120,7 +120,7 @@ struct PartialMessage {
         return .message(opcode)
     }
 
-    func deallocate() {
+    deinit {
         buffer?.deallocate()
         controlPayload?.deallocate()
     }

@@ -8,9 +8,12 @@ struct AdminConnections: AvailableConnectionsDelegate {
         let open = Atomic(0)
         /// Times the listener stopped accepting.
         let limitHits = Atomic<UInt64>(0)
+        /// How many there may be: `admin.connections`.
+        let limit: Atomic<Int>
+
+        init(limit: Int) { self.limit = Atomic(limit) }
     }
 
-    let limit: Int
     let count: Count
 
     func connectionOpened() { count.open.add(1, ordering: .relaxed) }
@@ -18,7 +21,7 @@ struct AdminConnections: AvailableConnectionsDelegate {
     func connectionClosed() { count.open.subtract(1, ordering: .relaxed) }
 
     func isAcceptingNewConnections() -> Bool {
-        if count.open.load(ordering: .relaxed) < limit { return true }
+        if count.open.load(ordering: .relaxed) < count.limit.load(ordering: .relaxed) { return true }
         count.limitHits.add(1, ordering: .relaxed)
         return false
     }

@@ -1,63 +1,97 @@
-/// The page at `/`: the cluster at a glance, drawn by the browser from `/api/v1/cluster`. Self-contained.
-enum AdminPage {
-    /// Nothing from elsewhere, and nothing that a name shown here could smuggle in: the page writes texts only.
-    static let policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
+import HTTPTypes
+import Hummingbird
+import NIOCore
 
-    static let html = """
-        <!doctype html>
-        <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-        <title>Carillon</title>
-        <style>
-        :root { color-scheme: light dark; --line: #8884; --good: #2a9d4a; --bad: #d03b3b; --bar: #4a7fd0 }
-        body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem }
-        h1 { font-size: 1.4rem; margin: 0 } h2 { font-size: 1.05rem; margin: 2rem 0 .5rem }
-        table { border-collapse: collapse; width: 100% } td, th { padding: .35rem .6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap }
-        td:first-child, th:first-child, .left { text-align: left } th { font-weight: 600; font-size: .85rem }
-        .dot { display: inline-block; width: .7em; height: .7em; border-radius: 50%; margin-right: .5em }
-        .good { background: var(--good) } .bad { background: var(--bad) }
-        .bar { display: inline-block; height: .6em; background: var(--bar); border-radius: 2px; margin-right: .5em; vertical-align: middle }
-        #summary { opacity: .75 } #token { margin-left: 1rem } .event-error { color: var(--bad) } time { opacity: .7; margin-right: 1em }
-        ul { list-style: none; padding: 0; margin: 0 } li { padding: .15rem 0 }
-        </style></head><body>
-        <h1>Carillon</h1><p id="summary">…</p>
-        <table><thead><tr><th>node</th><th class="left">link</th><th>sessions</th><th>channels</th><th>publications/s</th><th>deliveries/s</th><th>CPU</th><th>memory</th><th>backlog</th><th>round trip</th></tr></thead><tbody id="nodes"></tbody></table>
-        <h2>What happened</h2><ul id="events"></ul>
-        <script>
-        const $ = id => document.getElementById(id)
-        const cell = (row, text, className) => { const c = row.insertCell(); c.textContent = text; if (className) c.className = className; return c }
-        const bytes = n => n < 1024 ? n + ' B' : n < 1048576 ? (n / 1024).toFixed(0) + ' KiB' : (n / 1048576).toFixed(1) + ' MiB'
-        const token = new URLSearchParams(location.hash.slice(1)).get('token')
-        async function refresh() {
-          try {
-            const reply = await fetch('api/v1/cluster', token ? { headers: { authorization: 'Bearer ' + token } } : {})
-            if (reply.status == 401) { $('summary').textContent = 'This node wants a token: open this page with #token=… at the end of its address.'; return }
-            const report = await reply.json()
-            const most = Math.max(1, ...report.cluster.map(n => n.summary ? n.summary.sessions : 0))
-            $('summary').textContent = `${report.sessions} sessions · ${report.nodes.answered} of ${report.nodes.asked} nodes heard`
-            const body = $('nodes'); body.textContent = ''
-            for (const node of report.cluster) {
-              const row = body.insertRow(), s = node.summary
-              cell(row, node.name + (node.is_self ? ' (this one)' : '')).title = node.id
-              const link = cell(row, '', 'left'), dot = document.createElement('span')
-              const good = node.is_fresh && s && s.link.phase == 'linked' && !s.draining
-              dot.className = 'dot ' + (good ? 'good' : 'bad'); link.append(dot, !node.is_fresh ? 'not heard for ' + Math.round(node.last_seen_ms / 1000) + ' s' : s ? s.draining || s.link.phase : '…')
-              if (s && s.link.reason) link.title = s.link.reason
-              if (!s) continue
-              const count = cell(row, ''), bar = document.createElement('span')
-              bar.className = 'bar'; bar.style.width = (s.sessions / most * 5).toFixed(2) + 'em'; count.append(bar, s.sessions)
-              cell(row, s.channels); cell(row, s.rates.publications); cell(row, s.rates.deliveries); cell(row, s.cpu_percent + ' %')
-              cell(row, bytes(s.memory_bytes)); cell(row, bytes(s.backlog_bytes)); cell(row, s.link.round_trip_us ? s.link.round_trip_us + ' µs' : '–')
+/// The page at `/` and its files at `/page/NAME`: the cluster, drawn by the browser from `/api/v1`. The files are in the folder
+/// `Page` and become part of the program (`embedInCode` in Package.swift), so a node serves them without a file system.
+enum AdminPage {
+    /// A file as it is sent.
+    struct File: Sendable {
+        let bytes: ByteBuffer
+        let type: String
+        /// Changes when the content does, so a browser asks again and is told that it has it (RFC 9110 8.8.3).
+        let tag: String
+
+        init(_ bytes: [UInt8], _ type: String) {
+            self.bytes = ByteBuffer(bytes: bytes)
+            self.type = type
+            // FNV-1a, 64 bits: nobody attacks it, it only tells versions apart.
+            let hash = bytes.reduce(14_695_981_039_346_656_037 as UInt64) {
+                ($0 ^ UInt64(truncatingIfNeeded: $1)) &* 1_099_511_628_211
             }
-            const events = $('events'); events.textContent = ''
-            for (const event of report.events.slice().reverse()) {
-              const item = document.createElement('li'), time = document.createElement('time')
-              time.textContent = new Date(event.time).toLocaleTimeString(); item.className = 'event-' + event.level
-              item.append(time, event.message); events.append(item)
-            }
-            if (!report.events.length) events.textContent = 'Nothing yet.'
-          } catch (error) { $('summary').textContent = 'The node does not answer: ' + error }
+            tag = "\"\(String(hash, radix: 16))\""
         }
-        refresh(); setInterval(refresh, 1000)
-        </script></body></html>
-        """
+    }
+
+    /// Only this node is asked for anything, nothing in the document is a script or a style, no text can become HTML, and no
+    /// other page may have this one in a frame.
+    static let policy = [
+        "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self'", "connect-src 'self'",
+        "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'", "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
+    ].joined(separator: "; ")
+
+    static let document = File(PackageResources.index_html, "text/html; charset=utf-8")
+
+    /// What the document asks for, by name.
+    static let files: [(name: String, file: File)] = [
+        ("icon.svg", File(PackageResources.icon_svg, "image/svg+xml")),
+        ("page.css", style(PackageResources.page_css)), ("views.css", style(PackageResources.views_css)),
+        ("api.js", script(PackageResources.api_js)), ("ask.js", script(PackageResources.ask_js)),
+        ("channel.js", script(PackageResources.channel_js)), ("channels.js", script(PackageResources.channels_js)),
+        ("chart.js", script(PackageResources.chart_js)),
+        ("configuration.js", script(PackageResources.configuration_js)),
+        ("connection.js", script(PackageResources.connection_js)),
+        ("connections.js", script(PackageResources.connections_js)), ("dom.js", script(PackageResources.dom_js)),
+        ("facts.js", script(PackageResources.facts_js)), ("flow.js", script(PackageResources.flow_js)),
+        ("format.js", script(PackageResources.format_js)), ("limits.js", script(PackageResources.limits_js)),
+        ("links.js", script(PackageResources.links_js)), ("list.js", script(PackageResources.list_js)),
+        ("main.js", script(PackageResources.main_js)), ("node.js", script(PackageResources.node_js)),
+        ("nodes.js", script(PackageResources.nodes_js)), ("overview.js", script(PackageResources.overview_js)),
+        ("payload.js", script(PackageResources.payload_js)), ("place.js", script(PackageResources.place_js)),
+        ("table.js", script(PackageResources.table_js)), ("watch.js", script(PackageResources.watch_js)),
+    ]
+
+    static let folder = "/page/"
+
+    static func add(to router: Router<AdminContext>) {
+        router.get("/") { request, _ in response(document, to: request) }
+        router.get("/page/:file") { request, context in
+            let name = try context.parameters.require("file")
+            guard let found = files.first(where: { $0.name.utf8.elementsEqual(name.utf8) }) else {
+                throw APIError(status: .notFound, code: "unknown_file", message: "the page has no such file")
+            }
+            return response(found.file, to: request)
+        }
+    }
+
+    /// The file, or that the browser has it.
+    private static func response(_ file: File, to request: Request) -> Response {
+        var headers: HTTPFields = [
+            .contentType: file.type, .eTag: file.tag, .contentSecurityPolicy: policy,
+            // It may be kept, and has to be asked for each time: the node may be of another version by then.
+            .cacheControl: "no-cache", .xContentTypeOptions: "nosniff",
+        ]
+        for (name, value) in [
+            ("Referrer-Policy", "no-referrer"), ("Cross-Origin-Opener-Policy", "same-origin"),
+            ("Cross-Origin-Resource-Policy", "same-origin"),
+        ] {
+            if let field = HTTPField.Name(name) { headers[field] = value }
+        }
+        let known = request.headers[.ifNoneMatch]?.split(separator: ",") ?? []
+        if known.contains(where: { isSame($0, file.tag) }) { return Response(status: .notModified, headers: headers) }
+        return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: file.bytes))
+    }
+
+    /// Weakly, as RFC 9110 13.1.2 has it: caches on the way may have put `W/` in front.
+    private static func isSame(_ given: Substring, _ tag: String) -> Bool {
+        var bytes = given.utf8.drop { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
+        if bytes.starts(with: "W/".utf8) { bytes = bytes.dropFirst(2) }
+        let length = tag.utf8.count
+        return bytes.starts(with: tag.utf8) && bytes.dropFirst(length).allSatisfy { $0 == UInt8(ascii: " ") }
+    }
+
+    private static func script(_ bytes: [UInt8]) -> File { File(bytes, "text/javascript; charset=utf-8") }
+
+    private static func style(_ bytes: [UInt8]) -> File { File(bytes, "text/css; charset=utf-8") }
 }

@@ -1,4 +1,5 @@
 import Codec
+import Files
 import Foundation
 import HTTPTypes
 import Hummingbird
@@ -14,6 +15,7 @@ import ServiceLifecycle
 package struct AdminServer: Service {
     private let node: RunningNode
     private let inspector: ClusterInspector
+    private let reloads: Reloads
     private let logger: Logger
     private let onListening: @Sendable (String) async -> Void
 
@@ -22,11 +24,12 @@ package struct AdminServer: Service {
 
     /// - Parameter onListening: Called with the address once the port is open.
     package init(
-        node: RunningNode, inspector: ClusterInspector, logger: Logger,
+        node: RunningNode, inspector: ClusterInspector, reloads: Reloads, logger: Logger,
         onListening: @escaping @Sendable (String) async -> Void
     ) {
         self.node = node
         self.inspector = inspector
+        self.reloads = reloads
         self.logger = logger
         self.onListening = onListening
     }
@@ -36,18 +39,23 @@ package struct AdminServer: Service {
         let router = Router(context: AdminContext.self)
         router.add(middleware: AuditTrail(node: node))
         router.add(middleware: ErrorShape())
-        router.add(middleware: PageGuard(namesOwnHost: node.configuration.adminToken == nil))
-        router.add(middleware: TokenCheck(token: node.configuration.adminToken))
-        Routes(node: node, inspector: inspector).add(to: router)
+        router.add(middleware: PageGuard(live: node.live))
+        router.add(middleware: TokenCheck(live: node.live))
+        router.add(middleware: LivenessCheck(watch: node.watch))
+        router.add(middleware: BodyCoding())
+        Routes(
+            node: node, inspector: inspector, publisher: NodePublisher(exchange: node.exchange, origin: node.id)
+        ).add(to: router)
+        ReloadRoutes(node: node, reloads: reloads).add(to: router)
         let onListening = onListening
         let application = Application(
             router: router, server: try Self.server(node.configuration),
             configuration: .init(
                 address: .hostname(listen.ipText, port: Int(listen.port ?? 0)), serverName: "carillon",
-                availableConnectionsDelegate: AdminConnections(
-                    limit: node.configuration.adminConnections, count: node.adminConnections)),
+                availableConnectionsDelegate: AdminConnections(count: node.adminConnections)),
             onServerRunning: { channel in
-                await onListening(channel.localAddress.map { "\($0.ipAddress ?? ""):\($0.port ?? 0)" } ?? "\(listen)")
+                // With the port that was chosen, if that was left to the system.
+                await onListening("\(listen.with(port: channel.localAddress?.port))")
             },
             logger: logger)
         do {
@@ -69,7 +77,8 @@ extension AdminServer {
     static func server(_ configuration: Configuration) throws -> HTTPServerBuilder {
         let plain = HTTPServerBuilder.http1(
             configuration: .init(
-                idleTimeout: .nanoseconds(Int64(configuration.adminIdleTimeout.wholeNanoseconds)),
+                additionalChannelHandlers: [AdminHTTPInstaller()],
+                idleTimeout: .nanoseconds(Int64(clamping: configuration.adminIdleTimeout.wholeNanoseconds)),
                 httpDecoderConfiguration: .init(
                     maxHeaderFieldSize: headerBytes, maxHeaderListSize: headerBytes, maxHeaderFieldCount: headerFields))
         )
@@ -77,9 +86,13 @@ extension AdminServer {
             return plain
         }
         do {
-            let chain = try NIOSSLCertificate.fromPEMFile(certificate).map { NIOSSLCertificateSource.certificate($0) }
+            // Read here: the library would wait for somebody to write into a pipe.
+            let chain = try NIOSSLCertificate.fromPEMBytes(
+                FileContents.of(certificate, limit: TLSContext.fileBytes))
+            let privateKey = try NIOSSLPrivateKey(
+                bytes: FileContents.of(key, limit: TLSContext.fileBytes), format: .pem)
             var tls = TLSConfiguration.makeServerConfiguration(
-                certificateChain: chain, privateKey: .privateKey(try NIOSSLPrivateKey(file: key, format: .pem)))
+                certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(privateKey))
             tls.minimumTLSVersion = .tlsv12
             tls.applicationProtocols = ["http/1.1"]
             return try .tls(plain, tlsConfiguration: tls)

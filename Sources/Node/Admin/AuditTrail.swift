@@ -2,16 +2,18 @@ import HTTPTypes
 import Hummingbird
 import Logging
 
-/// Logs who changed what: one line for every call that is not GET, whatever became of it, and for every wrong token.
+/// Logs who changed what: one line for every call that is more than a question, whatever became of it, and for every wrong
+/// token.
 struct AuditTrail: RouterMiddleware {
-    private let mode: Configuration.AuditMode
+    private var mode: Configuration.AuditMode { live.configuration.audit }
+    private let live: LiveConfiguration
     /// Never left out: whoever is allowed to change things answers for each of them.
     private let audit: Logger
     /// For those who are not allowed to do anything, and so must not be able to fill the log.
     private let log: Logger
 
     init(node: RunningNode) {
-        mode = node.configuration.audit
+        live = node.live
         log = node.log
         var audit = Logger(label: LineLogHandler.auditLabel)
         audit.logLevel = .notice
@@ -23,7 +25,7 @@ struct AuditTrail: RouterMiddleware {
     ) async throws -> Response {
         let response = try await next(request, context)
         let isRefused = response.status == .unauthorized
-        guard isRefused || isRecorded(request) else { return response }
+        guard isRefused || isRecorded(request, context.audit) else { return response }
         var fields: Logger.Metadata = [
             "caller": "\(context.caller)", "status": "\(response.status.code)",
         ]
@@ -36,11 +38,12 @@ struct AuditTrail: RouterMiddleware {
         return response
     }
 
-    private func isRecorded(_ request: Request) -> Bool {
-        switch mode {
+    private func isRecorded(_ request: Request, _ note: AuditNote) -> Bool {
+        guard note.kind.map({ $0 != .question }) ?? (request.method != .get) else { return false }
+        return switch mode {
         case .off: false
-        case .actions: request.method != .get && request.uri.path != Routes.publishPath
-        case .all: request.method != .get
+        case .actions: request.uri.path != Routes.publishPath && note.kind != .publication
+        case .all: true
         }
     }
 }

@@ -29,7 +29,7 @@ struct ErrorShape: RouterMiddleware {
             return APIError(status: status, code: "bad_request", message: message ?? status.reasonPhrase)
         }
         return APIError(
-            status: status, code: "body_too_large", message: "the body is larger than any message may be, by far")
+            status: status, code: "body_too_large", message: "the request body is too large")
     }
 
     private func unknownPath(_ request: Request) -> APIError {
@@ -37,11 +37,11 @@ struct ErrorShape: RouterMiddleware {
         if !allowed.isEmpty {
             return APIError(
                 status: .methodNotAllowed, code: "method_not_allowed",
-                message: "\(request.method) is not possible here; right would be \(allowed.joined(separator: ", "))",
+                message: "\(request.method) is not allowed here; allowed are \(allowed.joined(separator: ", "))",
                 headers: ["Allow": allowed.joined(separator: ", ")])
         }
         return APIError(
             status: .notFound, code: "unknown_path",
-            message: "nothing is at this path; known are \(Routes.all.map(\.path).joined(separator: ", "))")
+            message: "unknown path; known are \(Routes.all.map(\.path).joined(separator: ", "))")
     }
 }

@@ -9,7 +9,8 @@ import Hummingbird
 struct PageGuard: RouterMiddleware {
     /// Whether `Host` has to name this machine itself: without a token there is nothing else to know a caller by, and the
     /// listener is on loopback.
-    let namesOwnHost: Bool
+    private var namesOwnHost: Bool { live.configuration.adminToken == nil }
+    let live: LiveConfiguration
 
     func handle(
         _ request: Request, context: AdminContext, next: (Request, AdminContext) async throws -> Response
@@ -19,12 +20,13 @@ struct PageGuard: RouterMiddleware {
             throw APIError(
                 status: .forbidden, code: "foreign_host",
                 message:
-                    "without admin.token this is for 127.0.0.1, [::1] and localhost only; set a token for other names")
+                    "without admin.token, the Host header must be 127.0.0.1, [::1] or localhost; set admin.token to allow other names"
+            )
         }
         guard request.method == .get || !Self.isForeign(request, host) else {
             throw APIError(
                 status: .forbidden, code: "foreign_page",
-                message: "a web page from elsewhere may not change anything here")
+                message: "web pages of other origins may not send requests that change something")
         }
         return try await next(request, context)
     }

@@ -27,19 +27,22 @@ package struct PresenceReport: Codable {
         case .count: break
         case .clients:
             members = page.members.map { member in
-                Entry(
-                    client: member.session.description, user: member.user.map { String(decoding: $0, as: UTF8.self) },
-                    info: member.info.map { String(decoding: $0, as: UTF8.self) })
-            }
-            if page.members.count == query.limit, let last = page.members.last {
-                cursor = PageCursor.encode(Data(PresenceMember.start(of: last.session)))
+                Entry(member)
             }
         case .users:
             members = page.keys.map { key in
                 PresenceMember.user(ofKey: key).map { Entry(user: String(decoding: $0, as: UTF8.self)) }
                     ?? Entry(client: PresenceMember.session(ofKey: key)?.description)
             }
-            if page.keys.count == query.limit, let last = page.keys.last { cursor = PageCursor.encode(Data(last)) }
         }
+        if page.hasMore, let end = page.end { cursor = PageCursor.encode(Data(end)) }
+    }
+}
+
+extension PresenceReport.Entry {
+    init(_ member: PresenceMember) {
+        self.init(
+            client: member.session.description, user: member.user.map { String(decoding: $0, as: UTF8.self) },
+            info: member.info.map { String(decoding: $0, as: UTF8.self) })
     }
 }

@@ -15,6 +15,25 @@ struct PublishRequest {
     var payload: [UInt8]
     var except: [SessionID] = []
     var idempotencyKey: [UInt8]?
+    var tags: PublicationTags?
+    var event: [UInt8]?
+
+    /// Where it goes, each by the name of its channel.
+    var channels: [ChannelName] {
+        switch target {
+        case .channels(let names): names
+        case .user(let name): [name]
+        case .connection(let id): [.connection(id)]
+        case .all: [.all]
+        }
+    }
+
+    var order: PublishOrder {
+        let extras =
+            except.isEmpty && idempotencyKey == nil && tags == nil && event == nil
+            ? nil : Publication.Extras(idempotencyKey: idempotencyKey, event: event, except: except, tags: tags)
+        return PublishOrder(channels: channels, kind: kind, payload: payload, extras: extras)
+    }
 
     /// Channels one call may name.
     static let maximumChannels = 1000
@@ -34,9 +53,12 @@ struct PublishRequest {
         var payloads: [(key: String, kind: PayloadKind, bytes: [UInt8])] = []
         var except: [SessionID] = []
         var idempotencyKey: [UInt8]?
+        var tags: PublicationTags?
+        var event: [UInt8]?
 
         static let known = [
             "channel", "channels", "user", "connection", "all", "data", "text", "base64", "except", "idempotency_key",
+            "tags", "event",
         ]
 
         /// Reads the members.
@@ -64,6 +86,10 @@ struct PublishRequest {
         }
 
         mutating func take(_ key: String, _ scanner: inout JSONScanner) -> APIError? {
+            // A field that is null is not set; only `data` may be null and set.
+            if scanner.next == UInt8(ascii: "n"), key != "data", Self.known.contains(key) {
+                return scanner.skipValue() ? nil : wrong(key, "JSON")
+            }
             switch key {
             case "channel":
                 guard let text = scanner.text() else { return wrong(key, "text") }
@@ -120,6 +146,17 @@ struct PublishRequest {
                     return wrong(key, "a text of 1 to \(maximumKeyBytes) bytes")
                 }
                 idempotencyKey = text
+            case "event":
+                guard let text = scanner.text(), EventName.isValid(text) else {
+                    return wrong(key, "a text of 1 to \(EventName.maximumBytes) bytes without control characters")
+                }
+                event = text
+            case "tags":
+                switch PublicationTags.read(&scanner) {
+                case .success(let read)?: tags = read
+                case .failure(let error)?: return .badRequest("invalid_field", "'tags': \(error)")
+                case nil: return wrong(key, "an object of texts")
+                }
             default:
                 let nearest = Nearest.name(to: key, among: Self.known).map { "; did you mean '\($0)'?" }
                 return .badRequest(
@@ -131,12 +168,15 @@ struct PublishRequest {
         }
 
         func checked(messageBytes: Int) throws(APIError) -> PublishRequest {
+            // Beside another payload it is not set either.
+            let payloads =
+                payloads.count < 2 ? payloads : payloads.filter { $0.key != "data" || $0.bytes != Array("null".utf8) }
             guard targets.count == 1 else {
                 throw .badRequest(
-                    "target", "say once to whom: one of channel, channels, user, connection or \"all\": true")
+                    "target", "name exactly one target: channel, channels, user, connection or \"all\": true")
             }
             guard payloads.count == 1 else {
-                throw .badRequest("payload", "say once what: one of data (JSON), text or base64 (binary)")
+                throw .badRequest("payload", "give exactly one payload: data (JSON), text or base64 (binary)")
             }
             guard payloads[0].bytes.count <= messageBytes else {
                 throw APIError(
@@ -146,7 +186,7 @@ struct PublishRequest {
             }
             return PublishRequest(
                 target: targets[0].target, kind: payloads[0].kind, payload: payloads[0].bytes, except: except,
-                idempotencyKey: idempotencyKey)
+                idempotencyKey: idempotencyKey, tags: tags, event: event)
         }
 
         private func wrong(_ key: String, _ right: String) -> APIError {

@@ -11,45 +11,68 @@ import Reactor
 struct Routes {
     let node: RunningNode
     let inspector: ClusterInspector
+    let publisher: any Publisher
 
     static let publishPath = "/api/v1/publish"
 
     /// Every route; `{…}` stands for one segment.
     static let all: [(method: String, path: String)] = [
-        ("GET", "/"), ("GET", "/health/live"), ("GET", "/health/ready"), ("GET", "/metrics"),
+        ("GET", "/"), ("GET", "/page/{file}"), ("GET", "/health/live"), ("GET", "/health/ready"), ("GET", "/metrics"),
         ("GET", "/api/v1/cluster"), ("GET", "/api/v1/nodes/{id}"), ("GET", "/api/v1/channels"),
         ("GET", "/api/v1/channels/{name}"), ("GET", "/api/v1/channels/{name}/history"),
         ("GET", "/api/v1/channels/{name}/presence"), ("GET", "/api/v1/connections"),
+        ("GET", "/api/v1/channels/{name}/tail"), ("GET", "/api/v1/connections/{id}"),
+        ("GET", "/api/v1/connections/{id}/trace"), ("GET", "/api/v1/series"), ("GET", "/api/v1/recent"),
+        ("GET", "/api/v1/problems"),
         ("POST", "/api/v1/connections/{id}/close"), ("POST", "/api/v1/users/{id}/close"),
-        ("POST", "/api/v1/nodes/{id}/drain"),
-        ("POST", publishPath), ("GET", "/api/v1/config"),
+        ("POST", "/api/v1/nodes/{id}/drain"), ("POST", "/api/v1/nodes/{id}/undrain"),
+        ("POST", publishPath), ("GET", "/api/v1/events"), ("GET", "/api/v1/config"),
+        ("GET", "/api/v1/config/differences"), ("POST", "/api/v1/config/reload"), ("POST", "/api/v1/config/compare"),
+        ("POST", "/api/{method}"),
+        ("POST", "/api"),
     ]
 
-    /// What is possible at a path.
+    /// What is possible at a path; what can be had with GET can with HEAD.
     static func methods(for path: String) -> [String] {
         let segments = path.split(separator: "/")
         return all.filter { route in
             let pattern = route.path.split(separator: "/")
             return pattern.count == segments.count
                 && zip(pattern, segments).allSatisfy { $0.hasPrefix("{") || $0 == $1 }
-        }.map(\.method)
+        }.flatMap { $0.method == "GET" && !isEndless(path) ? ["GET", "HEAD"] : [$0.method] }
     }
 
-    func add(to router: Router<AdminContext>) {
-        router.get("/") { _, _ in
-            var page = Response.text(AdminPage.html, type: "text/html; charset=utf-8")
-            page.headers[.contentSecurityPolicy] = AdminPage.policy
-            return page
+    /// Whether a response never ends by itself.
+    static func isEndless(_ path: String) -> Bool {
+        let segments = path.split(separator: "/").map { Array($0.utf8) }
+        return endless.contains { pattern in
+            pattern.count == segments.count
+                && zip(pattern, segments).allSatisfy { $0.isEmpty || $0.elementsEqual($1) }
         }
-        router.get("/health/live") { _, _ in Response.text("live\n", type: "text/plain") }
+    }
+
+    /// Their segments; an empty one stands for any.
+    private static let endless = [
+        ["api", "v1", "events"], ["api", "v1", "channels", "", "tail"], ["api", "v1", "connections", "", "trace"],
+    ].map { $0.map { Array($0.utf8) } }
+
+    func add(to router: Router<AdminContext>) {
+        AdminPage.add(to: router)
+        router.get("/health/live") { _, _ in live() }
         router.get("/health/ready") { _, _ in await ready() }
         router.get("/metrics") { _, _ in
             Response.text(await Prometheus.text(of: node), type: "text/plain; version=0.0.4")
         }
+        ServerAPIRoutes(api: ServerAPI(node: node, inspector: inspector, publisher: publisher))
+            .add(to: router, ServerAPIKey(node.live))
         let api = router.group("/api/v1")
         api.get("cluster") { _, _ in Response.json(await inspector.cluster()) }
         api.get("nodes/:id") { _, context in try await oneNode(context.parameters.require("id")) }
-        api.get("channels") { request, _ in try await channels(Query(request, known: ["prefix", "cursor", "limit"])) }
+        api.get("series") { request, _ in try await series(Query(request, known: ["samples"])) }
+        api.get("recent") { request, _ in try await recent(Query(request, known: ["limit"])) }
+        api.get("channels") { request, _ in
+            try await channels(Query(request, known: ["prefix", "sort", "cursor", "limit"]))
+        }
         api.get("channels/:name") { _, context in try await channel(context.parameters.require("name")) }
         api.get("channels/:name/history") { request, context in
             try await history(
@@ -60,7 +83,13 @@ struct Routes {
                 context.parameters.require("name"), Query(request, known: ["view", "cursor", "limit"]))
         }
         api.get("connections") { request, _ in
-            try await connections(Query(request, known: ["channel", "node", "user", "sort", "cursor", "limit"]))
+            try await connections(
+                Query(
+                    request,
+                    known: ["channel", "node", "user", "address", "dialect", "sort", "cursor", "limit"]))
+        }
+        api.get("connections/:id") { request, context in
+            try await connection(context.parameters.require("id"), Query(request, known: ["cursor", "limit"]))
         }
         api.post("connections/:id/close") { _, context in try await close(context.parameters.require("id")) }
         api.post("users/:id/close") { _, context in
@@ -69,8 +98,46 @@ struct Routes {
         api.post("nodes/:id/drain") { _, context in
             try await drain(context.parameters.require("id"), context.audit)
         }
+        api.post("nodes/:id/undrain") { _, context in
+            try await undrain(context.parameters.require("id"), context.audit)
+        }
         api.post("publish") { request, context in try await publish(request, context.audit) }
-        api.get("config") { _, _ in configuration() }
+        api.get("events") { request, context in
+            try EventStream(node: node, kinds: Query(request, known: ["kinds"])["kinds"])
+                .response(to: request, on: context.channel)
+        }
+        api.get("channels/:name/tail") { request, context in
+            _ = try Query(request, known: [])
+            return try TailStream(node: node, name: Self.channel(context.parameters.require("name")))
+                .response(to: request, on: context.channel)
+        }
+        api.get("connections/:id/trace") { request, context in
+            let query = try Query(request, known: ["seconds"])
+            let id = try Self.connection(context.parameters.require("id"))
+            // It shows what a client says, so it is known who looked.
+            context.audit.add(.action)
+            let trace = TraceStream(
+                node: node, inspector: inspector, id: id,
+                seconds: try query.number("seconds", 1...Traces.maximumSeconds, default: 60))
+            return try await trace.response(to: request, on: context.channel)
+        }
+        api.get("config/differences") { request, _ in
+            _ = try Query(request, known: [])
+            return Response.json(await inspector.configurationDifferences())
+        }
+        api.get("problems") { request, _ in
+            _ = try Query(request, known: [])
+            return Response.json(await inspector.problems())
+        }
+        api.get("config") { request, _ in try configuration(Query(request, known: ["origins"])) }
+    }
+
+    /// A node of which a reactor is stuck has to be restarted.
+    private func live() -> Response {
+        guard let stuck = node.watch.stuck else { return Response.text("live\n", type: "text/plain") }
+        return Response.text(
+            "not live: \(stuck.name) has not turned for \(stuck.since.components.seconds) s\n", type: "text/plain",
+            status: .serviceUnavailable)
     }
 
     private func ready() async -> Response {
@@ -102,10 +169,31 @@ struct Routes {
         return Response.json(["draining": entry.id])
     }
 
+    private func undrain(_ name: String, _ audit: AuditNote) async throws -> Response {
+        let entry = try await entry(ofNode: name)
+        audit.add("node", entry.name)
+        guard let id = NodeID(entry.id), case let result = await inspector.undrain(id), result.answered else {
+            throw APIError(
+                status: .serviceUnavailable, code: "node_unreachable", message: "node \(entry.name) did not answer")
+        }
+        if let reason = result.reason {
+            throw APIError(
+                status: .conflict, code: "not_undrained",
+                message: "node \(entry.name) cannot serve again: \(reason)")
+        }
+        return Response.json(["serving": entry.id])
+    }
+
     private func entry(ofNode name: String) async throws -> NodeEntry {
         let report = await inspector.cluster()
         let name = name.removingPercentEncoding ?? name
-        guard let entry = report.cluster.first(where: { $0.id == name || $0.name == name }) else {
+        let found = report.cluster.filter { $0.id == name || $0.name.utf8.elementsEqual(name.utf8) }
+        guard found.count < 2 else {
+            throw APIError(
+                status: .conflict, code: "ambiguous_node",
+                message: "several nodes have this name: use an id, \(found.map(\.id).joined(separator: " or "))")
+        }
+        guard let entry = found.first else {
             throw APIError(
                 status: .notFound, code: "unknown_node",
                 message: "no node has this id or name; known are \(report.cluster.map(\.name).joined(separator: ", "))")
@@ -113,23 +201,7 @@ struct Routes {
         return entry
     }
 
-    private func channels(_ query: Query) async throws -> Response {
-        let after = try query.cursor(String.self)
-        var page = await inspector.channels(
-            prefix: query["prefix"] ?? "", after: after, limit: try query.limit())
-        page.cursor = page.cursor.map(PageCursor.encode)
-        return Response.json(page)
-    }
-
-    private func channel(_ encoded: String) async throws -> Response {
-        let name = encoded.removingPercentEncoding ?? encoded
-        if let objection = ChannelName.objection(to: Array(name.utf8)), name != "$all" {
-            throw APIError.badRequest("invalid_channel", "\(objection)")
-        }
-        return Response.json(await inspector.channel(name))
-    }
-
-    private static func channel(_ encoded: String) throws -> ChannelName {
+    static func channel(_ encoded: String) throws -> ChannelName {
         let name = encoded.removingPercentEncoding ?? encoded
         do {
             return try ChannelName(validating: Array(name.utf8))
@@ -140,17 +212,19 @@ struct Routes {
 
     private func presence(_ encoded: String, _ query: Query) async throws -> Response {
         let channel = try Self.channel(encoded)
-        guard ChannelRules(node.configuration.channels).rule(for: channel).presence != nil else {
+        guard node.live.rules.rule(for: channel).presence != nil else {
             throw APIError(
                 status: .notFound, code: "no_presence",
-                message: "it is not known who is in '\(channel)': its rule would have to have presence: true")
+                message: "channel '\(channel)' has no presence: add presence: true to its rule")
         }
         guard let view = PresenceQuery.View(rawValue: query["view"] ?? "clients") else {
             throw APIError.badRequest("invalid_parameter", "'view' has to be clients, users or count")
         }
-        let asked = PresenceQuery(
-            channel: channel, view: view, after: try query.cursor(Data.self).map { Array($0) }, limit: try query.limit()
-        )
+        let after = try query.cursor(Data.self).map { Array($0) }
+        guard after.map({ PresenceQuery.isPlace($0, in: view) }) ?? true else {
+            throw APIError.badRequest("invalid_parameter", "'cursor' has to be the cursor of the previous page")
+        }
+        let asked = PresenceQuery(channel: channel, view: view, after: after, limit: try query.limit())
         switch await inspector.presence(asked) {
         case .failure(let refusal):
             throw APIError(
@@ -165,7 +239,7 @@ struct Routes {
         if let text = query["since"] {
             guard let position = Position(text) else {
                 throw APIError.badRequest(
-                    "invalid_parameter", "'since' has to be a position, as publish and history give it")
+                    "invalid_parameter", "'since' has to be a position from the response of publish or history")
             }
             since = position
         }
@@ -177,7 +251,7 @@ struct Routes {
         case nil:
             throw APIError(
                 status: .notFound, code: "no_history",
-                message: "nothing is kept of '\(channel)': its rule would have to have history: { size: …, ttl: … }")
+                message: "channel '\(channel)' has no history: add history: { size: …, ttl: … } to its rule")
         case .failure(let refusal):
             throw APIError(
                 status: .serviceUnavailable, code: "unavailable", message: "\(refusal)", headers: ["Retry-After": "1"])
@@ -185,38 +259,11 @@ struct Routes {
         }
     }
 
-    private func connections(_ query: Query) async throws -> Response {
-        var sort = ConnectionSort.id
-        if let text = query["sort"] {
-            guard let known = ConnectionSort(rawValue: text) else {
-                throw APIError.badRequest("invalid_parameter", "'sort' has to be id or backlog")
-            }
-            sort = known
-        }
-        if let node = query["node"], NodeID(node) == nil {
-            throw APIError.badRequest("invalid_parameter", "'node' has to be a node's id: 16 hexadecimal digits")
-        }
-        return Response.json(
-            await inspector.connections(
-                ConnectionQuery(
-                    channel: query["channel"], node: query["node"], user: query["user"], sort: sort,
-                    cursor: try query.cursor(ConnectionCursor.self), limit: try query.limit())))
-    }
-
     private func close(_ text: String) async throws -> Response {
-        guard let id = SessionID(text) else {
-            throw APIError.badRequest("invalid_connection", "this is not the id of a connection")
-        }
+        let id = try Self.connection(text)
         let result = await inspector.close(id, code: 4000, reason: "closed by an operator")
-        guard result.nodes.answered == result.nodes.asked else {
-            throw APIError(
-                status: .serviceUnavailable, code: "node_unreachable",
-                message: "the connection's node \(id.node) is gone or did not answer")
-        }
-        guard result.found else {
-            throw APIError(
-                status: .notFound, code: "unknown_connection", message: "its node has no such connection any more")
-        }
+        guard result.nodes.answered == result.nodes.asked else { throw Self.unreachable(id) }
+        guard result.found else { throw Self.unknown }
         return Response.json(["closed": id.description])
     }
 
@@ -225,14 +272,14 @@ struct Routes {
         guard ChannelName.user(user) != nil else {
             throw APIError.badRequest("invalid_user", "this is not the id of a user")
         }
-        let result = await inspector.close(user: user, code: 4000, reason: "closed by an operator")
+        let result = await inspector.close(user: ForeignText(user), code: 4000, reason: "closed by an operator")
         audit.add("user", user)
         audit.add("sessions", "\(result.sessions)")
         return Response.json(UserClosed(closed: result.sessions, nodes: result.nodes))
     }
 
     private struct UserClosed: Encodable {
-        var closed: Int
+        var closed: Count
         var nodes: NodeCount
     }
 
@@ -246,28 +293,15 @@ struct Routes {
         let body = try await request.body.collect(upTo: limit)
         let parsed = try PublishRequest.parse(
             Array(body.readableBytesView), messageBytes: node.configuration.messageBytes)
-        let channels: [ChannelName] =
-            switch parsed.target {
-            case .channels(let names): names
-            case .user(let name): [name]
-            case .connection(let id): [.connection(id)]
-            case .all: [.all]
-            }
-        let extras =
-            parsed.except.isEmpty && parsed.idempotencyKey == nil
-            ? nil : Publication.Extras(idempotencyKey: parsed.idempotencyKey, except: parsed.except)
+        let channels = parsed.channels
         audit.add("channel", channels[0].description)
         if channels.count > 1 { audit.add("channels", "\(channels.count)") }
         audit.add("bytes", "\(parsed.payload.count)")
-        var published = Published(published: channels.count)
-        for channel in channels {
-            let outcome = await inspector.publish(
-                Publication(
-                    channel: channel, kind: parsed.kind, payload: parsed.payload, origin: node.id, extras: extras))
+        let outcomes = await publisher.publish(parsed.order)
+        var positions: [(channel: ChannelName, position: Position)] = []
+        for (channel, outcome) in zip(channels, outcomes) {
             switch outcome {
-            case .accepted(let position?):
-                if published.positions == nil { published.positions = [:] }
-                published.positions?[channel.description] = position.description
+            case .accepted(let position?): positions.append((channel, position))
             case .accepted(nil): break
             case .refused(let refusal):
                 throw APIError(
@@ -275,59 +309,35 @@ struct Routes {
                     headers: ["Retry-After": "1"])
             }
         }
-        return Response.json(published)
+        return Self.published(channels.count, positions)
     }
 
-    private struct Published: Encodable {
-        var published: Int
-        /// By channel, where history is kept.
-        var positions: [String: String]?
-    }
-
-    private func configuration() -> Response {
-        Response.json(Dictionary(uniqueKeysWithValues: node.configuration.effective.map { ($0.path, $0.value) }))
-    }
-}
-
-/// Query parameters, strictly.
-private struct Query {
-    private let values: [String: String]
-
-    init(_ request: Request, known: [String]) throws {
-        var values: [String: String] = [:]
-        // By hand, because a '+' is a space here (application/x-www-form-urlencoded), which the framework leaves.
-        for pair in (request.uri.query ?? "").split(separator: "&") {
-            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            let texts = parts.map { $0.replacing("+", with: " ").removingPercentEncoding }
-            guard let first = texts.first, let name = first, let value = texts.count > 1 ? texts[1] : "" else {
-                throw APIError.badRequest("invalid_parameter", "the query is not percent-encoded UTF-8")
+    /// `{"published":2,"positions":{"a":"4f3c2b1a09876543:17"}}`; positions where history is kept. Not by way of a dictionary, as
+    /// Foundation does it: two names that Unicode has for equal are two channels.
+    private static func published(_ count: Int, _ positions: [(channel: ChannelName, position: Position)]) -> Response {
+        let writer = ByteWriter(capacity: 64 + positions.count * 64)
+        if !positions.isEmpty {
+            for (index, entry) in positions.enumerated() {
+                writer.append(index == 0 ? "{\"positions\":{" : ",")
+                JSONWriter.writeString(entry.channel.description, to: writer)
+                writer.append(":")
+                JSONWriter.writeString(entry.position.description, to: writer)
             }
-            guard known.contains(name) else {
-                throw APIError.badRequest(
-                    "unknown_parameter",
-                    "unknown parameter '\(name.prefix(64))'; known are \(known.joined(separator: ", "))")
-            }
-            values[name] = value
+            writer.append("},")
+        } else {
+            writer.append("{")
         }
-        self.values = values
+        writer.append("\"published\":")
+        writer.append(text: "\(count)")
+        writer.append("}\n")
+        return Response.text(String(decoding: writer.bytes, as: UTF8.self), type: "application/json")
     }
 
-    subscript(name: String) -> String? { values[name] }
-
-    func limit() throws -> Int {
-        guard let text = values["limit"] else { return 100 }
-        guard let limit = Int(text), (1...ClusterInspector.maximumPage).contains(limit) else {
-            throw APIError.badRequest(
-                "invalid_parameter", "'limit' has to be 1 to \(ClusterInspector.maximumPage)")
+    private func configuration(_ query: Query) throws -> Response {
+        guard ["true", "false", nil].contains(query["origins"]) else {
+            throw APIError.badRequest("invalid_parameter", "'origins' has to be true or false")
         }
-        return limit
-    }
-
-    func cursor<Cursor: Decodable>(_ type: Cursor.Type) throws -> Cursor? {
-        guard let text = values["cursor"] else { return nil }
-        guard let cursor = PageCursor.decode(text, as: type) else {
-            throw APIError.badRequest("invalid_parameter", "'cursor' has to be what the page before gave")
-        }
-        return cursor
+        if query["origins"] == "true" { return Response.json(node.configuration.effectiveWithPlaces) }
+        return Response.json(Dictionary(uniqueKeysWithValues: node.configuration.effective.map { ($0.path, $0.value) }))
     }
 }

@@ -34,32 +34,36 @@ package enum AuthRefusal: Error, Equatable, Sendable {
                 status: 401, code: "token_invalid", message: "tokens cannot be checked here: no keys are configured",
                 headers: Self.challenge)
         case .denied(let reason):
-            HTTPError(status: 403, code: "denied", message: reason.isEmpty ? "the application said no" : reason)
+            HTTPError(
+                status: 403, code: "denied", message: reason.isEmpty ? "the application refused this client" : reason)
         case .undecided:
             HTTPError(
                 status: 503, code: "temporarily_unavailable",
-                message: "who you are could not be found out in time, try again", headers: [("Retry-After", "1")])
+                message: "the client could not be authenticated in time, try again", headers: [("Retry-After", "1")])
         case .tooManySessions:
-            HTTPError(status: 429, code: "too_many_sessions", message: "this user has too many sessions on this node")
+            HTTPError(
+                status: 429, code: "too_many_sessions",
+                message: "this user has too many sessions on this node (limits.sessions_per_user)",
+                headers: [("Retry-After", "10")])
         }
     }
 
     private static var challenge: [(String, String)] { [("WWW-Authenticate", "Bearer realm=\"carillon\"")] }
 
-    /// What a centrifuge client is told on `connect`: an error it can do something about, or the end.
-    package var centrifuge: CentrifugeAnswer {
+    /// What a client that logs in with a command is told: a failure it can do something about, or the end.
+    package var answer: Answer {
         switch self {
-        case .token(.expired): .error(.tokenExpired)
-        case .tokenMissing, .token, .noKeys: .disconnect(.invalidToken)
-        case .denied: .disconnect(.forceDisconnect)
-        case .undecided: .error(.internal)
-        case .tooManySessions: .disconnect(.connectionLimit)
+        case .token(.expired): .failure(.tokenExpired)
+        case .tokenMissing, .token, .noKeys: .ending(.tokenInvalid)
+        case .denied: .ending(.denied)
+        case .undecided: .failure(.temporary)
+        case .tooManySessions: .ending(.tooManySessions)
         }
     }
 
-    package enum CentrifugeAnswer: Equatable, Sendable {
-        case error(CentrifugeError)
-        case disconnect(CentrifugeDisconnect)
+    package enum Answer: Equatable, Sendable {
+        case failure(Failure)
+        case ending(Ending)
     }
 
     /// For metrics: whose fault it is.

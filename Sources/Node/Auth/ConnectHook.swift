@@ -11,20 +11,15 @@ import Synchronization
 package struct ConnectRequest: Sendable {
     package var client: SessionID
     package var dialect: Dialect
-    /// The path and query as they came.
+    /// The path and query as they came, but for a token: that has its own place.
     package var target: String
     /// Where it comes from.
     package var remote: String
     package var token: String?
-    /// The request's headers that may say who it is.
+    /// The request's headers that may say who it is, each name once (`HeaderForwarding`).
     package var headers: [(name: String, value: String)]
     /// What the client sent with its `connect`: one JSON value.
     package var data: [UInt8]?
-
-    /// The headers that are passed on, in lower case.
-    package static let forwarded: Set<String> = [
-        "authorization", "cookie", "origin", "user-agent", "x-request-id", "x-real-ip", "x-forwarded-for",
-    ]
 
     package init(
         client: SessionID, dialect: Dialect, target: String, remote: String, token: String?,
@@ -72,7 +67,7 @@ package final class ConnectHook: Sendable {
     /// Of the application's own words to the client.
     private static let reasonCharacters = 120
 
-    private let settings: Settings
+    package let settings: Settings
     private let log: Logger
     private let client: HTTPClient
     private let state = Mutex(Counters())
@@ -98,7 +93,9 @@ package final class ConnectHook: Sendable {
             return true
         }
         guard isFree else {
-            return fail("\(settings.concurrency) questions are under way (auth.connect_hook.concurrency)")
+            return fail(
+                "\(things(settings.concurrency, "request is", "requests are")) in flight (auth.connect_hook.concurrency)"
+            )
         }
         defer { state.withLock { $0.underWay -= 1 } }
         do {
@@ -125,7 +122,7 @@ package final class ConnectHook: Sendable {
         do {
             return .admitted(Credentials(try ConnectionClaims(answered: body)))
         } catch {
-            return fail("its answer is not right: \(error)")
+            return fail("its response is not valid: \(error)")
         }
     }
 
@@ -135,7 +132,8 @@ package final class ConnectHook: Sendable {
         return .refused(.undecided)
     }
 
-    private static func body(of request: ConnectRequest) -> [UInt8] {
+    /// The question, as one JSON object in which no key is there twice.
+    static func body(of request: ConnectRequest) -> [UInt8] {
         let writer = ByteWriter(capacity: 1024)
         func member(_ name: StaticString, _ value: String) {
             writer.append(writer.count == 0 ? "{" : ",")
@@ -157,7 +155,8 @@ package final class ConnectHook: Sendable {
             JSONWriter.writeString(header.value, to: writer)
         }
         writer.append("}")
-        if let data = request.data {
+        // It was a part of a command that was JSON as a whole. It is put in as it came, so it is looked at once more.
+        if let data = request.data, data.withUnsafeBytes({ JSONScanner.isValid($0) }) {
             writer.append(",\"data\":")
             writer.append(data)
         }

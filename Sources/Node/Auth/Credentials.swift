@@ -5,7 +5,7 @@ package import Codec
 /// makes new credentials.
 package final class Credentials: Sendable {
     /// Nil for a visitor without a name.
-    package let user: String?
+    package let user: ForeignText?
     /// When the session has to end or bring a new token, in seconds since 1970; nil for never.
     package let expiresAt: Int64?
     /// Joined at once.
@@ -15,7 +15,8 @@ package final class Credentials: Sendable {
     package let info: [UInt8]?
 
     package init(
-        user: String?, expiresAt: Int64? = nil, channels: [ChannelName] = [], grants: [Grant] = [], info: [UInt8]? = nil
+        user: ForeignText?, expiresAt: Int64? = nil, channels: [ChannelName] = [], grants: [Grant] = [],
+        info: [UInt8]? = nil
     ) {
         self.user = user
         self.expiresAt = expiresAt
@@ -30,6 +31,18 @@ package final class Credentials: Sendable {
             info: claims.info)
     }
 
+    /// The same with the user's personal channel among those that are joined at once.
+    ///
+    /// - Parameter prefix: What stands in front of the user's id; nil where there are no such channels. Users whose channel would have
+    ///   an invalid name have none.
+    package func joiningPersonalChannel(_ prefix: [UInt8]?) -> Credentials {
+        guard let prefix, let user, let channel = try? ChannelName(validating: prefix + Array(user.text.utf8)),
+            !channel.isReserved, !channels.contains(channel)
+        else { return self }
+        return Credentials(
+            user: user, expiresAt: expiresAt, channels: channels + [channel], grants: grants, info: info)
+    }
+
     /// Whether a grant, or the list of channels, permits it.
     package func allows(_ permission: Grant.Permissions, in channel: ChannelName) -> Bool {
         if permission == .subscribe, channels.contains(channel) { return true }
@@ -37,5 +50,5 @@ package final class Credentials: Sendable {
     }
 
     /// The channel through which all sessions of the user are reached.
-    package var userChannel: ChannelName? { user.flatMap(ChannelName.user) }
+    package var userChannel: ChannelName? { user.flatMap { ChannelName.user($0.text) } }
 }

@@ -19,49 +19,62 @@ package final class Gatekeeper: Sendable {
     private let isRequired: Bool
     /// The cookie that may hold a token.
     package let cookie: String?
+    /// What of a request the hook gets to see.
+    package let forwarding: HeaderForwarding
     /// How long a client that can bring a new token may stay without one.
     package let grace: Duration
     /// How far the clocks of those who sign tokens may be off, in seconds: a token is good for so much longer.
     package let leeway: Int64
+    /// What stands in front of a user's id in the name of its personal channel; nil where users have none.
+    private let personalPrefix: [UInt8]?
     private let clock: @Sendable () -> Int64
 
     /// - Parameter clock: Seconds since 1970.
     package init(
         authenticator: Authenticator?, hook: ConnectHook?, isRequired: Bool, cookie: String?,
-        grace: Duration = .seconds(25), leeway: Int64 = 0, clock: @escaping @Sendable () -> Int64
+        forwarding: HeaderForwarding = HeaderForwarding(), grace: Duration = .seconds(25), leeway: Int64 = 0,
+        personalPrefix: [UInt8]? = nil, clock: @escaping @Sendable () -> Int64
     ) {
+        self.forwarding = forwarding
         self.authenticator = authenticator
         self.hook = hook
         self.isRequired = isRequired
         self.cookie = cookie
         self.grace = grace
         self.leeway = leeway
+        self.personalPrefix = personalPrefix
         self.clock = clock
     }
 
     /// As it is configured.
     ///
+    /// - Parameter previous: The one before a reload. Keys that it fetched, and a connect hook that stays as it is, go on with this one.
     /// - Throws: `KeyError`, or `TokenRulesError`: what an operator has to mend.
-    package convenience init(_ configuration: Configuration, log: Logger) throws {
+    package convenience init(_ configuration: Configuration, replacing previous: Gatekeeper? = nil, log: Logger) throws
+    {
         var authenticator: Authenticator?
         if !configuration.authKeys.isEmpty {
             let rules = try TokenRules(
                 audiences: configuration.authAudiences, issuers: configuration.authIssuers,
                 leeway: configuration.authLeeway.components.seconds,
                 requiresExpiry: configuration.authRequiresExpiry)
-            authenticator = try Authenticator(sources: configuration.authKeys, rules: rules, logger: log)
+            authenticator = try Authenticator(
+                sources: configuration.authKeys, rules: rules, replacing: previous?.authenticator, logger: log)
         }
         let hook = configuration.connectHookURL.map { url in
-            ConnectHook(
-                .init(
-                    url: url, timeout: configuration.connectHookTimeout,
-                    concurrency: configuration.connectHookConcurrency), log: log)
+            let settings = ConnectHook.Settings(
+                url: url, timeout: configuration.connectHookTimeout, concurrency: configuration.connectHookConcurrency)
+            // Its questions under way count against its limit, and it keeps its connections.
+            if let hook = previous?.hook, hook.settings == settings { return hook }
+            return ConnectHook(settings, log: log)
         }
         self.init(
             authenticator: authenticator, hook: hook, isRequired: configuration.authRequired,
-            cookie: configuration.authCookie, grace: configuration.authGrace,
+            cookie: configuration.authCookie, forwarding: configuration.connectHookForwarding,
+            grace: configuration.authGrace,
             leeway: configuration.authKeys.isEmpty ? 0 : configuration.authLeeway.components.seconds,
-            clock: { Int64(WallClock.milliseconds / 1000) })
+            personalPrefix: configuration.authPersonalPrefix.map { Array($0.utf8) },
+            clock: { Int64(clamping: WallClock.milliseconds / 1000) })
     }
 
     /// With the keys of URLs fetched, for whoever wants to know once; nil when there are no keys.
@@ -78,20 +91,23 @@ package final class Gatekeeper: Sendable {
     /// Whether the hook needs what the request head said.
     package var asksApplication: Bool { hook != nil }
 
+    /// Whether it needs that also when a client brings a new token.
+    package var asksApplicationAgain: Bool { hook != nil && authenticator == nil }
+
     // MARK: Connections
 
-    package func judge(_ token: String?) -> Verdict {
+    package func authenticate(_ token: String?) -> Verdict {
         guard let token else {
             if hook != nil { return .undecided }
             return isRequired ? .refused(.tokenMissing) : .admitted(nil)
         }
         guard let authenticator else { return hook == nil ? .refused(.noKeys) : .undecided }
-        return Self.verdict(authenticator, token, now)
+        return verdict(authenticator, token)
     }
 
-    private static func verdict(_ authenticator: Authenticator, _ token: String, _ now: Int64) -> Verdict {
+    private func verdict(_ authenticator: Authenticator, _ token: String) -> Verdict {
         do {
-            return .admitted(Credentials(try authenticator.verifier.verifyConnection(token, now: now)))
+            return admit(Credentials(try authenticator.verifier.verifyConnection(token, now: now)))
         } catch {
             return error == .unknownKey && authenticator.usesURLs ? .undecided : .refused(.token(error))
         }
@@ -101,13 +117,21 @@ package final class Gatekeeper: Sendable {
     package func ask(_ request: ConnectRequest) async -> Verdict {
         if let token = request.token, let authenticator {
             do {
-                return .admitted(Credentials(try await authenticator.verifyConnection(token, now: now)))
+                return admit(Credentials(try await authenticator.verifyConnection(token, now: now)))
             } catch {
+                // It may be good: the client is to try again, and not to give up.
+                if error == .unknownKey, await authenticator.isKeySetAway() { return .refused(.undecided) }
                 return .refused(.token(error))
             }
         }
         guard let hook else { return .refused(.undecided) }
-        return await hook.ask(request)
+        let verdict = await hook.ask(request)
+        if case .admitted(let credentials?) = verdict { return admit(credentials) }
+        return verdict
+    }
+
+    private func admit(_ credentials: Credentials) -> Verdict {
+        .admitted(credentials.joiningPersonalChannel(personalPrefix))
     }
 
     // MARK: Subscriptions
@@ -119,8 +143,8 @@ package final class Gatekeeper: Sendable {
     }
 
     /// A token for one subscription.
-    package func judge(
-        _ token: String, channel: ChannelName, user: String?, client: SessionID
+    package func authenticate(
+        _ token: String, channel: ChannelName, user: ForeignText?, client: SessionID
     ) -> SubscriptionVerdict {
         guard let authenticator else { return .refused(.unknownKey) }
         do {
@@ -136,21 +160,33 @@ package final class Gatekeeper: Sendable {
     ///
     /// - Returns: Whether it is worth judging again.
     package func refreshKeys() async -> Bool { await authenticator?.refreshForUnknownKey() ?? false }
+
+    /// Whether a token with an unknown key may be good all the same.
+    package func isKeySetAway() async -> Bool { await authenticator?.isKeySetAway() ?? false }
 }
 
 extension RequestHead {
     /// The token a request shows: in the header made for it, in the query, or in a cookie.
-    func token(cookie: String?) -> String? {
-        if let value = header("authorization"), value.utf8.count > 7, value.prefix(7).lowercased() == "bearer " {
-            return String(value.dropFirst(7).drop { $0 == " " })
+    ///
+    /// - Parameter names: What it may be called in the query.
+    func token(named names: [String] = ["token"], cookie: String?) -> String? {
+        if let value = header("authorization"), value.utf8.count > 7,
+            value.utf8.prefix(7).elementsEqual("bearer ".utf8, by: { $0 | 0x20 == $1 })
+        {
+            return String(Substring(value.utf8.dropFirst(7).drop { $0 == UInt8(ascii: " ") }))
         }
-        if let entry = query.first(where: { $0.name == "token" }), !entry.value.isEmpty { return entry.value }
-        guard let cookie, let header = header("cookie") else { return nil }
-        for pair in header.split(separator: ";") {
-            let trimmed = pair.drop { $0 == " " }
-            guard let equals = trimmed.firstIndex(of: "="), trimmed[..<equals] == cookie else { continue }
+        for name in names {
+            if let entry = query.first(where: { $0.name.utf8.elementsEqual(name.utf8) }), !entry.value.isEmpty {
+                return entry.value
+            }
+        }
+        guard let cookie, let header = joined("cookie") else { return nil }
+        for pair in header.utf8.split(separator: UInt8(ascii: ";")) {
+            let trimmed = pair.drop { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
+            guard let equals = trimmed.firstIndex(of: UInt8(ascii: "=")), trimmed[..<equals].elementsEqual(cookie.utf8)
+            else { continue }
             let value = trimmed[trimmed.index(after: equals)...]
-            return value.isEmpty ? nil : String(value)
+            return value.isEmpty ? nil : String(Substring(value))
         }
         return nil
     }

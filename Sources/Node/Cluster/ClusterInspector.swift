@@ -2,10 +2,11 @@ package import Backplane
 package import Codec
 import Foundation
 import Reactor
+import Synchronization
 
 /// Answers questions about the whole cluster, from any node: what beats tell is at hand, the rest is asked for.
 package final class ClusterInspector: Sendable {
-    private let node: RunningNode
+    let node: RunningNode
 
     /// How long the other nodes have to answer.
     package static let deadline: Duration = .seconds(2)
@@ -16,11 +17,12 @@ package final class ClusterInspector: Sendable {
 
     /// Makes the node answer the questions of others; before it starts.
     package func attach() {
-        node.desk.answering = { [weak self] body in
-            guard let self, let question = try? JSON.decoder.decode(ClusterQuestion.self, from: Data(body)),
-                let answer = try? JSON.encoder.encode(await self.answer(question))
+        node.inbox.answering = { [weak self] asked in
+            guard let self, let question = JSON.decode(ClusterQuestion.self, from: asked.body),
+                let answer = await self.answer(question, isDirected: asked.isDirected),
+                let encoded = try? JSON.encoder.encode(answer), encoded.count <= NodeMessage.maximumAnswerBytes
             else { return [] }
-            return Array(answer)
+            return Array(encoded)
         }
     }
 
@@ -28,49 +30,32 @@ package final class ClusterInspector: Sendable {
 
     package func cluster() async -> ClusterReport {
         let node = node
-        let (records, events) = await node.home.perform { (node.backplane.nodes, node.desk.history.events) }
+        let (records, events) = await node.home.perform { (node.backplane.nodes, node.inbox.history.events) }
         let now = MonotonicTime.now()
         let entries = records.map { record in
             let age = now - record.lastSeen
             return NodeEntry(
                 id: record.id.description, name: record.name, isFresh: record.isSelf || age <= Self.freshness,
-                lastSeenMs: age.wholeNanoseconds / 1_000_000, isSelf: record.isSelf,
-                summary: try? JSON.decoder.decode(NodeSummary.self, from: Data(record.summary)))
+                lastSeenMs: Count(age.wholeNanoseconds / 1_000_000), isSelf: record.isSelf,
+                summary: JSON.decode(NodeSummary.self, from: record.summary))
         }
         return ClusterReport(
             nodes: NodeCount(asked: entries.count, answered: entries.count { $0.isFresh }),
-            answeredBy: node.id.description, sessions: entries.reduce(0) { $0 + ($1.summary?.sessions ?? 0) },
-            cluster: entries, events: events.map { .init(time: $0.time, level: $0.level.rawValue, message: $0.message) }
-        )
+            answeredBy: node.id.description, sessions: entries.lazy.compactMap(\.summary?.sessions).sum,
+            cluster: entries,
+            events: events.map { .init(time: Count($0.time), level: $0.level.rawValue, message: $0.message) })
     }
 
     // MARK: Asked for
 
-    package func channels(prefix: String, after: String?, limit: Int) async -> ChannelPage {
-        let (count, answers) = await ask(.channels(prefix: prefix, after: after, limit: limit))
-        let merged = Merging.channels(
-            answers.compactMap { if case .channels(let channels) = $0.answer { channels } else { nil } }, limit: limit)
-        return ChannelPage(nodes: count, channels: merged.channels, cursor: merged.cursor)
-    }
-
-    package func channel(_ name: String) async -> ChannelReport {
-        let (count, answers) = await ask(.channel(name: name))
-        let shares = answers.compactMap { entry -> ChannelReport.Share? in
-            guard case .channel(let subscribers, let dropped) = entry.answer else { return nil }
-            return .init(node: entry.node.description, subscribers: subscribers, droppedPublications: dropped)
-        }
-        let slow = node.shards.first?.settings.rules.rule(for: ChannelName(trusted: Array(name.utf8))).slow
-        return ChannelReport(
-            nodes: count, name: name, subscribers: shares.reduce(0) { $0 + $1.subscribers },
-            slow: (slow ?? .disconnect).rawValue,
-            droppedPublications: shares.reduce(0) { $0 &+ ($1.droppedPublications ?? 0) },
-            byNode: shares.sorted { $0.node < $1.node })
-    }
-
     package func connections(_ query: ConnectionQuery) async -> ConnectionPage {
         let (count, answers) = await ask(.connections(query), to: query.node.flatMap { NodeID($0) })
         let merged = Merging.connections(
-            answers.compactMap { if case .connections(let list) = $0.answer { list } else { nil } },
+            answers.compactMap { entry in
+                guard case .connections(let list) = entry.answer else { return nil }
+                // A node speaks for its own sessions only.
+                return list.filter { SessionID($0.id)?.node == entry.node }
+            },
             sort: query.sort, limit: query.limit)
         return ConnectionPage(
             nodes: count, connections: merged.connections, cursor: merged.cursor.map(PageCursor.encode))
@@ -84,12 +69,12 @@ package final class ClusterInspector: Sendable {
     }
 
     /// - Returns: How many sessions of the user were closed, on the nodes that answered.
-    package func close(user: String, code: UInt16, reason: String) async -> (sessions: Int, nodes: NodeCount) {
+    package func close(user: ForeignText, code: UInt16, reason: String) async -> (sessions: Count, nodes: NodeCount) {
         let (count, answers) = await ask(.closeUser(user, code: code, reason: reason))
-        let sessions = answers.reduce(0) { sum, entry in
-            if case .closedUser(let sessions) = entry.answer { sum + sessions } else { sum }
+        let sessions = answers.lazy.compactMap { entry in
+            if case .closedUser(let sessions) = entry.answer { sessions } else { nil }
         }
-        return (sessions, count)
+        return (sessions.sum, count)
     }
 
     /// Makes a node let its sessions go.
@@ -100,16 +85,33 @@ package final class ClusterInspector: Sendable {
         return answers.contains { $0.answer == .draining }
     }
 
-    package func publish(_ publication: Publication) async -> PublishOutcome {
-        let node = node
-        return await withCheckedContinuation { continuation in
-            node.home.post { node.exchange.publish(publication) { continuation.resume(returning: $0) } }
+    /// Makes a drained node serve again.
+    ///
+    /// - Returns: Whether it answered, and why it cannot.
+    package func undrain(_ id: NodeID) async -> (answered: Bool, reason: String?) {
+        let (_, answers) = await ask(.undrain, to: id)
+        for answer in answers {
+            if case .undrained(let reason) = answer.answer { return (true, reason?.text) }
         }
+        return (false, nil)
     }
 
     /// Reads a channel's history; nil when nothing is kept of it.
     package func history(
         of channel: ChannelName, since: Position?, limit: Int, isReverse: Bool
+    ) async -> Result<HistoryPage, PublishRefusal>? {
+        await history(of: channel) { exchange, settings, completion in
+            let query = HistoryQuery(
+                channel: channel, settings: settings, since: since, limit: limit, bytes: Self.historyBytes,
+                isReverse: isReverse)
+            exchange.historyReads.read(query, for: .questions, completion: completion)
+        }
+    }
+
+    /// Has a channel's history read where the exchange lives; nil when nothing is kept of it.
+    func history(
+        of channel: ChannelName,
+        read: @escaping @Sendable (Exchange, HistorySettings, @escaping HistoryReads.Completion) -> Void
     ) async -> Result<HistoryPage, PublishRefusal>? {
         let node = node
         return await withCheckedContinuation { continuation in
@@ -117,9 +119,7 @@ package final class ClusterInspector: Sendable {
                 guard let settings = node.exchange.historySettings(of: channel) else {
                     return continuation.resume(returning: nil)
                 }
-                let query = HistoryQuery(
-                    channel: channel, settings: settings, since: since, limit: limit, isReverse: isReverse)
-                node.backplane.read(query) { continuation.resume(returning: $0) }
+                read(node.exchange, settings) { continuation.resume(returning: $0) }
             }
         }
     }
@@ -143,7 +143,7 @@ package final class ClusterInspector: Sendable {
         }
     }
 
-    private func ask(
+    func ask(
         _ question: ClusterQuestion, to target: NodeID? = nil
     ) async -> (NodeCount, [(node: NodeID, answer: ClusterAnswer)]) {
         let node = node
@@ -154,12 +154,11 @@ package final class ClusterInspector: Sendable {
                 if let target, !node.backplane.nodes.contains(where: { $0.id == target }) {
                     return continuation.resume(returning: QuestionTable.Answers(asked: 1, bodies: []))
                 }
-                node.desk.ask(body, to: target, deadline: Self.deadline) { continuation.resume(returning: $0) }
+                node.inbox.ask(body, to: target, deadline: Self.deadline) { continuation.resume(returning: $0) }
             }
         }
         let decoded = answers.bodies.compactMap { entry -> (node: NodeID, answer: ClusterAnswer)? in
-            guard let answer = try? JSON.decoder.decode(ClusterAnswer.self, from: Data(entry.body)) else { return nil }
-            return (entry.node, answer)
+            JSON.decode(ClusterAnswer.self, from: entry.body).map { (entry.node, $0) }
         }
         return (NodeCount(asked: answers.asked, answered: decoded.count), decoded)
     }
@@ -168,52 +167,68 @@ package final class ClusterInspector: Sendable {
 
     /// The largest page.
     package static let maximumPage = 1000
+    /// Bytes of a page of history.
+    static let historyBytes = 1 << 20
 
-    func answer(_ question: ClusterQuestion) async -> ClusterAnswer {
+    /// - Parameter isDirected: Whether this node alone is meant: nobody makes all nodes leave by one message.
+    func answer(_ question: ClusterQuestion, isDirected: Bool) async -> ClusterAnswer? {
         switch question {
         case .channels(let prefix, let after, let limit):
             let prefix = Array(prefix.utf8)
-            let after = after.map { Array($0.utf8) }
-            let limit = max(0, min(limit, Self.maximumPage))
-            var lists: [[ChannelSummary]] = []
-            for shard in node.shards {
-                let found = await shard.reactor.perform { shard.channels(prefix: prefix, after: after, limit: limit) }
-                lists.append(found.map { ChannelSummary(name: $0.name, subscribers: $0.subscribers, onNodes: 1) })
-            }
-            let merged = Merging.channels(lists, limit: limit).channels
-            return .channels(merged.map { ChannelSummary(name: $0.name, subscribers: $0.subscribers, onNodes: 1) })
-        case .channel(let name):
-            let channel = ChannelName(trusted: Array(name.utf8))
-            var subscribers = 0
-            var dropped: UInt64 = 0
-            for shard in node.shards {
-                let share = await shard.reactor.perform { (shard.subscribers(of: channel), shard.dropped(of: channel)) }
-                subscribers += share.0
-                dropped &+= share.1
-            }
-            return .channel(subscribers: subscribers, dropped: dropped)
+            node.channelRates.want()
+            return await channels(after: after, limit: limit) { $0.starts(with: prefix) }
+        case .busiest(let prefix, let sort, let limit): return await busiest(prefix: prefix, by: sort, limit: limit)
+        case .counts(let names): return await counts(names)
+        case .channel(let name): return await share(of: ChannelName(trusted: Array(name.utf8)))
+        case .series(let samples): return .series(node.samples.withLock { $0.series(samples) })
+        case .recent(let limit): return await recent(limit)
+        case .limits: return limits()
+        case .connection(let id, let after, let limit): return await detail(id, after: after, limit: limit)
+        case .trace(let id, let seconds): return isDirected ? await beginTrace(id, seconds: seconds) : nil
+        case .traceNext(let id): return await nextOfTrace(id)
+        case .traceEnd(let id): return endTrace(id)
+        case .configuration: return .configuration(node.configuration.common)
         case .drain:
+            guard isDirected else { return nil }
             let node = node
             Task { await node.drain() }
             return .draining
+        case .undrain:
+            guard isDirected else { return nil }
+            return .undrained(reason: await node.undrain().map { PlainText($0) })
         case .connections(var query):
             query.limit = max(0, min(query.limit, Self.maximumPage))
             let bounded = query
             var lists: [[ConnectionSummary]] = []
-            for shard in node.shards { lists.append(await shard.reactor.perform { shard.connections(bounded) }) }
+            for shard in node.shards {
+                let walk = ConnectionWalk(bounded)
+                lists.append(await self.walk(shard) { walk.step(on: $0) })
+            }
             return .connections(
                 Merging.connections(lists, sort: bounded.sort, limit: bounded.limit).connections)
         case .close(let connection, let code, let reason):
-            guard let id = SessionID(connection), id.node == node.id,
-                let shard = node.shards.first(where: { $0.index == Int(Locator(id.locator).reactor) })
+            guard let id = SessionID(connection), id.node == node.id, CloseCode(rawValue: code).isValidOnTheWire,
+                let shard = node.shards.first(where: { $0.index == Locator(id.locator).reactor })
             else { return .closed(false) }
             return .closed(await shard.reactor.perform { shard.close(id, code: code, reason: reason) })
         case .closeUser(let user, let code, let reason):
-            var sessions = 0
+            guard CloseCode(rawValue: code).isValidOnTheWire else { return .closedUser(sessions: 0) }
+            var sessions: Count = 0
             for shard in node.shards {
-                sessions += await shard.reactor.perform { shard.close(user: user, code: code, reason: reason) }
+                sessions += Count(
+                    await shard.reactor.perform { shard.close(user: user, code: code, reason: reason) })
             }
             return .closedUser(sessions: sessions)
+        case .act(let action, let selection): return .acted(await act(action, on: selection))
+        case .population: return await population()
+        case .matching(let pattern, let after, let limit):
+            guard let pattern = GlobPattern(pattern) else { return nil }
+            return await channels(after: after, limit: limit) { pattern.matches($0) }
+        case .forgetHistory(let channel, let offset):
+            let name = ChannelName(trusted: Array(channel.utf8))
+            let node = node
+            await node.home.perform { node.exchange.forgetHistory(of: name, upTo: Offset(clamping: offset)) }
+            return .historyForgotten
         }
     }
 }
@@ -227,10 +242,16 @@ enum JSON {
         return encoder
     }
 
-    static var decoder: JSONDecoder {
+    /// Decodes what came from outside, on whatever thread that is. Foundation's decoder calls itself for every level of
+    /// nesting, up to 512 of them; here there are at most 32 (`JSONScanner.maximumDepth`), which every stack has room for.
+    ///
+    /// - Returns: Nil for what is not JSON, is nested deeper, or does not say what is asked for.
+    static func decode<Value: Decodable>(_ type: Value.Type, from bytes: [UInt8]) -> Value? {
+        let isValid = bytes.withUnsafeBytes { UTF8Validator.isValid($0) && JSONScanner.isValid($0) }
+        guard isValid else { return nil }
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
-        return decoder
+        return try? decoder.decode(type, from: Data(bytes))
     }
 }
 
@@ -244,6 +265,6 @@ enum PageCursor {
     static func decode<Cursor: Decodable>(_ text: String, as type: Cursor.Type) -> Cursor? {
         var base64 = text.replacing("-", with: "+").replacing("_", with: "/")
         base64 += String(repeating: "=", count: (4 - base64.utf8.count % 4) % 4)
-        return Data(base64Encoded: base64).flatMap { try? JSON.decoder.decode(type, from: $0) }
+        return Data(base64Encoded: base64).flatMap { JSON.decode(type, from: Array($0)) }
     }
 }

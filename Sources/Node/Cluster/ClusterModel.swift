@@ -1,4 +1,9 @@
+package import Codec
+
 /// What nodes tell each other and operators, as JSON with snake_case keys.
+///
+/// Numbers of other nodes are a `Count` or a `Rate`, and texts that are only shown a `PlainText`: decoding one is the only
+/// place where it is looked at whether it is right.
 
 /// How many nodes were asked and how many answered: an answer that is not whole says so.
 package struct NodeCount: Codable, Equatable, Sendable {
@@ -10,46 +15,55 @@ package struct NodeCount: Codable, Equatable, Sendable {
 package struct NodeSummary: Codable, Equatable, Sendable {
     package struct Rates: Codable, Equatable, Sendable {
         /// Per second, over the last second.
-        package var messagesIn = 0.0
-        package var publications = 0.0
-        package var deliveries = 0.0
-        package var bytesOut = 0.0
+        package var messagesIn: Rate = 0.0
+        package var publications: Rate = 0.0
+        package var deliveries: Rate = 0.0
+        package var bytesOut: Rate = 0.0
     }
 
     package struct Link: Codable, Equatable, Sendable {
-        package var kind: String
-        package var phase: String
+        package var kind: PlainText
+        package var phase: PlainText
         /// Milliseconds since 1970.
-        package var since: UInt64
-        package var reason: String?
-        package var beatAgeMs: UInt64?
-        package var roundTripUs: UInt64?
-        package var reconnects: UInt64
-        package var resubscribed: UInt64
-        package var waitingPublishes: Int
-        package var badMessages: UInt64
+        package var since: Count
+        package var reason: PlainText?
+        package var beatAgeMs: Count?
+        package var roundTripUs: Count?
+        package var reconnects: Count
+        package var resubscribed: Count
+        package var waitingPublishes: Count
+        package var badMessages: Count
         /// Where Redis is; with Sentinel, who the master was when the link came up.
-        package var server: String?
+        package var server: PlainText?
+        /// What it is there: a node is linked to masters only. Nil while it is not linked, without Redis, and where the node is of
+        /// a version that does not say, as those that follow.
+        package var role: PlainText?
+        /// Missed publications that were read from history and delivered in order.
+        package var healed: Count?
+        /// Times missed publications of a channel were no longer in its history, and its subscribers were told.
+        package var lost: Count?
     }
 
-    package var id: String
-    package var name: String
-    package var version: String
+    package var id: PlainText
+    package var name: PlainText
+    package var version: PlainText
     /// Milliseconds since 1970.
-    package var startedAt: UInt64
-    package var client: String
-    package var admin: String
-    package var sessions: Int
-    package var channels: Int
+    package var startedAt: Count
+    package var client: PlainText
+    package var admin: PlainText
+    package var sessions: Count
+    package var channels: Count
     package var rates: Rates
     /// Of one core.
-    package var cpuPercent: Double
-    package var memoryBytes: Int
+    package var cpuPercent: Rate
+    package var memoryBytes: Count
     /// Bytes that wait for sessions.
-    package var backlogBytes: Int
+    package var backlogBytes: Count
     package var link: Link
     /// How far it is on its way out: waiting, leaving or drained; nil while it serves.
-    package var draining: String?
+    package var draining: PlainText?
+    /// The same on nodes with the same configuration (`Configuration.digest`); nil where the node is of a version that does not say.
+    package var configuration: PlainText?
 }
 
 /// A node as the asked one sees it.
@@ -58,13 +72,13 @@ package struct NodeEntry: Codable, Equatable, Sendable {
     package var name: String
     /// Whether it was heard in the last three seconds.
     package var isFresh: Bool
-    package var lastSeenMs: UInt64
+    package var lastSeenMs: Count
     package var isSelf: Bool
     package var summary: NodeSummary?
 }
 
 package struct LinkEventEntry: Codable, Equatable, Sendable {
-    package var time: UInt64
+    package var time: Count
     package var level: String
     package var message: String
 }
@@ -73,89 +87,9 @@ package struct ClusterReport: Codable, Sendable {
     package var nodes: NodeCount
     /// The node that answers.
     package var answeredBy: String
-    package var sessions: Int
+    package var sessions: Count
     package var cluster: [NodeEntry]
     package var events: [LinkEventEntry]
-}
-
-package struct ChannelSummary: Codable, Equatable, Sendable {
-    package var name: String
-    /// Over all nodes that answered.
-    package var subscribers: Int
-    /// How many nodes have subscribers.
-    package var onNodes: Int
-}
-
-package struct ChannelPage: Codable, Sendable {
-    package var nodes: NodeCount
-    package var channels: [ChannelSummary]
-    /// To be given back for the next page.
-    package var cursor: String?
-}
-
-package struct ChannelReport: Codable, Sendable {
-    package struct Share: Codable, Equatable, Sendable {
-        package var node: String
-        package var subscribers: Int
-        /// Nil where the node is of a version that does not say.
-        package var droppedPublications: UInt64?
-    }
-
-    package var nodes: NodeCount
-    package var name: String
-    package var subscribers: Int
-    /// What happens to those who do not keep up.
-    package var slow: String
-    /// How often a subscriber did not get a publication because it did not keep up, since the channel has subscribers.
-    package var droppedPublications: UInt64
-    package var byNode: [Share]
-}
-
-package struct ConnectionSummary: Codable, Equatable, Sendable {
-    package var id: String
-    package var node: String
-    package var dialect: String
-    package var remote: String
-    package var user: String?
-    package var channels: [String]
-    /// Channels beyond those listed.
-    package var moreChannels: Int
-    package var ageSeconds: Int
-    package var messagesIn: Int
-    package var bytesIn: UInt64
-    package var bytesOut: UInt64
-    package var backlogBytes: Int
-    /// Publications it did not get because it did not keep up. Nil where its node is of a version that does not say.
-    package var droppedPublications: Int?
-}
-
-package struct ConnectionPage: Codable, Sendable {
-    package var nodes: NodeCount
-    package var connections: [ConnectionSummary]
-    package var cursor: String?
-}
-
-/// The order connections are listed in.
-package enum ConnectionSort: String, Codable, CaseIterable, Sendable {
-    /// By id, so that pages hold still.
-    case id
-    /// Those with the most bytes waiting first.
-    case backlog
-}
-
-package struct ConnectionQuery: Codable, Equatable, Sendable {
-    package var channel: String?
-    package var node: String?
-    package var user: String?
-    package var sort: ConnectionSort
-    package var cursor: ConnectionCursor?
-    package var limit: Int
-}
-
-/// The last connection of a page.
-package struct ConnectionCursor: Codable, Equatable, Sendable {
-    package var backlog: Int
-    package var id: String
 }
 
 /// What one node asks the others.
@@ -164,17 +98,79 @@ package enum ClusterQuestion: Codable, Equatable, Sendable {
     case channel(name: String)
     /// The node it is put to is to let its sessions go.
     case drain
+    /// The node it is put to is to serve again.
+    case undrain
     case connections(ConnectionQuery)
     case close(connection: String, code: UInt16, reason: String)
-    case closeUser(String, code: UInt16, reason: String)
+    case closeUser(ForeignText, code: UInt16, reason: String)
+    // Nodes of version 0.2 do not answer those that follow.
+    /// What an application has done with sessions.
+    case act(SessionAction, on: SessionSelection)
+    /// How many users and subscriptions there are.
+    case population
+    /// Channels whose names match a pattern (`GlobPattern`).
+    case matching(pattern: String, after: String?, limit: Int)
+    /// The history of a channel was removed up to an offset: it is not to be handed out from memory either.
+    case forgetHistory(channel: String, upTo: UInt64)
+    // Nodes of version 0.3 do not answer those that follow.
+    /// The channels with the most subscribers or publications, as far as the node itself knows.
+    case busiest(prefix: String, by: ChannelSort, limit: Int)
+    /// What the node has of channels that are named.
+    case counts(names: [String])
+    /// The newest samples of its last ten minutes.
+    case series(samples: Int)
+    /// What happened lately.
+    case recent(limit: Int)
+    /// Which limits were reached in the last minute.
+    case limits
+    /// Everything known of one of its connections, with the first subscriptions after a name.
+    case connection(id: String, after: String?, limit: Int)
+    /// One of its connections is to be traced; answered with a number by which the next part is asked for.
+    case trace(connection: String, seconds: Int)
+    /// Waits for a second at most.
+    case traceNext(id: String)
+    case traceEnd(id: String)
+    /// What the node has that all nodes of a cluster should have alike.
+    case configuration
+
+    private static let lookups = [
+        "channel", "close", "drain", "undrain", "forget_history", "counts", "series", "recent", "limits", "connection",
+        "trace", "trace_next", "trace_end", "configuration",
+    ]
+
+    /// What answering costs, told by the name of the case without decoding the rest. Whatever is not known to be cheap is
+    /// not.
+    package static func cost(of body: [UInt8]) -> QuestionGate.Cost {
+        body.withUnsafeBytes { bytes in
+            var scanner = JSONScanner(bytes)
+            guard scanner.skip(UInt8(ascii: "{")), let name = scanner.string() else { return .walk }
+            return lookups.contains { name.elementsEqual($0.utf8) } ? .lookup : .walk
+        }
+    }
 }
 
 /// What it gets from each.
 package enum ClusterAnswer: Codable, Equatable, Sendable {
     case channels([ChannelSummary])
-    case channel(subscribers: Int, dropped: UInt64?)
+    case channel(subscribers: Count, dropped: Count?, more: ChannelShareDetails?)
     case connections([ConnectionSummary])
     case closed(Bool)
-    case closedUser(sessions: Int)
+    case closedUser(sessions: Count)
     case draining
+    /// Why the node does not serve again, or nil.
+    case undrained(reason: PlainText?)
+    case acted(SessionsActedOn)
+    case population(users: Count, subscriptions: Count)
+    case historyForgotten
+    case series(NodeSeries)
+    case recent([LinkEventEntry])
+    case limits([LimitHits])
+    /// Nil for a connection that is not there any more.
+    case connection(ConnectionDetail?)
+    case traceBegun(id: String)
+    case traceRefused(TraceRefusal)
+    case traceItems([TraceItem])
+    case traceEnded
+    /// Defaults are left out.
+    case configuration([CommonValue])
 }

@@ -18,17 +18,24 @@ package struct QuestionTable {
     }
 
     private struct Open {
+        /// Asked, and not answered yet.
         var missing: Set<NodeID>
         var answers: Answers
+        /// Of the answers.
+        var bytes = 0
     }
 
     private var open: [UInt64: Open] = [:]
-    private var nextID: UInt64 = 1
+    /// Of all answers that are kept.
+    private var bytes = 0
+    /// Answers that did not count: nobody asked for them, they came late or twice, or there was no room for them.
+    package private(set) var ignored: UInt64 = 0
+
     /// Questions beyond this number are answered at once with nothing, so that a flood of requests on the admin port
     /// costs bounded memory.
     package static let maximumOpen = 1024
-    /// Bytes one node may answer with.
-    package static let maximumAnswerBytes = 16 * 1024 * 1024
+    /// Bytes of all answers that are kept at a time: more come from no page of 1000 connections on 100 nodes.
+    package static let maximumBytes = 64 * 1024 * 1024
 
     package init() {}
 
@@ -36,30 +43,53 @@ package struct QuestionTable {
 
     /// A question is put to these nodes.
     ///
+    /// - Parameter random: Where the question's number comes from. It has to be unguessable: an answer that names it
+    ///   is believed.
     /// - Returns: Its number, or nil when too many are open.
-    package mutating func asked(_ nodes: Set<NodeID>) -> UInt64? {
+    package mutating func asked(_ nodes: Set<NodeID>, using random: inout some RandomNumberGenerator) -> UInt64? {
         guard open.count < Self.maximumOpen else { return nil }
-        let id = nextID
-        nextID += 1
+        var id: UInt64
+        repeat { id = random.next() } while open[id] != nil
         open[id] = Open(missing: nodes, answers: Answers(asked: nodes.count, bodies: []))
         return id
     }
 
-    /// An answer has come. Late ones, second ones and those nobody asked for are ignored.
+    /// An answer has come. It counts once for each node that was asked.
     ///
     /// - Returns: All answers, when this was the last one.
     package mutating func answered(_ id: UInt64, from node: NodeID, _ body: [UInt8]) -> Answers? {
-        guard open[id]?.missing.remove(node) != nil, body.count <= Self.maximumAnswerBytes else { return nil }
-        open[id]!.answers.bodies.append((node, body))
-        guard open[id]!.missing.isEmpty else { return nil }
-        return open.removeValue(forKey: id)?.answers
+        // Taken out while it is changed, so that nothing is copied.
+        guard var question = open.removeValue(forKey: id) else {
+            ignored &+= 1
+            return nil
+        }
+        guard question.missing.remove(node) != nil else {
+            ignored &+= 1
+            open[id] = question
+            return nil
+        }
+        if body.count <= Self.maximumBytes - bytes {
+            question.answers.bodies.append((node, body))
+            question.bytes += body.count
+            bytes += body.count
+        } else {
+            ignored &+= 1
+        }
+        guard question.missing.isEmpty else {
+            open[id] = question
+            return nil
+        }
+        bytes -= question.bytes
+        return question.answers
     }
 
     /// Time is up.
     ///
     /// - Returns: What came until now, or nil when the question was complete before.
     package mutating func expired(_ id: UInt64) -> Answers? {
-        open.removeValue(forKey: id)?.answers
+        guard let question = open.removeValue(forKey: id) else { return nil }
+        bytes -= question.bytes
+        return question.answers
     }
 
     /// A node has left: nobody waits for it any more.
@@ -67,10 +97,16 @@ package struct QuestionTable {
     /// - Returns: The questions that are complete by that.
     package mutating func left(_ node: NodeID) -> [(id: UInt64, answers: Answers)] {
         var complete: [(UInt64, Answers)] = []
-        for id in open.keys where open[id]!.missing.remove(node) != nil && open[id]!.missing.isEmpty {
-            complete.append((id, open[id]!.answers))
+        for id in Array(open.keys) {
+            guard var question = open.removeValue(forKey: id) else { continue }
+            let wasMissing = question.missing.remove(node) != nil
+            guard wasMissing, question.missing.isEmpty else {
+                open[id] = question
+                continue
+            }
+            bytes -= question.bytes
+            complete.append((id, question.answers))
         }
-        for (id, _) in complete { open[id] = nil }
         return complete
     }
 }

@@ -21,6 +21,16 @@ package struct ChannelRule: Equatable, Sendable {
         case granted
         /// The API only.
         case server
+
+        /// Whether a client may publish in the channel, by who it is.
+        func allows(_ channel: ChannelName, _ credentials: Credentials?) -> Bool {
+            switch self {
+            case .client: true
+            case .user: credentials?.user != nil
+            case .granted: credentials?.allows(.publish, in: channel) ?? false
+            case .server: false
+            }
+        }
     }
 
     /// What happens to a subscriber that does not keep up.
@@ -33,6 +43,12 @@ package struct ChannelRule: Equatable, Sendable {
         case latest
     }
 
+    /// The format of deltas in which subscribers may take publications.
+    package enum Delta: String, CaseIterable, Sendable {
+        case none
+        case fossil
+    }
+
     package var match: ChannelPattern
     package var subscribe: Subscribe
     package var publish: Publish
@@ -43,13 +59,22 @@ package struct ChannelRule: Equatable, Sendable {
     package var presence: PresenceSettings?
     /// Whether a new subscriber gets the newest publication at once; needs history.
     package var isCache: Bool
+    /// Whether the cluster knows if anybody is subscribed.
+    package var isOccupancyKnown: Bool
+    package var delta: Delta
+    /// Whether subscribers may filter publications by their tags.
+    package var allowsFilters: Bool
 
     package init(
         match: ChannelPattern, subscribe: Subscribe = .anyone, publish: Publish = .server, slow: Slow = .disconnect,
-        history: HistorySettings? = nil, presence: PresenceSettings? = nil, isCache: Bool = false
+        history: HistorySettings? = nil, presence: PresenceSettings? = nil, isCache: Bool = false,
+        isOccupancyKnown: Bool = false, delta: Delta = .none, allowsFilters: Bool = false
     ) {
+        self.delta = delta
+        self.allowsFilters = allowsFilters
         self.presence = presence
         self.isCache = isCache
+        self.isOccupancyKnown = isOccupancyKnown
         self.match = match
         self.subscribe = subscribe
         self.publish = publish
@@ -68,12 +93,7 @@ package struct ChannelRule: Equatable, Sendable {
     }
 
     package func allowsPublish(to channel: ChannelName, _ credentials: Credentials?) -> Bool {
-        switch publish {
-        case .client: true
-        case .user: credentials?.user != nil
-        case .granted: credentials?.allows(.publish, in: channel) ?? false
-        case .server: false
-        }
+        publish.allows(channel, credentials)
     }
 }
 
@@ -97,6 +117,22 @@ package struct ChannelPattern: Equatable, Sendable, CustomStringConvertible {
     package init(_ text: String) { bytes = Array(text.utf8) }
 
     package var description: String { String(decoding: bytes, as: UTF8.self) }
+
+    /// Whether it matches everything that another pattern matches. A `*` of the other can only be taken by a `*` of this
+    /// one, because nothing else of a pattern matches it.
+    package func covers(_ other: ChannelPattern) -> Bool { matches(other.bytes) }
+
+    /// Why no channel can have a name that matches, or nil. The reserved names of users and of everybody count as names.
+    package var objection: ChannelNameError? {
+        // Each star may stand for nothing: what is wrong with the shortest name is wrong with all of them, but for being
+        // empty.
+        let shortest = bytes.filter { $0 != UInt8(ascii: "*") }
+        switch ChannelName.objection(to: shortest) {
+        case .empty where shortest.count < bytes.count: return nil
+        case .reserved: return nil
+        case let objection: return objection
+        }
+    }
 
     /// In time proportional to the lengths multiplied, whatever the pattern.
     package func matches(_ name: [UInt8]) -> Bool {

@@ -31,27 +31,37 @@ package struct Configuration: Equatable, Sendable {
     /// 0 is one per core.
     package var reactors = 0
 
-    package var clientListen = SocketAddress.ipv4(0, port: 8000)
+    /// At least one.
+    package var clientListen = [SocketAddress.ipv4(0, port: 8000)]
     package var origins = OriginRule.sameHost
     package var proxy = ProxyRule()
     package var drain = DrainSettings()
     package var compression = Packing.Settings()
     package var clientTLS = TLSFiles()
-    /// Nil: `clientListen` is for TLS, if there is any.
-    package var clientTLSListen: SocketAddress?
+    /// Empty: `clientListen` is for TLS, if there is any.
+    package var clientTLSListen: [SocketAddress] = []
     package var adminTLS = TLSFiles()
 
     package var adminListen = SocketAddress.ipv4(0x7F00_0001, port: 8001)
     package var adminToken: String?
+    package var adminAPIKey: String?
     package var adminConnections = 256
     package var adminIdleTimeout = Duration.seconds(30)
+    package var eventStreams = 8
+    package var traces = 4
+    /// Publications or messages a second that one tail or trace shows.
+    package var shownRate = 500
+    /// Bytes of each.
+    package var shownBytes = 4096
 
     package var backplane = BackplaneKind.memory
     package var redis = RedisConfiguration(endpoint: .tcp(host: "127.0.0.1", port: 6379))
+    package var redisURL: RedisURL?
     package var redisTLS = RedisTLS()
     package var redisSentinel = SentinelConfiguration()
 
     package var channels: [ChannelRule] = []
+    package var hubs: [HubRule] = []
 
     package var authRequired = false
     package var authKeys: [KeySource] = []
@@ -60,17 +70,24 @@ package struct Configuration: Equatable, Sendable {
     package var authLeeway: Duration = .seconds(30)
     package var authRequiresExpiry = true
     package var authCookie: String?
+    /// What stands in front of a user's id in the name of its personal channel; nil where users have none.
+    package var authPersonalPrefix: String?
     package var authGrace: Duration = .seconds(25)
     package var connectHookURL: String?
     package var connectHookTimeout: Duration = .seconds(3)
     package var connectHookConcurrency = 256
+    package var connectHookForwarding = HeaderForwarding()
 
     package var messageBytes = FrameLimits.defaultMessageBytes
+    package var batchBytes = 256 * 1024
     package var fragments = FrameLimits.defaultFragments
     package var channelsPerSession = 128
     package var outboundBytes = 1024 * 1024
     package var outboundBytesNode = 512 * 1024 * 1024
+    package var historyReads = HistoryReads.Limits()
     package var sessions = 1_000_000
+    package var presenceLeaving = LocalPresence.defaultLeaving
+    package var eventBytes = NodeEvents.defaultBytes
     package var sessionsPerAddress = 0
     package var sessionsPerUser = 0
     package var handshakes = 4096
@@ -82,11 +99,25 @@ package struct Configuration: Equatable, Sendable {
     package var handshakeTimeout: Duration = .seconds(10)
     package var connectTimeout: Duration = .seconds(10)
     package var messageTimeout: Duration = .seconds(30)
+    package var requestBytes = 256 * 1024
+    package var requestRate = 20_000
+    package var requestBurst = 40_000
+    package var requestRatePerAddress = 0
+    package var requestBurstPerAddress = 100
+    package var forwardBytes = 16 * 1024 * 1024
     package var incompleteBytesNode = 256 * 1024 * 1024
+    package var deltaBytes = 64 * 1024
+    package var deltaBytesNode = 64 * 1024 * 1024
+    package var filterBytes = 16 * 1024
+    package var filterBytesNode = 64 * 1024 * 1024
     package var publishRate = 1000
     package var publishBurst = 2000
     package var subscribeRate = 100
     package var subscribeBurst = 256
+    package var loginRate = 1
+    package var loginBurst = 10
+    package var commandRate = 1000
+    package var commandBurst = 2000
     package var controlRate = 20
     package var controlBurst = 50
 
@@ -95,10 +126,14 @@ package struct Configuration: Equatable, Sendable {
 
     package var logFormat = LogFormat.text
     package var logLevel = LogLevel.info
-    package var audit = AuditMode.all
+    package var audit = AuditMode.actions
 
-    /// Scalar keys that somebody set, as they were written.
+    /// Keys that somebody set, as they were written; lists and secrets of lists as an empty text.
     package var given: [String: String] = [:]
+    /// Where they were set.
+    package var places: [String: ConfigurationPlace] = [:]
+    /// What the file or the environment says and may not mean.
+    package var warnings: [ConfigurationError.Problem] = []
 
     package init() {}
 
@@ -111,70 +146,8 @@ package struct Configuration: Equatable, Sendable {
         limits.sessionsPerUser = sessionsPerUser
         limits.connects = RateLimit(perSecond: connectRate, burst: connectBurst)
         limits.connectsPerAddress = RateLimit(perSecond: connectRatePerAddress, burst: connectBurstPerAddress)
+        limits.requests = RateLimit(perSecond: requestRate, burst: requestBurst)
+        limits.requestsPerAddress = RateLimit(perSecond: requestRatePerAddress, burst: requestBurstPerAddress)
         return limits
-    }
-
-    /// What is right one by one and wrong together.
-    package var contradictions: [String] {
-        var found: [String] = []
-        if !adminListen.isLoopback, adminToken == nil {
-            found.append(
-                "admin.listen is \(adminListen), which others can reach, and admin.token is not set: set a token, or listen on 127.0.0.1"
-            )
-        }
-        if pongTimeout >= pingInterval {
-            found.append("liveness.pong_timeout has to be shorter than liveness.ping_interval")
-        }
-        if messageBytes > outboundBytesNode {
-            found.append("limits.message_bytes has to be at most limits.outbound_bytes_node")
-        }
-        found += clientTLS.contradictions(in: "client.tls")
-        if let secure = clientTLSListen {
-            if !clientTLS.isOn { found.append("client.tls.listen needs client.tls.certificate and client.tls.key") }
-            if secure == clientListen, secure.port != 0 {
-                found.append(
-                    "client.listen and client.tls.listen are the same address: without client.tls.listen, client.listen speaks TLS"
-                )
-            }
-        }
-        found += adminTLS.contradictions(in: "admin.tls")
-        found += redisTLS.contradictions
-        if proxy.isRequired, proxy.trusted.isEmpty {
-            found.append(
-                "client.proxy_protocol.mode is required and client.proxy_protocol.trusted is empty: name the balancers' addresses"
-            )
-        }
-        if !proxy.isRequired, !proxy.trusted.isEmpty {
-            found.append(
-                "client.proxy_protocol.trusted has no effect while client.proxy_protocol.mode is off: set it to required"
-            )
-        }
-        if authRequired, authKeys.isEmpty, connectHookURL == nil {
-            found.append(
-                "auth.required is set and nobody could say who a client is: add auth.keys or auth.connect_hook.url")
-        }
-        if authCookie != nil {
-            if case .listed = origins {
-            } else {
-                found.append(
-                    "auth.cookie needs client.origins as a list: browsers send cookies from any page, so the pages have to be named"
-                )
-            }
-        }
-        if redisSentinel.addresses.isEmpty {
-            if redisSentinel.user != nil || redisSentinel.password != nil {
-                found.append("backplane.redis.sentinel_user and sentinel_password have no effect without sentinels")
-            }
-        } else if case .unix = redis.endpoint {
-            found.append(
-                "backplane.redis.sentinels and a unix:// URL contradict each other: sentinels name TCP addresses")
-        }
-        if drain.wait + drain.window > drain.timeout {
-            found.append("drain.timeout has to be at least drain.wait and drain.window together")
-        }
-        if clientListen == adminListen, clientListen.port != 0 {
-            found.append("client.listen and admin.listen are the same address")
-        }
-        return found
     }
 }

@@ -5,12 +5,49 @@ import Reactor
 import Yams
 
 /// The keys that hold lists.
+extension Configuration {
+    /// Takes everything out of a list, so that another one can replace it.
+    mutating func clearList(_ path: String) {
+        switch path {
+        case "channels": channels = []
+        case "hubs": hubs = []
+        case "client.origins": origins = .sameHost
+        case "client.proxy_protocol.trusted": proxy.trusted = []
+        case "auth.connect_hook.proxies": connectHookForwarding.proxies = []
+        case "auth.connect_hook.forward": connectHookForwarding.names = []
+        case "auth.keys": authKeys = []
+        case "backplane.redis.sentinels": redisSentinel.addresses = []
+        case "auth.audiences": authAudiences = []
+        default: authIssuers = []
+        }
+    }
+
+    /// Takes a list as another configuration has it.
+    mutating func takeList(_ path: String, from other: Configuration) {
+        switch path {
+        case "channels": channels = other.channels
+        case "hubs": hubs = other.hubs
+        case "client.origins": origins = other.origins
+        case "client.proxy_protocol.trusted": proxy.trusted = other.proxy.trusted
+        case "auth.connect_hook.proxies": connectHookForwarding.proxies = other.connectHookForwarding.proxies
+        case "auth.connect_hook.forward": connectHookForwarding.names = other.connectHookForwarding.names
+        case "auth.keys": authKeys = other.authKeys
+        case "backplane.redis.sentinels": redisSentinel.addresses = other.redisSentinel.addresses
+        case "auth.audiences": authAudiences = other.authAudiences
+        default: authIssuers = other.authIssuers
+        }
+    }
+}
+
 extension ConfigurationReader {
     mutating func readList(_ node: Node, _ path: String) {
         switch path {
         case "channels": readRules(node)
+        case "hubs": readHubs(node)
         case "client.origins": readOrigins(node)
-        case "client.proxy_protocol.trusted": readRanges(node, path)
+        case "client.proxy_protocol.trusted": configuration.proxy.trusted += readRanges(node, path)
+        case "auth.connect_hook.proxies": configuration.connectHookForwarding.proxies += readRanges(node, path)
+        case "auth.connect_hook.forward": readForwarded(node, path)
         case "auth.keys": readKeys(node)
         case "backplane.redis.sentinels": readSentinels(node, path)
         case "auth.audiences": configuration.authAudiences = readTexts(node, path)
@@ -18,34 +55,69 @@ extension ConfigurationReader {
         }
     }
 
-    private mutating func readTexts(_ node: Node, _ path: String) -> [String] {
+    /// The entries of a list, none if it is something else.
+    ///
+    /// - Parameter demand: What to say then: `'hubs' has to be a list of hubs`.
+    mutating func entries(of node: Node, _ demand: String) -> [Node] {
         guard case .sequence(let sequence) = node else {
-            report("'\(path)' has to be a list, not \(Self.kind(of: node))", at: node.mark)
+            report("\(demand), not \(Self.kind(of: node))", at: node.mark)
             return []
         }
-        return sequence.compactMap { scalar($0, "an entry of '\(path)'", "text") }
+        return Array(sequence)
     }
 
-    private mutating func readRanges(_ node: Node, _ path: String) {
-        guard case .sequence(let sequence) = node else {
-            return report("'\(path)' has to be a list, not \(Self.kind(of: node))", at: node.mark)
+    private mutating func readTexts(_ node: Node, _ path: String) -> [String] {
+        readEntries(node, path).map(\.text)
+    }
+
+    /// Each entry with its place, so that what is wrong with one is said where it is.
+    private mutating func readEntries(_ node: Node, _ path: String) -> [(text: String, mark: Mark?)] {
+        var found: [(text: String, mark: Mark?)] = []
+        for entry in entries(of: node, "'\(path)' has to be a list") {
+            guard let text = scalar(entry, "an entry of '\(path)'", "text") else { continue }
+            if found.contains(where: { $0.text == text }) {
+                report("'\(path)': '\(text)' is listed twice", at: entry.mark)
+            }
+            found.append((text, entry.mark))
         }
-        for entry in sequence {
+        return found
+    }
+
+    private mutating func readForwarded(_ node: Node, _ path: String) {
+        configuration.connectHookForwarding.names = []
+        for (text, mark) in readEntries(node, path) {
+            let name = text.lowercased()
+            guard FieldName.isOne(name) else {
+                report("'\(path)': '\(text)' cannot be the name of a header", at: mark)
+                continue
+            }
+            guard !HeaderForwarding.hopByHop.contains(name) else {
+                report("'\(path)': '\(text)' is a header of the connection and cannot be forwarded", at: mark)
+                continue
+            }
+            configuration.connectHookForwarding.names.insert(name)
+        }
+    }
+
+    private mutating func readRanges(_ node: Node, _ path: String) -> [AddressRange] {
+        var ranges: [AddressRange] = []
+        for entry in entries(of: node, "'\(path)' has to be a list") {
             guard let text = scalar(entry, "an entry of '\(path)'", "address or range") else { continue }
             do {
-                configuration.proxy.trusted.append(try AddressRange(parsing: text))
+                ranges.append(try AddressRange(parsing: text))
             } catch {
                 report("'\(path)': \(error)", at: entry.mark)
             }
         }
+        return ranges
     }
 
     private mutating func readSentinels(_ node: Node, _ path: String) {
-        for text in readTexts(node, path) {
+        for (text, mark) in readEntries(node, path) {
             do {
                 configuration.redisSentinel.addresses.append(try HostAndPort(text, defaultPort: 26379))
             } catch {
-                report("'\(path)': '\(text)' is not possible here; right would be sentinel-1:26379", at: node.mark)
+                report("'\(path)': '\(text)' is not possible here; right would be sentinel-1:26379", at: mark)
             }
         }
         if configuration.redisSentinel.addresses.count > SentinelConfiguration.maximum {
@@ -56,14 +128,13 @@ extension ConfigurationReader {
     // MARK: Keys of tokens
 
     private static let keyKeys = [
-        "secret", "file", "jwks_file", "jwks_url", "id", "algorithm", "refresh", "allow_http",
+        "secret", "secret_file", "file", "jwks_file", "jwks_url", "id", "algorithm", "refresh", "allow_http",
     ]
 
+    private static let keyLocations: Set<String> = ["secret", "secret_file", "file", "jwks_file", "jwks_url"]
+
     private mutating func readKeys(_ node: Node) {
-        guard case .sequence(let sequence) = node else {
-            return report("'auth.keys' has to be a list of keys, not \(Self.kind(of: node))", at: node.mark)
-        }
-        for entry in sequence { readKey(entry) }
+        for entry in entries(of: node, "'auth.keys' has to be a list of keys") { readKey(entry) }
     }
 
     private mutating func readKey(_ node: Node) {
@@ -73,13 +144,15 @@ extension ConfigurationReader {
                 at: node.mark)
         }
         var source = KeySource(.secret(""))
-        var locations = 0
+        var locations: [String] = []
+        var others: [(key: String, mark: Mark?)] = []
         for (keyNode, value) in mapping {
             let key = keyNode.string ?? ""
             guard Self.keyKeys.contains(key) else {
                 report(unknown("key", key, nearest: Self.keyKeys), at: keyNode.mark)
                 continue
             }
+            if Self.keyLocations.contains(key) { locations.append(key) } else { others.append((key, keyNode.mark)) }
             guard let text = scalar(value, "'\(key)'", "text") else { continue }
             do throws(ValueError) {
                 switch key {
@@ -92,16 +165,23 @@ extension ConfigurationReader {
                     source.algorithm = algorithm
                 case "refresh": source.interval = try Value.duration(text, .seconds(10)...(.seconds(86_400)))
                 case "allow_http": source.allowsPlainHTTP = try Value.flag(text)
-                default:
-                    locations += 1
-                    source.location = Self.location(key, text)
+                default: source.location = Self.location(key, text)
                 }
             } catch {
                 report("'\(key)': \(error.message)", at: value.mark)
             }
         }
-        guard locations == 1 else {
-            return report("say once where the key is: secret, file, jwks_file or jwks_url", at: node.mark)
+        guard locations.count == 1 else {
+            return report(
+                "name exactly one source of the key: secret, secret_file, file, jwks_file or jwks_url", at: node.mark)
+        }
+        for (key, mark) in others {
+            if ["refresh", "allow_http"].contains(key), locations != ["jwks_url"] {
+                report("'\(key)' has no effect without jwks_url", at: mark)
+            }
+            if key == "id", locations[0].hasPrefix("jwks") {
+                report("'id' has no effect with \(locations[0]): the keys of a JWK set bring their own", at: mark)
+            }
         }
         configuration.authKeys.append(source)
     }
@@ -109,6 +189,7 @@ extension ConfigurationReader {
     private static func location(_ key: String, _ text: String) -> KeySource.Location {
         switch key {
         case "secret": .secret(text)
+        case "secret_file": .secretFile(text)
         case "file": .pem(text)
         case "jwks_file": .jwksFile(text)
         default: .jwksURL(text)
@@ -123,28 +204,27 @@ extension ConfigurationReader {
         }
         var origins: Set<String> = []
         for entry in sequence {
-            guard let text = scalar(entry, "an entry of 'client.origins'", "scheme://host[:port] or *") else {
+            guard
+                let text = scalar(
+                    entry, "an entry of 'client.origins'", "scheme://host[:port], https://*.example.com or *")
+            else {
                 continue
             }
             if text == "*" {
                 configuration.origins = .any
                 return
             }
-            let parts = text.lowercased().split(separator: "/", omittingEmptySubsequences: false)
-            guard parts.count == 3, ["http:", "https:"].contains(parts[0]), parts[1].isEmpty, !parts[2].isEmpty else {
-                report("'\(text)' is not an origin; right would be https://app.example.com", at: entry.mark)
-                continue
+            do {
+                origins.insert(try OriginPattern(parsing: text).text)
+            } catch {
+                report("\(error)", at: entry.mark)
             }
-            origins.insert(text.lowercased())
         }
         configuration.origins = .listed(origins)
     }
 
     mutating func readRules(_ node: Node) {
-        guard case .sequence(let sequence) = node else {
-            return report("'channels' has to be a list of rules, not \(Self.kind(of: node))", at: node.mark)
-        }
-        for entry in sequence { readRule(entry) }
+        for entry in entries(of: node, "'channels' has to be a list of rules") { readRule(entry) }
     }
 
     mutating func readRule(_ node: Node) {
@@ -155,6 +235,7 @@ extension ConfigurationReader {
         }
         var rule = ChannelRule(match: ChannelPattern(""))
         var hasMatch = false
+        let before = problems.count
         for (keyNode, value) in mapping {
             let key = keyNode.string ?? ""
             guard ConfigurationKey.ruleKeys.contains(key) else {
@@ -178,17 +259,23 @@ extension ConfigurationReader {
                 case "subscribe": rule.subscribe = try Value.choice(text)
                 case "publish": rule.publish = try Value.choice(text)
                 case "cache": rule.isCache = try Value.flag(text)
+                case "occupancy": rule.isOccupancyKnown = try Value.flag(text)
+                case "delta": rule.delta = try Value.choice(text)
+                case "filters": rule.allowsFilters = try Value.flag(text)
                 default: rule.slow = try Value.choice(text)
                 }
             } catch {
                 report("'\(key)': \(error.message)", at: value.mark)
             }
         }
-        if !hasMatch { report("the rule does not say which channels it is for: add match: \"…\"", at: node.mark) }
+        if !hasMatch { report("the rule has no match: add match: \"…\"", at: node.mark) }
         if rule.isCache, rule.history == nil {
-            report("'cache: true' needs something to remember: add history: { size: 1, ttl: 1h }", at: node.mark)
+            report("'cache: true' needs history: add history: { size: 1, ttl: 1h }", at: node.mark)
         }
+        guard hasMatch else { return }
+        if problems.count > before { failedRules.insert(configuration.channels.count) }
         configuration.channels.append(rule)
+        rulePlaces.append(node.mark)
     }
 
     private mutating func readHistory(_ node: Node) -> HistorySettings? {
@@ -247,7 +334,8 @@ extension ConfigurationReader {
             guard let text = scalar(value, "'\(key)'", "text") else { continue }
             do throws(ValueError) {
                 if key == "join_leave" {
-                    settings.announces = try Value.flag(text)
+                    settings.isPerSession = text == "sessions"
+                    settings.announces = settings.isPerSession ? true : try Self.announces(text)
                 } else {
                     let grace = try Value.duration(text, .zero...(.seconds(60)))
                     settings.grace = Int64(grace.wholeNanoseconds / 1_000_000)
@@ -257,6 +345,16 @@ extension ConfigurationReader {
             }
         }
         return settings
+    }
+
+    /// Whether subscribers are told of users.
+    private static func announces(_ text: String) throws(ValueError) -> Bool {
+        switch text {
+        case "true", "users": true
+        case "false": false
+        default:
+            throw ValueError(message: "'\(text)' is not one of users (or true), sessions, false")
+        }
     }
 
     /// How long a member may take to come back, in milliseconds, unless the rule says otherwise.

@@ -8,7 +8,8 @@ package enum ConfigurationText {
     package static var defaults: String {
         var lines = [
             "# Every key with its default. Leave out what you do not change.",
-            "# An environment variable overrides a key: client.listen is CARILLON_CLIENT_LISTEN.",
+            "# An environment variable overrides a key: client.listen is CARILLON_CLIENT_LISTEN. Lists have commas between",
+            "# their entries there; channels, hubs and auth.keys are YAML.",
             "# ${NAME} in a value is replaced by the environment variable NAME.",
         ]
         var open: [String] = []
@@ -40,7 +41,11 @@ package enum ConfigurationText {
             "", "# \(ConfigurationKey.summary(ofList: "channels"))",
             "# subscribe: anyone | user | granted | nobody · publish: client | user | granted | server (the API only)",
             "# slow: disconnect | drop_oldest | latest, for subscribers that do not keep up",
-            "channels:", "  - { match: \"*\", subscribe: anyone, publish: server, slow: disconnect }", "",
+            "channels:", "  - { match: \"*\", subscribe: anyone, publish: server, slow: disconnect }",
+            "", "# \(ConfigurationKey.summary(ofList: "hubs"))",
+            "# hubs:",
+            "#   - { path: /chat, prefix: \"chat:\", methods: { join: JoinGroup, leave: LeaveGroup, send_to_group: SendToGroup } }",
+            "",
         ]
         return lines.joined(separator: "\n")
     }
@@ -56,12 +61,15 @@ package enum ConfigurationText {
 
     /// The table of keys in Markdown.
     package static var table: String {
-        var lines = ["| key | takes | default | what it is |", "| --- | --- | --- | --- |"]
+        var lines = ["| key | takes | default | reload | what it is |", "| --- | --- | --- | --- | --- |"]
         for key in ConfigurationKey.all {
-            let type = key.type.split(separator: "|").map { $0.filter { $0 != " " } }.joined(separator: ", ")
-            lines.append("| `\(key.path)` | \(type) | \(key.defaultText) | \(key.summary) |")
+            let type = key.type.split(separator: "|").map { $0.split(separator: " ").joined(separator: " ") }
+                .joined(separator: ", ")
+            lines.append("| `\(key.path)` | \(type) | \(key.defaultText) | \(key.reload.rawValue) | \(key.summary) |")
         }
-        for list in ConfigurationKey.lists { lines.append("| `\(list.path)` | list | | \(list.summary) |") }
+        for list in ConfigurationKey.lists {
+            lines.append("| `\(list.path)` | list | | \(list.reload.rawValue) | \(list.summary) |")
+        }
         return lines.joined(separator: "\n") + "\n"
     }
 }
@@ -81,10 +89,14 @@ extension Configuration {
         all.append(("client.proxy_protocol.trusted", proxy.trusted.map(\.description).joined(separator: ", ")))
         all.append(
             ("backplane.redis.sentinels", redisSentinel.addresses.map(\.description).joined(separator: ", ")))
-        all.append(("auth.keys", authKeys.map(\.place).joined(separator: ", ")))
+        all.append(("auth.keys", authKeys.map(\.origin).joined(separator: ", ")))
+        all.append(("auth.connect_hook.forward", connectHookForwarding.names.sorted().joined(separator: ", ")))
+        all.append(
+            ("auth.connect_hook.proxies", connectHookForwarding.proxies.map(\.description).joined(separator: ", ")))
         all.append(("auth.audiences", authAudiences.joined(separator: ", ")))
         all.append(("auth.issuers", authIssuers.joined(separator: ", ")))
         all.append(("channels", channels.map(\.text).joined(separator: " ")))
+        all.append(("hubs", hubs.map(\.text).joined(separator: " ")))
         return all
     }
 }
@@ -93,9 +105,14 @@ extension ChannelRule {
     fileprivate var text: String {
         "{match: \(match), subscribe: \(subscribe.rawValue), publish: \(publish.rawValue), slow: \(slow.rawValue)"
             + (history.map { ", history: {size: \($0.size), ttl: \($0.timeToLive)ms}" } ?? "")
-            + (isCache ? ", cache: true" : "")
-            + (presence.map { ", presence: {join_leave: \($0.announces), grace: \($0.grace)ms}" } ?? "") + "}"
+            + (isCache ? ", cache: true" : "") + (isOccupancyKnown ? ", occupancy: true" : "")
+            + (delta == .none ? "" : ", delta: \(delta.rawValue)") + (allowsFilters ? ", filters: true" : "")
+            + (presence.map { ", presence: {join_leave: \($0.joinLeaveText), grace: \($0.grace)ms}" } ?? "") + "}"
     }
+}
+
+extension PresenceSettings {
+    var joinLeaveText: String { isPerSession ? "sessions" : announces ? "users" : "false" }
 }
 
 extension OriginRule {

@@ -12,20 +12,26 @@ package struct RedisTLS: Equatable, Sendable {
 
     package init() {}
 
-    var contradictions: [String] {
-        var found: [String] = []
+    var findings: [ConfigurationFinding] {
+        var found: [ConfigurationFinding] = []
+        let section = "backplane.redis.tls"
         if (certificate == nil) != (key == nil) {
             found.append(
-                "backplane.redis.tls.certificate and backplane.redis.tls.key belong together: set both or none")
+                .error(
+                    ["\(section).certificate", "\(section).key"],
+                    "\(section).certificate and \(section).key belong together: set both or none"))
         }
         if !isOn, self != RedisTLS() {
             found.append(
-                "backplane.redis.tls has no effect: backplane.redis.url would have to begin with rediss://")
+                .error(
+                    [section, "backplane.redis.url"],
+                    "\(section) has no effect: backplane.redis.url would have to begin with rediss://"))
         }
         if verification == .none, authorities != nil || serverName != nil {
             found.append(
-                "backplane.redis.tls.verify is none, so authorities and server_name have no effect: set it to full or ca"
-            )
+                .error(
+                    ["\(section).verify"],
+                    "\(section).verify is none, so authorities and server_name have no effect: set it to full or ca"))
         }
         return found
     }
@@ -35,6 +41,7 @@ extension Configuration {
     /// Redis with its TLS and its sentinels, if it has any.
     package var encryptedRedis: RedisConfiguration {
         var encrypted = redis
+        encrypted.largestMessage = messageBytes
         if !redisSentinel.addresses.isEmpty { encrypted.sentinel = redisSentinel }
         guard redisTLS.isOn else { return encrypted }
         encrypted.serverName = redisTLS.serverName
@@ -45,14 +52,5 @@ extension Configuration {
         encrypted.tls = TLSClientConfiguration(
             verification: redisTLS.verification, authorities: redisTLS.authorities, identity: identity)
         return encrypted
-    }
-
-    /// Reads every certificate and key the configuration names.
-    ///
-    /// - Throws: What is wrong with the first that cannot be used.
-    package func readCertificates() throws {
-        if let files = clientTLS.server { _ = try TLSContext(files) }
-        if backplane == .redis, let tls = encryptedRedis.tls { _ = try TLSContext(tls) }
-        if adminTLS.isOn { _ = try AdminServer.server(self) }
     }
 }

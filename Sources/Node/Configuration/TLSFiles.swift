@@ -27,16 +27,33 @@ package struct TLSFiles: Equatable, Sendable {
         return TLSServerConfiguration(certificates: certificate, key: key, clientCertificates: clients)
     }
 
-    func contradictions(in section: String) -> [String] {
-        var found: [String] = []
+    func findings(in section: String) -> [ConfigurationFinding] {
+        var found: [ConfigurationFinding] = []
         if (certificate == nil) != (key == nil) {
-            found.append("\(section).certificate and \(section).key belong together: set both or none")
+            found.append(
+                .error(
+                    ["\(section).certificate", "\(section).key"],
+                    "\(section).certificate and \(section).key belong together: set both or none"))
         }
         if clientCertificates != .ignored, authorities == nil {
-            found.append("\(section).client_certificates needs \(section).authorities: who signs them?")
+            found.append(
+                .error(
+                    ["\(section).client_certificates", "\(section).authorities"],
+                    "\(section).client_certificates needs \(section).authorities, the CA certificates that verify them")
+            )
         }
         if certificate == nil, authorities != nil || clientCertificates != .ignored {
-            found.append("\(section).authorities has no effect without \(section).certificate")
+            found.append(
+                .error(
+                    ["\(section).authorities", "\(section).certificate"],
+                    "\(section).authorities has no effect without \(section).certificate"))
+        }
+        if clientCertificates == .ignored, authorities != nil {
+            found.append(
+                .warning(
+                    ["\(section).authorities", "\(section).client_certificates"],
+                    "\(section).authorities has no effect while \(section).client_certificates is ignored: no client certificate is checked; set it to required or requested"
+                ))
         }
         return found
     }

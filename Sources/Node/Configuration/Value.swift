@@ -41,6 +41,19 @@ enum Value {
         return text
     }
 
+    /// What channel names may begin with. 16 bytes, so that there is room for what follows.
+    static func channelPrefix(_ text: String) throws(ValueError) -> String {
+        guard (1...16).contains(text.utf8.count), !text.hasPrefix("$"),
+            ChannelName.objection(to: Array(text.utf8)) == nil
+        else {
+            throw ValueError(
+                message:
+                    "'\(text)' cannot begin the name of a channel: right is 1 to 16 bytes without spaces, not beginning with $"
+            )
+        }
+        return text
+    }
+
     private static let units: [(suffix: String, bytes: Int)] = [
         ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1000),
         ("B", 1), ("", 1),
@@ -84,6 +97,27 @@ enum Value {
         }
     }
 
+    /// One or several, with commas between them.
+    static func addresses(_ text: String) throws(ValueError) -> [SocketAddress] {
+        var found: [SocketAddress] = []
+        for part in commaSeparated(text) {
+            let address = try address(part)
+            guard !found.contains(address) else { throw ValueError(message: "'\(part)' is listed twice") }
+            found.append(address)
+        }
+        guard !found.isEmpty else { throw ValueError(message: "at least one address is needed") }
+        return found
+    }
+
+    /// The parts between commas, without spaces around them; empty parts are left out.
+    static func commaSeparated(_ text: String) -> [String] {
+        text.utf8.split(separator: UInt8(ascii: ",")).map { part in
+            var trimmed = part.drop { $0 == UInt8(ascii: " ") }
+            while trimmed.last == UInt8(ascii: " ") { trimmed.removeLast() }
+            return String(decoding: trimmed, as: UTF8.self)
+        }.filter { !$0.isEmpty }
+    }
+
     static func tcpAddress(_ text: String) throws(ValueError) -> SocketAddress {
         let address = try address(text)
         if case .unix = address { throw ValueError(message: "'\(text)': only IP:PORT is possible here") }
@@ -124,6 +158,15 @@ enum Value {
 
 /// The nearest of several names, for "did you mean".
 package enum Nearest {
+    /// Those within a distance, the nearest first.
+    package static func names(
+        to text: String, among names: some Sequence<String>, within limit: Int, atMost count: Int
+    ) -> [String] {
+        let scored = names.map { (name: $0, distance: distance(text.lowercased(), $0.lowercased())) }
+        return scored.filter { $0.distance <= limit }.sorted { ($0.distance, $0.name) < ($1.distance, $1.name) }
+            .prefix(count).map(\.name)
+    }
+
     /// Nil when none is near.
     package static func name(to text: String, among names: some Sequence<String>) -> String? {
         let scored = names.map { (name: $0, distance: distance(text.lowercased(), $0.lowercased())) }

@@ -13,27 +13,40 @@ package final class Exchange: TurnWork, @unchecked Sendable {
     package enum Request: Sendable {
         case join(ChannelName)
         case leave(ChannelName)
-        case publish(Publication, PublishTicket)
+        /// With what is kept of its channel, by the channel's rule.
+        case publish(Publication, HistorySettings?, PublishTicket)
         /// Where a history channel stands, for somebody who joins it.
-        case place(ChannelName, PlaceRequest)
-        case read(HistoryQuery, PlaceRequest)
+        case beginning(ChannelName, ReadRequest)
+        case read(HistoryQuery, ReadRequest)
         case enter(ChannelName, PresenceMember, PresenceSettings)
         case depart(ChannelName, SessionID, isFinal: Bool)
-        case presence(PresenceQuery, PlaceRequest)
+        /// The same of a session that stays subscribed while its channel's rule gets or loses presence.
+        case enterQuietly(ChannelName, PresenceMember, PresenceSettings)
+        case departQuietly(ChannelName, SessionID)
+        case presence(PresenceQuery, ReadRequest)
+        /// Commands that came in a request of their own, and what became of such.
+        case carry(CommandRequest, CommandAsker)
+        case carried(CommandRequest.Verdict, CommandAsker)
+        /// A session is open that commands find by its id, or is no more.
+        case opened(SessionID.Secret, Locator)
+        case closed(SessionID.Secret, Locator)
     }
 
     /// What a reactor is told.
     package enum Notice: Sendable {
         case delivered(Publication)
         /// The channel is held; `leaves` says how many of the reactor's `leave`s were heard before that.
-        case held(ChannelName, leaves: UInt64)
+        case interestConfirmed(ChannelName, leaves: UInt64)
         case published(PublishTicket, PublishOutcome)
         case link(isUp: Bool, isCongested: Bool)
-        case placed(ChannelName, PlaceRequest, Placement)
-        case read(PlaceRequest, Result<HistoryPage, PublishRefusal>)
+        case begins(ChannelName, ReadRequest, BeginningAnswer)
+        case read(ReadRequest, Result<HistoryPage, PublishRefusal>)
         /// Publications of a history channel are gone for good: its subscribers have to be told.
-        case lost(ChannelName)
-        case presence(PresenceQuery, PlaceRequest, Result<PresencePage, PublishRefusal>)
+        /// Publications are lost for good; what follows the position is not.
+        case lost(ChannelName, Position?)
+        case presence(PresenceQuery, ReadRequest, Result<PresencePage, PublishRefusal>)
+        case carry(CommandRequest, CommandAsker)
+        case carried(Locator, CommandRequest.Verdict)
     }
 
     /// A channel that some reactor of this node has subscribers of.
@@ -41,30 +54,54 @@ package final class Exchange: TurnWork, @unchecked Sendable {
         let name: ChannelName
         /// For channels whose publications are kept.
         var history: ChannelKeeper?
-        var isHeld = false
+        var isConfirmed = false
+        /// The cluster is to know whether anybody is subscribed.
+        var isOccupancyKnown = false
         /// A bit for each reactor.
         var reactors: UInt64 = 0
+        /// Those of the control plane who read along.
+        var taps: [ChannelTap] = []
+
+        /// Whether anybody here wants what is published.
+        var isHeld: Bool { reactors != 0 || !taps.isEmpty }
 
         init(_ name: ChannelName) { self.name = name }
     }
 
     package let home: Reactor
     let backplane: any Backplane
-    private let rules: ChannelRules
+    /// Replaced as a whole by a reload (`ExchangeRules`).
+    var rules: ChannelRules
     /// Whether any channel has history at all.
-    private let keepsHistory: Bool
-    private var shards: [Shard] = []
+    var keepsHistory: Bool
+    /// Whether a rule has, or had since the start, presence; what is left of it has to be cleared away, so it stays true.
+    var tracksPresence: Bool
+    /// The same of occupancy.
+    var tracksOccupancy: Bool
+    /// A reload's rules on their way to the channels that are open.
+    var ruleChange: RuleChange?
+    private(set) var shards: [Shard] = []
     private var outboxes: [[Notice]] = []
     /// How many `leave`s were heard from each reactor: the clock by which a `held` is dated.
     private var leaves: [UInt64] = []
     private(set) var interests: [ChannelName: Interest] = [:]
-    /// Publications of one read, so that a page stays small whatever they are.
-    let pageSize: Int
+    /// Channels in which somebody of the control plane reads along.
+    var tapped: Set<ChannelName> = []
+    /// Every read of history that may bring publications goes through here.
+    let historyReads: HistoryReads
+    /// What somebody gets at once when it comes back, at the most, in bytes with the envelopes.
+    var recoveryBytes: Int
+    /// What happens on the home reactor, for those who listen.
+    let events: EventCollector
     /// Reads of history, gaps found, and publications that could not be had any more.
     var historyCounters = HistoryCounters()
     var isChecking = false
     /// What is being compared since the link came back.
     var healing: Healing?
+    /// Brings commands to a session of another node; the completion is called once, on the home reactor.
+    package var forward: ((CommandRequest, @escaping @Sendable (CommandRequest.Verdict) -> Void) -> Void)?
+    /// Where sessions of this node are that commands find by their ids.
+    var sessionsByID: [SessionID.Secret: Locator] = [:]
     /// Tells operators.
     package var report: ((LinkEventLevel, String) -> Void)?
     /// Channels whose ends are still to be compared in this round.
@@ -81,20 +118,34 @@ package final class Exchange: TurnWork, @unchecked Sendable {
     /// The most reactors a node can have: a bit each.
     package static let maximumReactors = 64
 
-    /// - Parameter messageBytes: The largest message.
-    package init(home: Reactor, backplane: any Backplane, rules: ChannelRules, messageBytes: Int) {
+    /// What an envelope adds to a publication, in most cases.
+    private static let envelopeBytes = 256
+
+    /// - Parameters:
+    ///   - messageBytes: The largest message.
+    ///   - outboundBytes: What may wait for a session; half of it is for what it missed.
+    package init(
+        home: Reactor, backplane: any Backplane, rules: ChannelRules, messageBytes: Int, outboundBytes: Int = 1 << 20,
+        reads: HistoryReads.Limits = .init(), events: EventCollector = EventCollector()
+    ) {
+        self.events = events
         self.home = home
         self.backplane = backplane
         self.rules = rules
-        keepsHistory = rules.rules.contains { $0.history != nil }
-        pageSize = max(1, min(RecentWindow.maximumPublications, (4 << 20) / max(1, messageBytes)))
+        keepsHistory = rules.keepHistory
+        tracksPresence = rules.havePresence
+        tracksOccupancy = rules.tellOccupancy
+        recoveryBytes = Self.recoveryBytes(outboundBytes)
+        historyReads = HistoryReads(limits: reads, messageBytes: messageBytes) { backplane.read($0, completion: $1) }
     }
 
-    var tracksPresence: Bool { rules.rules.contains { $0.presence != nil } }
+    static func recoveryBytes(_ outboundBytes: Int) -> Int {
+        min(HistoryQuery.maximumBytes, outboundBytes / 2 + Channels.recoveredPublications * envelopeBytes)
+    }
 
-    /// Whether the subscribers of a channel are told who comes and goes.
-    func announcesPresence(in name: ChannelName) -> Bool {
-        !name.isReserved && rules.rule(for: name).presence?.announces ?? false
+    /// How a channel has presence, by its rule.
+    func presenceSettings(of name: ChannelName) -> PresenceSettings? {
+        name.isReserved ? nil : rules.rule(for: name).presence
     }
 
     /// What is kept of a channel, by its rule.
@@ -112,12 +163,13 @@ package final class Exchange: TurnWork, @unchecked Sendable {
         leaves = Array(repeating: 0, count: shards.count)
         // "Everybody" is held by the backplane itself and by every reactor, always.
         let everybody = Interest(.all)
-        everybody.isHeld = true
+        everybody.isConfirmed = true
         everybody.reactors = shards.count == 64 ? .max : (1 << UInt64(shards.count)) - 1
         interests[.all] = everybody
     }
 
-    package var channelCount: Int { interests.count }
+    /// Channels with subscribers, "everybody" among them.
+    package var channelCount: Int { interests.count - tapped.count { interests[$0]?.reactors == 0 } }
 
     // MARK: From the reactors
 
@@ -125,37 +177,54 @@ package final class Exchange: TurnWork, @unchecked Sendable {
         switch request {
         case .join(let name): join(name, from: reactor)
         case .leave(let name): leave(name, from: reactor)
-        case .publish(let publication, let ticket):
-            backplane.publish(publication, history: historySettings(of: publication.channel), ticket: ticket)
-        case .place(let name, let request): place(name, request)
-        case .read(let query, let request):
-            backplane.read(query) { [weak self] result in self?.tell(request.reactor, .read(request, result)) }
+        case .publish(let publication, let history, let ticket): publish(publication, history, ticket)
+        case .beginning(let name, let request): findBeginning(name, request)
+        case .read(let query, let request): readPage(query, request)
         case .enter(let name, let member, let settings): backplane.enter(member, name, settings)
         case .depart(let name, let session, let isFinal): backplane.leave(session, name, isFinal: isFinal)
+        case .enterQuietly(let name, let member, let settings): backplane.enterQuietly(member, name, settings)
+        case .departQuietly(let name, let session): backplane.leaveQuietly(session, name)
+        case .carry(let request, let asker): carry(request, from: asker)
+        case .carried(let verdict, let asker): carried(verdict, asker)
+        case .opened(let id, let locator): sessionsByID[id] = locator
+        case .closed(let id, let locator): sessionClosed(id, locator)
         case .presence(let query, let request):
-            backplane.presence(query) { [weak self] result in
-                self?.tell(request.reactor, .presence(query, request, result))
+            backplane.presence(query) { [self] result in
+                self.tell(request.reactor, .presence(query, request, result))
             }
         }
     }
 
-    private func join(_ name: ChannelName, from reactor: Int) {
-        let interest: Interest
-        if let known = interests[name] {
-            interest = known
-        } else {
-            interest = Interest(name)
-            if !name.isReserved, let settings = rules.rule(for: name).history {
+    @inline(__always)
+    func publish(_ publication: Publication, _ history: HistorySettings?, _ ticket: PublishTicket) {
+        backplane.publish(publication, history: history, ticket: ticket)
+    }
+
+    /// The interest in a channel, made if there was none.
+    func interest(for name: ChannelName) -> Interest {
+        if let known = interests[name] { return known }
+        let interest = Interest(name)
+        if !name.isReserved {
+            let rule = rules.rule(for: name)
+            if let settings = rule.history {
                 interest.history = ChannelKeeper(name, settings, now: home.now)
             }
-            interests[name] = interest
+            interest.isOccupancyKnown = rule.isOccupancyKnown
         }
+        interests[name] = interest
+        return interest
+    }
+
+    private func join(_ name: ChannelName, from reactor: Int) {
+        let interest = interest(for: name)
+        let isHeld = interest.isHeld
         let isFirst = interest.reactors == 0
         interest.reactors |= 1 << UInt64(reactor)
-        if interest.isHeld {
-            tell(reactor, .held(name, leaves: leaves[reactor]))
-        } else if isFirst {
-            backplane.hold(name)
+        if isFirst, interest.isOccupancyKnown { backplane.occupy(name) }
+        if interest.isConfirmed {
+            tell(reactor, .interestConfirmed(name, leaves: leaves[reactor]))
+        } else if !isHeld {
+            backplane.addInterest(name)
         }
     }
 
@@ -164,48 +233,77 @@ package final class Exchange: TurnWork, @unchecked Sendable {
         guard let interest = interests[name] else { return }
         interest.reactors &= ~(1 << UInt64(reactor))
         guard interest.reactors == 0 else { return }
+        if interest.isOccupancyKnown { backplane.vacate(name) }
+        guard interest.isHeld else { return giveUp(interest) }
+        // Somebody of the control plane reads along: the next subscriber comes under the rule of now.
+        if !name.isReserved { interest.isOccupancyKnown = rules.rule(for: name).isOccupancyKnown }
+    }
+
+    /// Nobody here wants what is published in a channel.
+    func giveUp(_ interest: Interest) {
+        let name = interest.name
         interests[name] = nil
+        interests.giveBack()
         if healing != nil { settled(name) }
         if last === interest { last = nil }
-        backplane.release(name)
+        backplane.dropInterest(name)
     }
 
     /// Publishes for the control plane; `completion` is called once, on the home reactor.
-    package func publish(_ publication: Publication, completion: @escaping @Sendable (PublishOutcome) -> Void) {
+    ///
+    /// - Parameter isKept: Whether a channel that keeps history keeps this.
+    package func publish(
+        _ publication: Publication, isKept: Bool = true, completion: @escaping @Sendable (PublishOutcome) -> Void
+    ) {
         let waiter = nextWaiter
         nextWaiter += 1
         waiters[waiter] = completion
         backplane.publish(
-            publication, history: historySettings(of: publication.channel), ticket: .waiter(waiter))
+            publication, history: isKept ? historySettings(of: publication.channel) : nil, ticket: .waiter(waiter))
     }
 
     // MARK: To the reactors
 
     func tell(_ reactor: Int, _ notice: Notice) {
-        if shards[reactor].reactor === home {
-            shards[reactor].received(notice)
+        outboxes[reactor].append(notice)
+    }
+
+    /// Whether something waits for a shard on the home reactor.
+    func hasNotices(for reactor: Int) -> Bool { !outboxes[reactor].isEmpty }
+
+    /// Tells a shard on the home reactor what waits for it, in its turn. What is said meanwhile waits for the next one.
+    func takeNotices(for reactor: Int) {
+        let count = outboxes[reactor].count
+        guard count > 0 else { return }
+        for index in 0..<count { shards[reactor].received(outboxes[reactor][index]) }
+        if outboxes[reactor].count == count {
+            outboxes[reactor].removeAll(keepingCapacity: count <= Self.keptNotices)
         } else {
-            outboxes[reactor].append(notice)
+            outboxes[reactor].removeFirst(count)
         }
     }
+
+    /// Room for so many is kept from turn to turn.
+    private static let keptNotices = 1024
 
     private func tellLink() {
         for reactor in shards.indices { tell(reactor, .link(isUp: isLinked, isCongested: isCongested)) }
     }
 
     package func turn() -> Bool {
+        let isReviewing = ruleChange != nil && reviewRules()
         if backplane.isCongested != isCongested {
             isCongested.toggle()
             tellLink()
         }
-        for reactor in outboxes.indices where !outboxes[reactor].isEmpty {
+        for reactor in outboxes.indices where !outboxes[reactor].isEmpty && shards[reactor].reactor !== home {
             let notices = outboxes[reactor]
             outboxes[reactor] = []
             outboxes[reactor].reserveCapacity(min(notices.count, 1024))
             let shard = shards[reactor]
             shard.reactor.post { for notice in notices { shard.received(notice) } }
         }
-        return false
+        return isReviewing
     }
 }
 
@@ -233,6 +331,7 @@ extension Exchange {
 
     @inline(__always)
     func deliver(_ publication: Publication, to interest: Interest) {
+        if !interest.taps.isEmpty { for tap in interest.taps { tap.delivered(publication) } }
         var left = interest.reactors
         while left != 0 {
             let reactor = left.trailingZeroBitCount
@@ -254,15 +353,16 @@ extension Exchange {
         tell(reactor, .delivered(publication))
     }
 
-    package func held(_ channel: ChannelName) {
-        guard let interest = interests[channel], !interest.isHeld else { return }
-        interest.isHeld = true
+    package func interestConfirmed(_ channel: ChannelName) {
+        guard let interest = interests[channel], !interest.isConfirmed else { return }
+        interest.isConfirmed = true
         if let history = interest.history { begin(interest, history) }
+        for tap in interest.taps { tap.confirmed() }
         var left = interest.reactors
         while left != 0 {
             let reactor = left.trailingZeroBitCount
             left &= left - 1
-            tell(reactor, .held(channel, leaves: leaves[reactor]))
+            tell(reactor, .interestConfirmed(channel, leaves: leaves[reactor]))
         }
     }
 
@@ -279,5 +379,24 @@ extension Exchange {
         isLinked = isUp
         tellLink()
         if isUp { doubtEverything() }
+    }
+}
+
+// MARK: - What listeners are told
+
+extension Exchange {
+    func occupancyChanged(of channel: ChannelName, isOccupied: Bool) {
+        let kind: EventKinds = isOccupied ? .channelOccupied : .channelVacated
+        if events.wants(kind) { events.append(NodeEvent(kind, channel: channel)) }
+    }
+
+    func memberChanged(_ change: PresenceChange, _ member: PresenceMember, in channel: ChannelName) {
+        let kind: EventKinds = change == .join ? .memberJoined : .memberLeft
+        guard events.wants(kind) else { return }
+        events.append(
+            NodeEvent(
+                kind, session: member.session,
+                user: member.user.map { ForeignText(String(decoding: $0, as: UTF8.self)) },
+                channel: channel, details: .member(info: member.info)))
     }
 }

@@ -44,6 +44,24 @@ package struct ShardCounters: Sendable {
     package var publishRateHits: UInt64 = 0
     package var subscribeRateHits: UInt64 = 0
     package var controlRateHits: UInt64 = 0
+    package var loginRateHits: UInt64 = 0
+    package var commandRateHits: UInt64 = 0
+    /// Replies cut or refused, because too much waits for the client or for all.
+    package var replyLimitHits: UInt64 = 0
+    /// Requests with commands that reached their session.
+    package var commandRequests: UInt64 = 0
+    /// Such that did not.
+    package var commandRequestsRefused: UInt64 = 0
+    package var requestRateHits: UInt64 = 0
+    /// Publications that came in requests of their own and were taken.
+    package var publishRequests: UInt64 = 0
+    /// Such that were refused after the request was understood.
+    package var publishRequestsRefused: UInt64 = 0
+    package var oversizedRequests: UInt64 = 0
+    /// Clients of hubs that asked how they may connect, and were told.
+    package var negotiations: UInt64 = 0
+    /// Clients of hubs whose connection token is not good.
+    package var connectionTokensRefused: UInt64 = 0
     package var messageTimeouts: UInt64 = 0
     package var incompleteLimitHits: UInt64 = 0
     /// From addresses that are not trusted to speak for others.
@@ -69,6 +87,21 @@ package struct ShardCounters: Sendable {
     package var lostAnnouncements: UInt64 = 0
     /// Presence refused because too many are present for one reply.
     package var presenceLimitHits: UInt64 = 0
+
+    /// Publications written as deltas, once for each variant.
+    package var deltasMade: UInt64 = 0
+    /// Publications for subscribers with deltas that are none, once for each variant.
+    package var deltasNotMade: UInt64 = 0
+    /// Publications that were not kept for the next delta, because of their size or because too much is kept.
+    package var deltaLimitHits: UInt64 = 0
+    /// Publications that subscribers did not want by their filters.
+    package var filtered: UInt64 = 0
+    /// Filters that are none, are too large, or are not allowed.
+    package var filtersRefused: UInt64 = 0
+    package var filterLimitHits: UInt64 = 0
+
+    /// States that cannot be, found and left alone.
+    package var faults: UInt64 = 0
 
     package init() {}
 }

@@ -1,3 +1,5 @@
+import Codec
+import Glibc
 import Logging
 import Reactor
 import ServiceLifecycle
@@ -6,25 +8,38 @@ import UnixSignals
 /// A running node as a service: starts when the group does, leaves in good order when it is asked to.
 package struct NodeService: Service {
     private let node: RunningNode
+    private let reloads: Reloads
     private let onListening: @Sendable () async -> Void
 
-    package init(node: RunningNode, onListening: @escaping @Sendable () async -> Void) {
+    package init(node: RunningNode, reloads: Reloads, onListening: @escaping @Sendable () async -> Void) {
         self.node = node
+        self.reloads = reloads
         self.onListening = onListening
     }
 
     package func run() async throws {
         try await node.start()
         await onListening()
-        let gatekeeper = node.gatekeeper
-        let keys = Task { await gatekeeper.run() }
-        let node = node
+        await reloads.start()
+        let reloads = reloads
         let signals = Task {
-            for await _ in await UnixSignalsSequence(trapping: .sighup) { node.reload() }
+            for await _ in await UnixSignalsSequence(trapping: .sighup) {
+                ServiceManager.tell(
+                    .reloading(monotonicMicroseconds: MonotonicTime.now().nanoseconds / 1000))
+                let status: String
+                do throws(ReloadRefusal) {
+                    let report = try await reloads.reload(cause: Reloads.signal)
+                    status =
+                        "SIGHUP: reloaded, \(things(report.applied.count, "key has a new value", "keys have new values"))"
+                } catch {
+                    status = "SIGHUP: the configuration stays as it was, the log says why"
+                }
+                ServiceManager.tell(.ready(status: status))
+            }
         }
         try? await gracefulShutdown()
         signals.cancel()
-        keys.cancel()
+        await reloads.stop()
         await node.stop()
     }
 }
@@ -32,6 +47,9 @@ package struct NodeService: Service {
 /// Lets the sessions go when the node is asked to end: the first that happens then, while everything else still works.
 package struct DrainService: Service {
     private let node: RunningNode
+
+    /// How long everything behind `drain.timeout` may take.
+    private static let patience: Duration = .seconds(15)
 
     package init(node: RunningNode) { self.node = node }
 
@@ -43,11 +61,19 @@ package struct DrainService: Service {
             return
         }
         let node = node
+        // A reactor that is stuck would keep the process for ever.
+        Task.detached {
+            try? await Task.sleep(for: node.configuration.drain.timeout + Self.patience)
+            node.log.critical("the node does not end by itself, and is ended now")
+            LogWriter.standardError.flush(within: .seconds(1))
+            _exit(1)
+        }
+        ServiceManager.tell(.stopping)
         // Whoever asks twice does not want to wait.
         let again = Task {
             for await _ in await UnixSignalsSequence(trapping: .sigterm, .sigint) { node.draining.hurry() }
         }
-        await node.drain()
+        await node.drain(isFinal: true)
         again.cancel()
     }
 }

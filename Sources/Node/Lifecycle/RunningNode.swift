@@ -2,12 +2,15 @@ package import Backplane
 package import Codec
 package import Logging
 package import Reactor
+import Synchronization
 
 /// A node: its reactors, their shards and listeners, the exchange between them and the link to the others.
 package final class RunningNode: Sendable {
     package let id: NodeID
     package let name: String
-    package let configuration: Configuration
+    /// What is in force.
+    package let live: LiveConfiguration
+    package var configuration: Configuration { live.configuration }
     package let log: Logger
     /// Milliseconds since 1970.
     package let startedAt: UInt64
@@ -15,24 +18,39 @@ package final class RunningNode: Sendable {
     package let shards: [Shard]
     package let exchange: Exchange
     package let backplane: any Backplane
-    package let desk: Desk
-    package let gatekeeper: Gatekeeper
+    package let inbox: BackplaneInbox
+    package let events: NodeEvents
     package let tls: TLSServer?
-    let adminConnections = AdminConnections.Count()
+    let admission: Admission
+    let adminConnections: AdminConnections.Count
     package let draining = Draining()
-    package let clientAddress: SocketAddress
-    /// A port of its own for TLS, if it has one.
-    package let secureAddress: SocketAddress?
-    private let ports: [ClientPort]
-    nonisolated(unsafe) private var listeners: [Listener] = []
+    package let watch: ReactorWatch
+    let listeners: ClientListeners
+    /// Looks at the rates of channels while somebody wants to know them.
+    let channelRates: ChannelRates
+    let streamCounters = StreamCounters()
+    /// How often limits were reached lately.
+    let limits = Mutex(LimitWatch())
+    /// Sessions that are traced.
+    let traces: Traces
+    /// The last ten minutes, one sample a second.
+    let samples = Mutex(SampleRing())
+    /// That of the start; a reload makes another one.
+    private let firstGatekeeper: Gatekeeper
+    /// Files that clients may have open.
+    let openFiles: Int
 
-    package static let version = "0.1.0"
+    /// Where clients connect, with the ports that the system chose.
+    package var clientAddresses: [SocketAddress] { listeners.addresses }
+    /// Those for TLS, where they are beside others.
+    package var secureAddresses: [SocketAddress] { listeners.secureAddresses }
 
     package var home: Reactor { reactors[0] }
 
     /// Prepares everything and takes the client port, so that what is wrong is known before anything runs.
     package init(configuration: Configuration, hostName: String, cores: Int, log: Logger) throws {
-        self.configuration = configuration
+        live = LiveConfiguration(configuration, now: WallClock.milliseconds)
+        adminConnections = .init(limit: configuration.adminConnections)
         self.log = log
         id = .random()
         name = configuration.nodeName.isEmpty ? hostName : configuration.nodeName
@@ -40,11 +58,15 @@ package final class RunningNode: Sendable {
         let count = configuration.reactors == 0 ? max(1, min(cores, Exchange.maximumReactors)) : configuration.reactors
         let limit = Descriptors.raiseLimit()
         log.info("open files: \(limit.now) allowed (\(limit.before) before), \(Descriptors.reserved) reserved")
+        openFiles = max(1, limit.now - Descriptors.reserved)
+        // Room for what a reload may allow.
         let admission = Admission(
-            limits: configuration.admission(openFiles: max(1, limit.now - Descriptors.reserved)))
+            limits: configuration.admission(openFiles: openFiles),
+            capacity: min(openFiles, ReloadEffect.roomForSessions))
+        self.admission = admission
 
         let gatekeeper = try Gatekeeper(configuration, log: log)
-        self.gatekeeper = gatekeeper
+        firstGatekeeper = gatekeeper
         var tls: TLSServer?
         if let files = configuration.clientTLS.server {
             let server = try TLSServer(files)
@@ -53,42 +75,51 @@ package final class RunningNode: Sendable {
         }
         self.tls = tls
 
-        let port = try ClientPort(
-            configuration.clientListen, reactors: count,
-            isSecure: tls != nil && configuration.clientTLSListen == nil)
-        let securePort = try configuration.clientTLSListen.map {
-            try ClientPort($0, reactors: count, isSecure: true)
-        }
-        clientAddress = port.address
-        secureAddress = securePort?.address
-        ports = [port, securePort].compactMap { $0 }
+        let isDivided = !configuration.clientTLSListen.isEmpty
+        let ports =
+            try configuration.clientListen.map {
+                try ClientPort($0, reactors: count, isSecure: tls != nil && !isDivided)
+            }
+            + configuration.clientTLSListen.map { try ClientPort($0, reactors: count, isSecure: true) }
 
         var reactors: [Reactor] = []
         for index in 0..<count { reactors.append(try Reactor(index: index, name: "reactor-\(index)")) }
         self.reactors = reactors
+        let events = NodeEvents(reactors: reactors, maximumBytes: configuration.eventBytes)
+        self.events = events
+        watch = ReactorWatch(reactors, log: log)
         switch configuration.backplane {
         case .memory:
-            backplane = MemoryBackplane(home: reactors[0], node: id, name: name, wallClock: WallClock.milliseconds)
+            backplane = MemoryBackplane(
+                home: reactors[0], node: id, name: name, wallClock: WallClock.milliseconds,
+                presenceLeaving: configuration.presenceLeaving)
         case .redis:
             backplane = try RedisBackplane(
                 home: reactors[0], node: id, name: name, configuration: configuration.encryptedRedis,
-                wallClock: { WallClock.milliseconds })
+                presenceLeaving: configuration.presenceLeaving, wallClock: { WallClock.milliseconds })
         }
         exchange = Exchange(
             home: reactors[0], backplane: backplane, rules: ChannelRules(configuration.channels),
-            messageBytes: configuration.messageBytes)
-        let settings = ShardSettings(configuration, reactors: count, version: Self.version)
+            messageBytes: configuration.messageBytes, outboundBytes: configuration.outboundBytes,
+            reads: configuration.historyReads, events: events.collectors[0])
+        let settings = ShardSettings(configuration, reactors: count, version: Version.number)
         var shards: [Shard] = []
         for reactor in reactors {
             shards.append(
                 Shard(
                     reactor: reactor, index: reactor.index, node: id, settings: settings, exchange: exchange,
-                    admission: admission, gatekeeper: gatekeeper, tls: tls))
+                    admission: admission, gatekeeper: gatekeeper, tls: tls, events: events.collectors[reactor.index]))
         }
         self.shards = shards
+        channelRates = ChannelRates(shards)
+        traces = Traces(streamCounters)
+        for shard in shards { shard.log = log }
+        listeners = ClientListeners(ports, shards: shards, isDivided: isDivided)
         exchange.attach(shards)
-        desk = Desk(exchange: exchange, backplane: backplane, clock: { WallClock.milliseconds })
-        desk.log = { level, message in
+        inbox = BackplaneInbox(
+            exchange: exchange, backplane: backplane, clock: { WallClock.milliseconds },
+            forwardBytes: configuration.forwardBytes)
+        inbox.log = { level, message in
             switch level {
             case .info: log.info("\(message)")
             case .warning: log.warning("\(message)")
@@ -97,58 +128,33 @@ package final class RunningNode: Sendable {
         }
     }
 
+    /// Reads the configuration again when it is told to.
+    package func reloads(from source: ConfigurationSource) -> Reloads { Reloads(self, source, firstGatekeeper) }
+
     /// Starts the threads and lets clients in.
     package func start() async throws {
         for reactor in reactors { reactor.start() }
         for shard in shards where shard.reactor !== home {
             await shard.reactor.perform { shard.start() }
         }
-        let desk = desk
+        let inbox = inbox
         let backplane = backplane
         let exchange = exchange
         let first = shards[0]
         // The link's work comes before the exchange's, and that before the passes: what is published leaves first.
         await home.perform {
-            backplane.start(receiver: desk)
+            backplane.start(receiver: inbox)
             exchange.home.add(turnWork: exchange)
             first.start()
         }
-        for (shard, descriptor, isSecure) in ports.flatMap({ port in
-            zip(shards, port.descriptors).map { ($0, $1, port.isSecure) }
-        }) {
-            let listener = Listener(reactor: shard.reactor, descriptor: descriptor) { client, peer in
-                shard.accepted(client, from: peer, isSecure: isSecure)
-            }
-            listener.admit = { shard.hasRoom }
-            nonisolated(unsafe) let starting = listener
-            listeners.append(listener)
-            let failure = await shard.reactor.perform { () -> SystemError? in
-                do throws(SystemError) {
-                    try starting.start()
-                    return nil
-                } catch {
-                    return error
-                }
-            }
-            if let failure { throw failure }
-        }
-    }
-
-    /// No new clients from here on.
-    func stopListening() async {
-        for listener in listeners {
-            nonisolated(unsafe) let stopping = listener
-            await listener.reactor.perform { stopping.stop() }
-        }
+        try await listeners.open()
     }
 
     /// Whoever is still there is told to come back elsewhere; the other nodes hear our farewell.
     package func stop() async {
-        await stopListening()
+        await listeners.end()
         for shard in shards {
-            await shard.reactor.perform {
-                shard.closeAll(code: .goingAway, reason: Shard.leavingReason)
-            }
+            await shard.reactor.perform { shard.closeAll() }
         }
         // The farewell's pause is also the time the close frames have to leave.
         let backplane = backplane
@@ -156,40 +162,5 @@ package final class RunningNode: Sendable {
             home.post { backplane.stop { continuation.resume() } }
         }
         for reactor in reactors { reactor.stop() }
-        for port in ports { port.removeFile() }
-    }
-
-    /// Reads the certificates again, for new connections; what is wrong with them is logged and changes nothing.
-    package func reload() {
-        let redis = configuration.encryptedRedis.tls == nil ? nil : backplane as? RedisBackplane
-        if tls == nil, redis == nil {
-            return log.notice("SIGHUP: there is nothing to reload; a changed configuration takes a restart")
-        }
-        do throws(TLSError) {
-            if let tls {
-                let certificate = try tls.reload()
-                log.notice("SIGHUP: new connections get the certificate \(certificate.map { "\($0)" } ?? "")")
-            }
-        } catch {
-            log.error("SIGHUP: the certificate of the client port stays as it was: \(error)")
-        }
-        do throws(TLSError) {
-            if let redis {
-                try redis.reload()
-                log.notice("SIGHUP: the next connection to Redis uses the certificates as they are now")
-            }
-        } catch {
-            log.error("SIGHUP: the certificates for Redis stay as they were: \(error)")
-        }
-    }
-
-    /// How often the listeners had to pause.
-    package func listenerStatistics() async -> [Listener.Statistics] {
-        var all: [Listener.Statistics] = []
-        for listener in listeners {
-            nonisolated(unsafe) let asked = listener
-            all.append(await listener.reactor.perform { asked.statistics })
-        }
-        return all
     }
 }

@@ -1,3 +1,4 @@
+package import Codec
 import Synchronization
 package import Reactor
 
@@ -18,6 +19,10 @@ package final class Admission: Sendable {
         package var connects = RateLimit.unlimited
         /// How fast clients of one address may.
         package var connectsPerAddress = RateLimit.unlimited
+        /// How fast requests with commands may come to the node.
+        package var requests = RateLimit.unlimited
+        /// How fast those of one address may.
+        package var requestsPerAddress = RateLimit.unlimited
 
         package init(sessions: Int) { self.sessions = sessions }
     }
@@ -29,30 +34,62 @@ package final class Admission: Sendable {
         case handshakesOfAddress
     }
 
-    package let limits: Limits
+    // Of the limits, what is asked here. A reload may change them while reactors ask; each is right by itself.
+    private let sessions: Atomic<Int>
+    private let handshakes: Atomic<Int>
+    private let sessionsPerAddress: Atomic<Int>
+    private let handshakesPerAddress: Atomic<Int>
+    private let sessionsPerUser: Atomic<Int>
+    /// Sessions that every reactor has to have slots for.
+    package let capacity: Int
     package let connects: ConnectGate
+    package let requests: ConnectGate
+    package let publishers = PublishGate()
     private let connections = Atomic<Int>(0)
     private let handshaking = Atomic<Int>(0)
     private let addresses = Mutex<[AddressKey: Count]>([:])
-    private let users = Mutex<[String: Int]>([:])
+    private let users = Mutex<[ForeignText: Int]>([:])
 
     private struct Count {
         var connections = 0
         var handshakes = 0
     }
 
-    package init(limits: Limits) {
-        self.limits = limits
+    /// - Parameter capacity: The largest number of sessions that `use` may set later; nil for that of the limits.
+    package init(limits: Limits, capacity: Int? = nil) {
+        sessions = Atomic(limits.sessions)
+        handshakes = Atomic(limits.handshakes)
+        sessionsPerAddress = Atomic(limits.sessionsPerAddress)
+        handshakesPerAddress = Atomic(limits.handshakesPerAddress)
+        sessionsPerUser = Atomic(limits.sessionsPerUser)
+        self.capacity = max(limits.sessions, capacity ?? 0)
         connects = ConnectGate(node: limits.connects, address: limits.connectsPerAddress)
+        requests = ConnectGate(node: limits.requests, address: limits.requestsPerAddress)
+    }
+
+    /// Takes other limits. Nobody who is inside has to leave. Addresses and users are counted from the start or never, so a limit
+    /// that was 0 stays 0 and one that was not does not become 0.
+    package func use(_ limits: Limits) {
+        sessions.store(min(limits.sessions, capacity), ordering: .relaxed)
+        handshakes.store(limits.handshakes, ordering: .relaxed)
+        Self.use(limits.sessionsPerAddress, in: sessionsPerAddress)
+        Self.use(limits.handshakesPerAddress, in: handshakesPerAddress)
+        Self.use(limits.sessionsPerUser, in: sessionsPerUser)
+        connects.use(node: limits.connects, address: limits.connectsPerAddress)
+        requests.use(node: limits.requests, address: limits.requestsPerAddress)
+    }
+
+    private static func use(_ next: Int, in counted: borrowing Atomic<Int>) {
+        if (counted.load(ordering: .relaxed) > 0) == (next > 0) { counted.store(next, ordering: .relaxed) }
     }
 
     // MARK: Connections
 
-    package var hasRoom: Bool { connections.load(ordering: .relaxed) < limits.sessions }
+    package var hasRoom: Bool { connections.load(ordering: .relaxed) < sessions.load(ordering: .relaxed) }
 
     /// - Returns: Whether there was room; on success `left` follows. Two reactors may have seen the last place free.
     package func entered() -> Bool {
-        guard connections.add(1, ordering: .relaxed).newValue <= limits.sessions else {
+        guard connections.add(1, ordering: .relaxed).newValue <= sessions.load(ordering: .relaxed) else {
             left()
             return false
         }
@@ -63,20 +100,22 @@ package final class Admission: Sendable {
 
     // MARK: Handshakes and addresses
 
-    private var countsAddresses: Bool { limits.sessionsPerAddress > 0 || limits.handshakesPerAddress > 0 }
+    private var countsAddresses: Bool {
+        sessionsPerAddress.load(ordering: .relaxed) > 0 || handshakesPerAddress.load(ordering: .relaxed) > 0
+    }
 
     /// A connection begins its handshake; on success `opened` or `gone` follow.
     package func begin(_ address: SocketAddress?) throws(Refusal) {
-        guard handshaking.load(ordering: .relaxed) < limits.handshakes else { throw .handshakes }
+        guard handshaking.load(ordering: .relaxed) < handshakes.load(ordering: .relaxed) else {
+            throw .handshakes
+        }
         if countsAddresses, let key = AddressKey(address) {
+            let most = sessionsPerAddress.load(ordering: .relaxed)
+            let mostHandshakes = handshakesPerAddress.load(ordering: .relaxed)
             let refusal: Refusal? = addresses.withLock { table in
                 var count = table[key] ?? Count()
-                if limits.sessionsPerAddress > 0, count.connections >= limits.sessionsPerAddress {
-                    return .sessionsOfAddress
-                }
-                if limits.handshakesPerAddress > 0, count.handshakes >= limits.handshakesPerAddress {
-                    return .handshakesOfAddress
-                }
+                if most > 0, count.connections >= most { return .sessionsOfAddress }
+                if mostHandshakes > 0, count.handshakes >= mostHandshakes { return .handshakesOfAddress }
                 count.connections += 1
                 count.handshakes += 1
                 table[key] = count
@@ -114,18 +153,19 @@ package final class Admission: Sendable {
     // MARK: Users
 
     /// - Returns: Whether the user may have one more session on this node; on success `userLeft` follows.
-    package func userEntered(_ user: String) -> Bool {
-        guard limits.sessionsPerUser > 0 else { return true }
+    package func userEntered(_ user: ForeignText) -> Bool {
+        let most = sessionsPerUser.load(ordering: .relaxed)
+        guard most > 0 else { return true }
         return users.withLock { table in
             let count = table[user] ?? 0
-            guard count < limits.sessionsPerUser else { return false }
+            guard count < most else { return false }
             table[user] = count + 1
             return true
         }
     }
 
-    package func userLeft(_ user: String) {
-        guard limits.sessionsPerUser > 0 else { return }
+    package func userLeft(_ user: ForeignText) {
+        guard sessionsPerUser.load(ordering: .relaxed) > 0 else { return }
         users.withLock { table in
             guard let count = table[user] else { return }
             table[user] = count > 1 ? count - 1 : nil

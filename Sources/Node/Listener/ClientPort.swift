@@ -26,6 +26,12 @@ struct ClientPort {
         self.isSecure = isSecure
     }
 
+    /// Before any reactor listens.
+    func close() {
+        for descriptor in descriptors { Socket.close(descriptor) }
+        removeFile()
+    }
+
     func removeFile() {
         if case .unix(let path) = address { Socket.removeFile(path) }
     }

@@ -12,40 +12,56 @@ package final class ConnectGate: Sendable {
         case address(wait: UInt64)
     }
 
-    private let limit: RateLimit
+    // Of the node's own limit; a reload may change them while reactors ask.
+    private let interval: Atomic<UInt64>
+    private let tolerance: Atomic<UInt64>
     /// When the next client would be exactly in time.
     private let expected = Atomic<UInt64>(0)
     /// The same for those who were refused: each gets a turn of its own, so that they come back at the rate at which they
     /// can be let in.
     private let turns = Atomic<UInt64>(0)
     private let addresses: Mutex<AddressBuckets>
-    private let countsAddresses: Bool
+    private let countsAddresses: Atomic<Bool>
 
     package init(node: RateLimit, address: RateLimit, addresses most: Int = AddressBuckets.most) {
-        limit = node
-        countsAddresses = !address.isUnlimited
+        interval = Atomic(node.interval)
+        tolerance = Atomic(node.tolerance)
+        countsAddresses = Atomic(!address.isUnlimited)
         addresses = Mutex(AddressBuckets(limit: address, most: most))
     }
+
+    /// Takes other limits. Who is inside stays, and who came lately counts on.
+    package func use(node: RateLimit, address: RateLimit) {
+        interval.store(node.interval, ordering: .relaxed)
+        tolerance.store(node.tolerance, ordering: .relaxed)
+        addresses.withLock { $0.use(address) }
+        countsAddresses.store(!address.isUnlimited, ordering: .relaxed)
+    }
+
+    /// Without an interval there is no limit.
+    private var isUnlimited: Bool { interval.load(ordering: .relaxed) == 0 }
 
     /// A client wants to come in.
     ///
     /// - Parameter now: Nanoseconds of the monotonic clock.
     package func enter(_ address: SocketAddress?, now: UInt64) throws(Refusal) {
-        guard limit.isUnlimited || expected.load(ordering: .relaxed) <= now &+ limit.tolerance else {
+        guard isUnlimited || expected.load(ordering: .relaxed) <= now &+ tolerance.load(ordering: .relaxed) else {
             throw .node(wait: turn(now))
         }
-        if countsAddresses, let key = AddressKey(address) {
+        if countsAddresses.load(ordering: .relaxed), let key = AddressKey(address) {
             let wait = addresses.withLock { $0.take(key, now: now) }
             if wait > 0 { throw .address(wait: wait) }
         }
-        guard limit.isUnlimited || take(now) else { throw .node(wait: turn(now)) }
+        guard isUnlimited || take(now) else { throw .node(wait: turn(now)) }
     }
 
     private func take(_ now: UInt64) -> Bool {
+        let interval = interval.load(ordering: .relaxed)
+        let due = now &+ tolerance.load(ordering: .relaxed)
         var known = expected.load(ordering: .relaxed)
-        while known <= now &+ limit.tolerance {
+        while known <= due {
             let (isDone, actual) = expected.weakCompareExchange(
-                expected: known, desired: max(known, now) &+ limit.interval, ordering: .relaxed)
+                expected: known, desired: max(known, now) &+ interval, ordering: .relaxed)
             if isDone { return true }
             known = actual
         }
@@ -56,13 +72,14 @@ package final class ConnectGate: Sendable {
     package static let longestWait: UInt64 = 60_000_000_000
 
     private func turn(_ now: UInt64) -> UInt64 {
+        let interval = interval.load(ordering: .relaxed)
         var known = turns.load(ordering: .relaxed)
         while true {
             // Behind the last one turns are given from the beginning again.
             let start = known > now &+ Self.longestWait ? now : max(known, now)
             let (isDone, actual) = turns.weakCompareExchange(
-                expected: known, desired: start &+ limit.interval, ordering: .relaxed)
-            if isDone { return start &+ limit.interval &- now }
+                expected: known, desired: start &+ interval, ordering: .relaxed)
+            if isDone { return start &+ interval &- now }
             known = actual
         }
     }
@@ -80,47 +97,28 @@ package final class ConnectGate: Sendable {
     package var remembered: Int { addresses.withLock { $0.count } }
 }
 
-/// A bucket for each address that connected lately, in bounded memory: two generations of them. When the younger one is as
-/// old as an empty bucket takes to be full again, all buckets of the older one are full, and it is forgotten.
+/// A bucket for each address that connected lately.
 package struct AddressBuckets {
     /// Addresses remembered at the most, some 4 MiB. While there are more, those beyond are let in uncounted: the node's
     /// own rate holds for them, and to refuse them would let an attacker with many addresses lock everybody out.
     package static let most = 65_536
 
-    private let limit: RateLimit
-    private let most: Int
-    private let filling: UInt64
-    private var young: [AddressKey: TokenBucket] = [:]
-    private var old: [AddressKey: TokenBucket] = [:]
-    private var begin: UInt64 = 0
+    private var limit: RateLimit
+    private var buckets: RateBuckets<AddressKey>
 
     package init(limit: RateLimit, most: Int) {
         self.limit = limit
-        self.most = most
-        filling = limit.tolerance &+ limit.interval
+        buckets = RateBuckets(most: most)
     }
 
-    package var count: Int { young.count + old.count }
+    package var count: Int { buckets.count }
+
+    /// Takes another limit. Without one nothing is remembered.
+    mutating func use(_ next: RateLimit) {
+        limit = next
+        if next.isUnlimited { buckets.removeAll() }
+    }
 
     /// - Returns: 0 if the client may come in, and else how many nanoseconds it has to wait.
-    mutating func take(_ key: AddressKey, now: UInt64) -> UInt64 {
-        if now > begin, now - begin >= filling {
-            // After a pause as long the younger one is full, too.
-            old = now - begin >= 2 * filling ? [:] : young
-            young = [:]
-            begin = now
-        }
-        var bucket: TokenBucket
-        if let known = young[key] {
-            bucket = known
-        } else if let known = old.removeValue(forKey: key) {
-            bucket = known
-        } else {
-            guard count < most else { return 0 }
-            bucket = TokenBucket()
-        }
-        let wait = bucket.take(limit, now: now) ? 0 : max(1, bucket.wait(limit, now: now))
-        young[key] = bucket
-        return wait
-    }
+    mutating func take(_ key: AddressKey, now: UInt64) -> UInt64 { buckets.take(key, limit, now: now) }
 }

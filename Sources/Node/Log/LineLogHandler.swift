@@ -1,3 +1,4 @@
+import Codec
 import Glibc
 package import Logging
 import Reactor
@@ -7,8 +8,14 @@ import Synchronization
 /// a second line or control a terminal, and whoever causes it cannot flood the log.
 package struct LineLogHandler: LogHandler {
     package var metadata: Logger.Metadata = [:]
-    package var logLevel: Logger.Level
-    private let format: Configuration.LogFormat
+    /// The node's, unless this logger has a level of its own.
+    package var logLevel: Logger.Level {
+        get { ownLevel ?? LogSettings.level }
+        set { ownLevel = newValue }
+    }
+    private var ownLevel: Logger.Level?
+    private let ownFormat: Configuration.LogFormat?
+    private var format: Configuration.LogFormat { ownFormat ?? LogSettings.format }
     /// Whether lines may be left out; those of the audit log may not.
     private let isLimited: Bool
 
@@ -25,10 +32,18 @@ package struct LineLogHandler: LogHandler {
     /// Lines that were left out since the start, because too many of the same kind came.
     package static var leftOut: UInt64 { gate.withLock { $0.leftOut } }
 
-    package init(format: Configuration.LogFormat, level: Logger.Level, isLimited: Bool = true) {
-        self.format = format
+    /// - Parameters:
+    ///   - format: Nil for that of `LogSettings`, which a reload may change.
+    ///   - level: The same.
+    package init(format: Configuration.LogFormat? = nil, level: Logger.Level? = nil, isLimited: Bool = true) {
+        ownFormat = format
         self.isLimited = isLimited
-        logLevel = level
+        ownLevel = level
+        let plain = self
+        LogWriter.standardError.tellLosses { count in
+            let text = "\(things(count, "log line was", "log lines were")) lost: the log was not read for a while"
+            return Array((plain.line(.warning, text, [:]) + "\n").utf8)
+        }
     }
 
     package subscript(metadataKey key: String) -> Logger.Metadata.Value? {
@@ -47,9 +62,7 @@ package struct LineLogHandler: LogHandler {
         }
         var fields = metadata.merging(event.metadata ?? [:]) { _, new in new }
         fields["left_out"] = leftOut.map { "\($0)" }
-        // One write, so that lines of several threads do not mix.
-        var bytes = Array((line(event.level, "\(event.message)", fields) + "\n").utf8)
-        _ = write(STDERR_FILENO, &bytes, bytes.count)
+        LogWriter.standardError.write(Array((line(event.level, "\(event.message)", fields) + "\n").utf8))
     }
 
     /// - Parameter time: ISO 8601.

@@ -14,25 +14,25 @@ package struct LogGate {
     package static let burst = 100.0
     package static let rate = 10.0
 
-    private struct Place {
+    private struct CallSite {
         var tokens = LogGate.burst
         var at: MonotonicTime
         var leftOut: UInt64 = 0
     }
 
     /// By file and line of the source, so there are no more than the program has.
-    private var places: [String: Place] = [:]
+    private var callSites: [String: CallSite] = [:]
     /// Lines left out since the start.
     package private(set) var leftOut: UInt64 = 0
 
     package init() {}
 
-    package mutating func decide(_ place: String, now: MonotonicTime) -> Decision {
-        var state = places[place] ?? Place(at: now)
+    package mutating func decide(_ callSite: String, now: MonotonicTime) -> Decision {
+        var state = callSites[callSite] ?? CallSite(at: now)
         let seconds = Double(now.nanoseconds &- state.at.nanoseconds) / 1e9
         state.tokens = min(Self.burst, state.tokens + max(0, seconds) * Self.rate)
         state.at = now
-        defer { places[place] = state }
+        defer { callSites[callSite] = state }
         guard state.tokens >= 1 else {
             state.leftOut += 1
             leftOut += 1

@@ -1,30 +1,17 @@
 import CLinux
 internal import COpenSSL
-import Glibc
+import Files
 
 /// A file with certificates or a key in PEM form (RFC 7468), read whole.
 struct PEMFile {
     let path: String
     private let bytes: [UInt8]
 
-    /// The system's own list of authorities has some 220 KB.
-    static let limit = 4 << 20
-
     init(_ path: String) throws(TLSError) {
         self.path = path
-        guard let file = fopen(path, "re") else { throw .unreadable(file: path, code: errno) }
-        defer { fclose(file) }
-        var bytes: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 16384)
-        while true {
-            let count = fread(&buffer, 1, buffer.count, file)
-            bytes.append(contentsOf: buffer[..<count])
-            if bytes.count > Self.limit { throw .tooLarge(file: path, limit: Self.limit) }
-            if count < buffer.count { break }
+        do throws(FileError) { bytes = try FileContents.of(path, limit: TLSContext.fileBytes) } catch {
+            throw TLSError(error, file: path)
         }
-        // A directory can be opened and not read.
-        if ferror(file) != 0 { throw .unreadable(file: path, code: errno) }
-        self.bytes = bytes
     }
 
     /// All certificates in the order of the file, at least one.

@@ -1,5 +1,6 @@
 import CLinux
 internal import COpenSSL
+import Files
 import Glibc
 
 /// Certificates whose signatures are believed.
@@ -27,12 +28,14 @@ struct TLSAuthorities {
 
     /// Trusts whom the system trusts; SSL_CERT_FILE and SSL_CERT_DIR of the environment are heeded.
     static func trustSystem(in context: OpaquePointer) throws(TLSError) {
-        let file = place(X509_get_default_cert_file_env(), X509_get_default_cert_file())
-        let directory = place(X509_get_default_cert_dir_env(), X509_get_default_cert_dir())
+        let file = path(X509_get_default_cert_file_env(), X509_get_default_cert_file())
+        let directory = path(X509_get_default_cert_dir_env(), X509_get_default_cert_dir())
         // OpenSSL is content with neither, and then refuses everybody.
         guard access(file, R_OK) == 0 || hasEntries(directory) else {
             throw .noSystemAuthorities(file: file, directory: directory)
         }
+        // OpenSSL would wait for somebody to write into a pipe.
+        if let kind = FileKind.of(file), kind != .regular { throw .notRegular(file: file, kind) }
         ERR_clear_error()
         guard SSL_CTX_set_default_verify_paths(context) == 1 else {
             throw .library(doing: "read the system's authorities", reason: OpenSSLError.take())
@@ -40,7 +43,7 @@ struct TLSAuthorities {
         ERR_clear_error()
     }
 
-    private static func place(_ variable: UnsafePointer<CChar>?, _ usual: UnsafePointer<CChar>?) -> String {
+    private static func path(_ variable: UnsafePointer<CChar>?, _ usual: UnsafePointer<CChar>?) -> String {
         if let variable, let value = getenv(variable) { return String(cString: value) }
         return usual.map { String(cString: $0) } ?? ""
     }

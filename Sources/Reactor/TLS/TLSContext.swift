@@ -19,6 +19,8 @@ package final class TLSContext: @unchecked Sendable {
 
     /// How long a session may be resumed instead of negotiated, in seconds.
     private static let ticketLifetime = 2 * 3600
+    /// The largest file of certificates or a key, in bytes. The system's own list of authorities has some 220 KB.
+    package static let fileBytes = 4 << 20
     /// TLS 1.2's; those of TLS 1.3 are all good.
     private static let ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20"
 

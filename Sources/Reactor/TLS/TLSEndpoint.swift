@@ -10,18 +10,18 @@ package struct TLSEndpoint {
         let rawValue: UInt16
 
         /// The socket had nothing more, or enough was read from it for this time: it is not asked again.
-        static let drained = Marks(rawValue: 1)
+        static let drained = Marks(rawValue: 1 << 0)
         /// The socket's end was reached.
-        static let ended = Marks(rawValue: 2)
+        static let ended = Marks(rawValue: 1 << 1)
         /// OpenSSL has nothing complete left, so reading goes on when the socket is readable.
-        static let starved = Marks(rawValue: 4)
-        static let sendWaitsForRead = Marks(rawValue: 8)
-        static let readWaitsForWrite = Marks(rawValue: 16)
+        static let starved = Marks(rawValue: 1 << 2)
+        static let sendWaitsForRead = Marks(rawValue: 1 << 3)
+        static let readWaitsForWrite = Marks(rawValue: 1 << 4)
         /// Nothing works any more; `failure` says why.
-        static let failed = Marks(rawValue: 32)
+        static let failed = Marks(rawValue: 1 << 5)
         /// Our close_notify was sent.
-        static let saidGoodbye = Marks(rawValue: 64)
-        static let isEstablished = Marks(rawValue: 128)
+        static let saidGoodbye = Marks(rawValue: 1 << 6)
+        static let isEstablished = Marks(rawValue: 1 << 7)
     }
 
     struct State {

@@ -1,9 +1,12 @@
 import CLinux
+package import Files
 import Glibc
 
 /// Why a TLS context could not be made: what is wrong with which file, and what would be right.
 package enum TLSError: Error, Equatable, Sendable, CustomStringConvertible {
     case unreadable(file: String, code: Int32)
+    /// A pipe, a directory or something else that is no regular file.
+    case notRegular(file: String, FileKind)
     case tooLarge(file: String, limit: Int)
     case noCertificate(file: String)
     case damagedCertificate(file: String, reason: String)
@@ -22,10 +25,22 @@ package enum TLSError: Error, Equatable, Sendable, CustomStringConvertible {
     case badServerName(String)
     case library(doing: String, reason: String)
 
+    /// A file that was not read.
+    package init(_ error: FileError, file: String) {
+        self =
+            switch error {
+            case .system(let code): .unreadable(file: file, code: code)
+            case .notRegular(let kind): .notRegular(file: file, kind)
+            case .tooLarge(let limit): .tooLarge(file: file, limit: limit)
+            }
+    }
+
     package var description: String {
         switch self {
         case .unreadable(let file, let code):
             "cannot read \(file): \(SystemError.text(of: code))"
+        case .notRegular(let file, let kind):
+            "cannot read \(file): it is \(kind.text), not a regular file"
         case .tooLarge(let file, let limit):
             "\(file) is larger than \(limit) bytes: that is no certificate or key file"
         case .noCertificate(let file):

@@ -27,9 +27,9 @@ package enum TLSFailure: Error, Equatable, Sendable, CustomStringConvertible {
         case .notTLS:
             "the other side does not speak TLS on this port"
         case .noCommonVersion:
-            "no TLS version in common; here 1.2 and 1.3 are spoken"
+            "no TLS version in common; this side supports 1.2 and 1.3"
         case .noCommonCipher:
-            "no cipher in common; here only ciphers with forward secrecy are spoken"
+            "no cipher in common; this side supports only ciphers with forward secrecy"
         case .noCommonProtocol:
             "the client offers protocols without http/1.1 (ALPN)"
         case .certificateRefused(let refusal):
@@ -41,7 +41,7 @@ package enum TLSFailure: Error, Equatable, Sendable, CustomStringConvertible {
         case .closedInHandshake:
             "the other side closed the connection during the TLS handshake"
         case .truncated:
-            "the other side ended the connection without a TLS goodbye"
+            "the other side closed the connection without a TLS close_notify"
         case .socket(let error):
             error.description
         case .broken(let reason):
@@ -62,7 +62,7 @@ package enum TLSFailure: Error, Equatable, Sendable, CustomStringConvertible {
         case 49: "it denies us access (alert 49, access_denied)"
         case 51: "a signature or key of ours did not verify (alert 51, decrypt_error)"
         case 71: "it wants stronger parameters (alert 71, insufficient_security)"
-        case 80: "it failed inside (alert 80, internal_error)"
+        case 80: "it had an internal error (alert 80, internal_error)"
         case 112: "it has no certificate for the name we asked for (alert 112, unrecognized_name)"
         case 116: "it requires a certificate of us (alert 116, certificate_required)"
         case 120: "it speaks none of the protocols we offer (alert 120, no_application_protocol)"

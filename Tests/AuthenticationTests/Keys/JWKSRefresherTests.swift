@@ -184,7 +184,7 @@ import Testing
             sources: [KeySource(.jwksURL(server.url()))], logger: Logger(label: "test"))
         #expect(try await refusal(authenticator, "ES256") == nil)
         server.stop()
-        let fetch = JWKSFetch(url: server.url(), place: "here")
+        let fetch = JWKSFetch(url: server.url(), origin: "here")
         await #expect(throws: KeyError.self) { try await fetch() }
         let running = Task { await authenticator.run() }
         while await authenticator.counters()[0].failures == 0 { await Task.yield() }
@@ -192,6 +192,26 @@ import Testing
         await running.value
         #expect(try await refusal(authenticator, "ES256") == nil)
         #expect(await authenticator.counters() == [JWKSCounters(fetches: 2, failures: 1, forUnknownKeys: 1, keys: 1)])
+    }
+
+    /// A node whose configuration is read again while the issuer is down goes on with the keys it has.
+    @Test func fetchedKeysOutliveTheirAuthenticator() async throws {
+        let server = try JWKSServer(serving: set(["es256"]))
+        defer { server.stop() }
+        let source = KeySource(.jwksURL(server.url()))
+        let first = try Authenticator(sources: [source], logger: Logger(label: "test"))
+        #expect(try await refusal(first, "ES256") == nil)
+        server.stop()
+        let second = try Authenticator(
+            sources: [KeySource(.secret(fixtures.secret), id: "hs256"), source], replacing: first,
+            logger: Logger(label: "test"))
+        #expect(try await refusal(second, "ES256") == nil)
+        #expect(try await refusal(second, "HS256") == nil)
+        // Another source is another matter, even if its URL is the same.
+        var other = source
+        other.interval = .seconds(20)
+        let third = try Authenticator(sources: [other], replacing: second, logger: Logger(label: "test"))
+        #expect(try await refusal(third, "ES256") == .unknownKey)
     }
 
     /// Ending a node waits for no issuer.
@@ -229,7 +249,7 @@ import Testing
         let server = try JWKSServer(serving: all)
         defer { server.stop() }
         let fetch = JWKSFetch(
-            url: server.url(path), place: "here", deadline: path == "/drip" ? .seconds(0.5) : .seconds(5))
+            url: server.url(path), origin: "here", deadline: path == "/drip" ? .seconds(0.5) : .seconds(5))
         do {
             _ = try await fetch()
             Issue.record("accepted")
@@ -242,7 +262,7 @@ import Testing
         let server = try JWKSServer(serving: all)
         let url = server.url()
         server.stop()
-        let fetch = JWKSFetch(url: url, place: "here")
+        let fetch = JWKSFetch(url: url, origin: "here")
         await #expect(throws: KeyError.self) { try await fetch() }
     }
 }

@@ -1,3 +1,4 @@
+import Codec
 import Foundation
 import Logging
 import Testing
@@ -9,15 +10,15 @@ import Testing
         -> VerificationKey
     {
         let bytes = Array((text + String(repeating: "-", count: 32)).utf8)
-        return try VerificationKey(secret: bytes, id: id, algorithm: algorithm, place: text)
+        return try VerificationKey(secret: bytes, id: id, algorithm: algorithm, origin: text)
     }
 
     @Test func byID() throws {
         let set = KeySet([try secret("one", id: "a"), try secret("two", id: "b")])
         #expect(set.problems == [])
         #expect(set.count == 2)
-        #expect(try set.key(id: "a", algorithm: .hs256).place == "one")
-        #expect(try set.key(id: "b", algorithm: .hs256).place == "two")
+        #expect(try set.key(id: "a", algorithm: .hs256).origin == "one")
+        #expect(try set.key(id: "b", algorithm: .hs256).origin == "two")
         #expect(throws: TokenError.unknownKey) { try set.key(id: "c", algorithm: .hs256) }
         #expect(throws: TokenError.keyNotNamed) { try set.key(id: nil, algorithm: .hs256) }
         #expect(throws: TokenError.unknownKey) { try set.key(id: nil, algorithm: .hs512) }
@@ -27,16 +28,16 @@ import Testing
     @Test func theOnlyOneOfItsAlgorithmNeedsNoName() throws {
         let set = KeySet([try secret("one", id: "a"), try secret("two", id: nil, .hs512)])
         #expect(set.problems == [])
-        #expect(try set.key(id: nil, algorithm: .hs256).place == "one")
-        #expect(try set.key(id: nil, algorithm: .hs512).place == "two")
+        #expect(try set.key(id: nil, algorithm: .hs256).origin == "one")
+        #expect(try set.key(id: nil, algorithm: .hs512).origin == "two")
     }
 
     @Test func twoOfOneID() throws {
         let set = KeySet([try secret("one", id: "a"), try secret("two", id: "a")])
         #expect(set.problems == [KeyError("two", .duplicateKeyID)])
         #expect(set.count == 1)
-        #expect(try set.key(id: "a", algorithm: .hs256).place == "one")
-        #expect(try set.key(id: nil, algorithm: .hs256).place == "one")
+        #expect(try set.key(id: "a", algorithm: .hs256).origin == "one")
+        #expect(try set.key(id: nil, algorithm: .hs256).origin == "one")
     }
 
     @Test func anUnnamedKeyBesideAnother() throws {
@@ -63,7 +64,7 @@ import Testing
 
 @Suite struct JWKSetTests {
     private func parse(_ text: String, acceptsSecrets: Bool = false) throws(KeyError) -> JWKSet {
-        try JWKSet(parsing: Array(text.utf8), place: "here", acceptsSecrets: acceptsSecrets)
+        try JWKSet(parsing: Array(text.utf8), origin: "here", acceptsSecrets: acceptsSecrets)
     }
 
     @Test func theGoodOnes() throws {
@@ -90,7 +91,7 @@ import Testing
                 .unsupportedKey, .privateMember, .unsupportedKey, .unsupportedKey, .member("x"), .unsupportedKey,
                 .unsupportedKey, .secretTooShort(bytes: 5), .unsupportedKey,
             ])
-        #expect(loaded.problems.map(\.place) == (1...18).map { "\(source.place), key \($0)" })
+        #expect(loaded.problems.map(\.origin) == (1...18).map { "\(source.origin), key \($0)" })
     }
 
     @Test func theSourceMaySayTheAlgorithmOfKeysThatDoNot() throws {

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Testing
 
 @testable import Authentication
@@ -17,7 +18,7 @@ import Testing
             _ = try source.load()
             return nil
         } catch {
-            #expect(error.place == source.place)
+            #expect(error.origin == source.origin)
             return error.reason
         }
     }
@@ -48,7 +49,7 @@ import Testing
 
     @Test func errorsNeverHoldTheSecret() {
         let source = KeySource(.secret("swordfish"))
-        #expect(!source.place.contains("swordfish"))
+        #expect(!source.origin.contains("swordfish"))
         do {
             _ = try source.load()
             Issue.record("accepted")
@@ -99,6 +100,15 @@ import Testing
                 continue
             }
         }
+        #expect(refusal(KeySource(.pem("/"))) == .unreadable("it is a directory, not a regular file"))
+        try withFile("") { path in
+            unlink(path)
+            #expect(mkfifo(path, 0o600) == 0)
+            // Nobody writes into it, and nobody waits for that.
+            for location: KeySource.Location in [.secretFile(path), .pem(path), .jwksFile(path)] {
+                #expect(refusal(KeySource(location)) == .unreadable("it is a pipe, not a regular file"))
+            }
+        }
         try withFile(String(repeating: " ", count: (1 << 20) + 1)) { path in
             #expect(refusal(KeySource(.pem(path))) == .fileTooLarge)
             #expect(refusal(KeySource(.jwksFile(path))) == .fileTooLarge)
@@ -119,7 +129,7 @@ import Testing
         #expect(refusal(KeySource(.jwksURL("https://issuer.example/jwks?x=1"))) == nil)
         let often = KeySource(.jwksURL("https://issuer.example/jwks"), interval: .seconds(9))
         #expect(refusal(often) == .interval)
-        let place = KeySource(.jwksURL("https://user:pass@issuer.example/jwks?token=hidden")).place
+        let place = KeySource(.jwksURL("https://user:pass@issuer.example/jwks?token=hidden")).origin
         #expect(place == "JWKS URL https://issuer.example/jwks")
     }
 

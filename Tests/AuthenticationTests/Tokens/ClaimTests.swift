@@ -63,10 +63,27 @@ import Testing
         #expect(try forger.accepts(claims(#""sub":"ada","https:\/\/x.example\/roles":["a"],"caps":7"#)).user == "ada")
     }
 
+    /// RFC 7519 2: a time is a JSON number, however it is written.
+    @Test(
+        arguments: [
+            ("1680000000", 1_680_000_000), ("1.68e9", 1_680_000_000), ("1.68E+9", 1_680_000_000),
+            ("16800000000e-1", 1_680_000_000), ("1680000000.999", 1_680_000_000), ("168000000099e-2", 1_680_000_000),
+            ("0", 0), ("0.0e5", 0), ("0e999999999999", 0), ("5e-324", 0), ("0.00168e12", 1_680_000_000),
+            ("9007199254740992", 1 << 53), ("9007199254740993", nil), ("1e16", nil), ("1e999999999999", nil),
+            ("1e99999", nil), ("-1", nil), ("-1e3", nil), ("\"1.68e9\"", nil), ("true", nil), ("[1]", nil),
+        ] as [(String, Int64?)])
+    func timesAreNumbersOfEveryForm(_ text: String, _ time: Int64?) throws {
+        if let time {
+            #expect(try forger.accepts(claims(#""iat":\#(text)"#)).issuedAt == time)
+        } else {
+            #expect(try forger.refusal(claims: claims(#""iat":\#(text)"#)) == .invalidClaim("iat", .notTime))
+        }
+    }
+
     @Test func users() throws {
         let limit = ChannelName.maximumUserBytes
         let longest = String(repeating: "u", count: limit)
-        #expect(try forger.accepts(claims(#""sub":"\#(longest)""#)).user == longest)
+        #expect(try forger.accepts(claims(#""sub":"\#(longest)""#)).user?.text == longest)
         #expect(
             try forger.refusal(claims: claims(#""sub":"\#(longest)u""#)) == .invalidClaim("sub", .tooLong(limit: limit))
         )

@@ -14,10 +14,10 @@ import Testing
         known.note(Position(epoch: 9, offset: 2), in: Self.name(2))
         known.note(Position(epoch: 4, offset: 1), in: Self.name(2))
         #expect(
-            known.takeAll() == [
+            known.takeAll(for: [1]) == [
                 Self.name(1): Position(epoch: 1, offset: 7), Self.name(2): Position(epoch: 4, offset: 1),
             ])
-        #expect(known.takeAll().isEmpty)
+        #expect(known.takeAll(for: [1]).isEmpty)
     }
 
     @Test func forgetsTheOldestAndCountsThem() {
@@ -31,7 +31,7 @@ import Testing
         #expect(known.forgotten == 10)
         known.note(Position(epoch: 1, offset: 1), in: Self.name(29))
         #expect(known.forgotten == 20)
-        let all = known.takeAll()
+        let all = known.takeAll(for: [1])
         #expect(all.count == 11 && all[Self.name(0)] == Position(epoch: 1, offset: 2) && all[Self.name(19)] == nil)
     }
 }

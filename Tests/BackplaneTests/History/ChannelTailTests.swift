@@ -5,18 +5,17 @@ import Testing
 func numbered(_ offset: UInt64, epoch: UInt64 = 1, bytes: Int = 1) -> Publication {
     Publication(
         channel: ChannelName(trusted: Array("a".utf8)), kind: .text, payload: [UInt8](repeating: 65, count: bytes),
-        origin: NodeID(1), position: Position(epoch: epoch, offset: offset))
+        origin: NodeID(1), position: Position(epoch: epoch, offset: Offset(clamping: offset)))
 }
 
 func page(_ offsets: ClosedRange<UInt64>?, top: UInt64, epoch: UInt64 = 1, isContinuous: Bool = true) -> HistoryPage {
     HistoryPage(
         publications: offsets.map { $0.map { numbered($0, epoch: epoch) } } ?? [],
-        top: Position(epoch: epoch, offset: top),
-        isContinuous: isContinuous)
+        lineage: EpochLineage(top: Position(epoch: epoch, offset: Offset(clamping: top))), isContinuous: isContinuous)
 }
 
 extension ChannelTail.Healed {
-    var offsets: [UInt64] { publications.compactMap { $0.position?.offset } }
+    var offsets: [UInt64] { publications.compactMap { $0.position?.offset.value } }
 }
 
 @Suite struct ChannelTailTests {
@@ -39,8 +38,8 @@ extension ChannelTail.Healed {
     @Test func whatComesBeforeTheEndIsKnownWaits() {
         var tail = ChannelTail()
         check(tail.isReading)
-        check(tail.arrived(numbered(5)) == .held(read: false))
-        check(tail.arrived(numbered(6)) == .held(read: false))
+        check(tail.arrived(numbered(5)) == .heldBack(read: false))
+        check(tail.arrived(numbered(6)) == .heldBack(read: false))
         // The fifth was read as the end, so only the sixth follows.
         let healed = tail.read(page(nil, top: 5))
         #expect(healed.offsets == [6] && !healed.isLost && !healed.readsAgain)
@@ -49,8 +48,8 @@ extension ChannelTail.Healed {
 
     @Test func aHoleIsMendedBeforeWhatFollows() {
         var tail = Self.following(5)
-        check(tail.arrived(numbered(8)) == .held(read: true))
-        check(tail.arrived(numbered(9)) == .held(read: false))
+        check(tail.arrived(numbered(8)) == .heldBack(read: true))
+        check(tail.arrived(numbered(9)) == .heldBack(read: false))
         check(tail.isReading)
         // The read saw one more than had arrived.
         let healed = tail.read(page(6...10, top: 10))
@@ -61,7 +60,7 @@ extension ChannelTail.Healed {
 
     @Test func aReadThatIsTooEarlyIsFollowedByAnother() {
         var tail = Self.following(5)
-        check(tail.arrived(numbered(9)) == .held(read: true))
+        check(tail.arrived(numbered(9)) == .heldBack(read: true))
         // Only up to the seventh: the eighth is still missing.
         let first = tail.read(page(6...7, top: 7))
         #expect(first.offsets == [6, 7] && first.readsAgain)
@@ -71,8 +70,8 @@ extension ChannelTail.Healed {
 
     @Test func moreThanAPageIsReadInSeveral() {
         var tail = Self.following(0)
-        check(tail.doubted())
-        check(!tail.doubted())
+        check(tail.doubted() == .read)
+        check(tail.doubted() == .waits)
         var seen: [UInt64] = []
         for start in stride(from: UInt64(1), through: 91, by: 10) {
             let healed = tail.read(page(start...(start + 9), top: 100))
@@ -85,7 +84,7 @@ extension ChannelTail.Healed {
 
     @Test func whatIsGoneIsSaidToBeLost() {
         var tail = Self.following(5)
-        check(tail.arrived(numbered(400)) == .held(read: true))
+        check(tail.arrived(numbered(400)) == .heldBack(read: true))
         let healed = tail.read(page(nil, top: 400, isContinuous: false))
         #expect(healed.isLost && healed.offsets == [] && !healed.readsAgain)
         check(tail.top == Position(epoch: 1, offset: 400))
@@ -95,7 +94,7 @@ extension ChannelTail.Healed {
     /// After a restart from an older snapshot the offsets come a second time.
     @Test func aServerThatForgotIsNotBelieved() {
         var tail = Self.following(8)
-        check(tail.arrived(numbered(6, epoch: 2)) == .held(read: true))
+        check(tail.arrived(numbered(6, epoch: 2)) == .heldBack(read: true))
         let healed = tail.read(page(nil, top: 6, epoch: 2, isContinuous: false))
         #expect(healed.isLost)
         check(tail.arrived(numbered(7, epoch: 2)) == .deliver)
@@ -104,7 +103,7 @@ extension ChannelTail.Healed {
     /// One that forgot nothing begins a new epoch where the old one ended.
     @Test func anEpochMayGoOnWithoutALoss() {
         var tail = Self.following(5)
-        check(tail.arrived(numbered(6, epoch: 2)) == .held(read: true))
+        check(tail.arrived(numbered(6, epoch: 2)) == .heldBack(read: true))
         let healed = tail.read(page(6...6, top: 6, epoch: 2))
         #expect(healed.offsets == [6] && !healed.isLost)
         check(tail.top == Position(epoch: 2, offset: 6))
@@ -112,16 +111,18 @@ extension ChannelTail.Healed {
 
     @Test func aDoubtThatWasNoneChangesNothing() {
         var tail = Self.following(5)
-        check(tail.doubted())
-        check(tail.arrived(numbered(6)) == .held(read: false))
+        check(tail.doubted() == .read)
+        check(tail.arrived(numbered(6)) == .heldBack(read: false))
         let healed = tail.read(page(nil, top: 5))
         #expect(healed.offsets == [6] && !healed.isLost)
     }
 
     @Test func whatWaitsIsBounded() {
         var tail = Self.following(0)
-        check(tail.arrived(numbered(2)) == .held(read: true))
-        for offset in 3...5000 as ClosedRange<UInt64> { check(tail.arrived(numbered(offset)) == .held(read: false)) }
+        check(tail.arrived(numbered(2)) == .heldBack(read: true))
+        for offset in 3...5000 as ClosedRange<UInt64> {
+            check(tail.arrived(numbered(offset)) == .heldBack(read: false))
+        }
         // Nothing of it was kept, but history has it.
         let first = tail.read(page(1...256, top: 5000))
         #expect(first.offsets == Array(1...256) && first.readsAgain)
@@ -135,7 +136,7 @@ extension ChannelTail.Healed {
 
     @Test func whatHistoryWentOnWithoutIsNamed() {
         var tail = Self.following(9)
-        check(tail.doubted())
+        check(tail.doubted() == .read)
         var fork = page(nil, top: 7, epoch: 2, isContinuous: false)
         check(tail.abandoned(by: fork) == nil)
         fork.isFork = true
@@ -147,11 +148,12 @@ extension ChannelTail.Healed {
     /// An epoch that began after a publication was made, and before it arrived here.
     @Test func whatLiesBehindAnEpochThatBeganMeanwhileIsNotWaitedFor() {
         var tail = Self.following(5)
-        check(tail.arrived(numbered(7, epoch: 2)) == .held(read: true))
+        check(tail.arrived(numbered(7, epoch: 2)) == .heldBack(read: true))
         // It is in history: 6 and 7 were read, and then the epoch changed.
         let healed = tail.read(
             HistoryPage(
-                publications: [numbered(6, epoch: 2), numbered(7, epoch: 2)], top: Position(epoch: 3, offset: 7),
+                publications: [numbered(6, epoch: 2), numbered(7, epoch: 2)],
+                lineage: EpochLineage(top: Position(epoch: 3, offset: 7), ends: [Position(epoch: 2, offset: 7)]),
                 isContinuous: true))
         #expect(healed.offsets == [6, 7] && !healed.readsAgain)
         check(tail.top == Position(epoch: 3, offset: 7))
@@ -161,13 +163,63 @@ extension ChannelTail.Healed {
     /// The last words of a server that was replaced: history will never have them, however often it is read.
     @Test func whatNobodyKeepsIsNotReadForEver() {
         var tail = Self.following(5)
-        check(tail.arrived(numbered(40, epoch: 9)) == .held(read: true))
+        check(tail.arrived(numbered(40, epoch: 9)) == .heldBack(read: true))
         let first = tail.read(page(6...6, top: 6))
         #expect(first.offsets == [6] && first.readsAgain)
         // Meanwhile one more came, which is all right.
-        check(tail.arrived(numbered(8)) == .held(read: false))
+        check(tail.arrived(numbered(8)) == .heldBack(read: false))
         let second = tail.read(page(7...7, top: 7))
         #expect(second.offsets == [7, 8] && !second.readsAgain && !second.isLost)
+    }
+
+    /// Judged without a read: how far back it lies, or that it does not lead here.
+    @Test func knowsWhichPositionsLeadHere() {
+        var tail = ChannelTail()
+        let lineage = EpochLineage(
+            top: Position(epoch: 7, offset: 10), ends: [Position(epoch: 5, offset: 6)], beginnings: [100...200])
+        check(tail.missing(since: .exact(Position(epoch: 7, offset: 3))) == nil)
+        check(tail.read(HistoryPage(publications: [], lineage: lineage, isContinuous: true)).offsets == [])
+        check(tail.arrived(numbered(11, epoch: 7)) == .deliver)
+        check(tail.missing(since: .exact(Position(epoch: 7, offset: 11))) == 0)
+        check(tail.missing(since: .exact(Position(epoch: 7, offset: 3))) == 8)
+        check(tail.missing(since: .exact(Position(epoch: 5, offset: 6))) == 5)
+        check(tail.missing(since: .exact(Position(epoch: 5, offset: 7))) == nil)
+        check(tail.missing(since: .exact(Position(epoch: 7, offset: 12))) == nil)
+        check(tail.missing(since: .exact(Position(epoch: 6, offset: 1))) == nil)
+        check(tail.missing(since: .exact(Position(epoch: 150, offset: 0))) == 11)
+        check(tail.missing(since: .exact(Position(epoch: 150, offset: 1))) == nil)
+        check(tail.missing(since: .exact(Position(epoch: 7, offset: .max))) == nil)
+    }
+
+    /// The end of a channel without publications is told in another epoch each day: nothing has to be read for that.
+    @Test func anotherNameForTheSameEndIsNoDoubt() {
+        var tail = ChannelTail()
+        let first = EpochLineage(top: Position(epoch: 100, offset: 0), beginnings: [90...101])
+        check(tail.read(HistoryPage(publications: [], lineage: first, isContinuous: true)).offsets == [])
+        let next = EpochLineage(top: Position(epoch: 101, offset: 0), beginnings: [91...102])
+        check(tail.confirmed(HistoryPage(publications: [], lineage: next, isContinuous: true)) == .goOn)
+        check(tail.top == Position(epoch: 101, offset: 0))
+        let strange = EpochLineage(top: Position(epoch: 7, offset: 0), beginnings: [200...300])
+        check(tail.confirmed(HistoryPage(publications: [], lineage: strange, isContinuous: false)) == .doubt)
+        let further = EpochLineage(top: Position(epoch: 101, offset: 1))
+        check(tail.confirmed(HistoryPage(publications: [], lineage: further, isContinuous: true)) == .doubt)
+    }
+
+    /// Offsets end at 2^53-1, and nothing that arrives there ends the process.
+    @Test func theLastOffsetsAreNothingSpecial() {
+        let largest = Offset.max.value
+        var tail = Self.following(largest - 1)
+        check(tail.arrived(numbered(largest)) == .deliver)
+        check(tail.arrived(numbered(largest)) == .repeated)
+        check(tail.arrived(numbered(1)) == .repeated)
+        check(tail.arrived(numbered(5, epoch: 2)) == .heldBack(read: true))
+        var window = RecentWindowTests.window((largest - 3)...largest)
+        check(RecentWindowTests.since(window, largest - 2, top: largest) == [largest - 1, largest])
+        check(RecentWindowTests.since(window, 0, top: largest) == nil)
+        window.append(numbered(largest))
+        check(window.count == 1)
+        window.prepend([numbered(0), numbered(largest)], top: Position(epoch: 1, offset: .max))
+        check(window.count == 1)
     }
 
     /// Whatever is lost, repeated or comes in another order: each once, in order, or a loss is told.
@@ -189,13 +241,13 @@ extension ChannelTail.Healed {
                     guard !arriving.isEmpty else { continue }
                     let next = arriving.removeFirst()
                     switch tail.arrived(next) {
-                    case .deliver: delivered.append(next.position!.offset)
+                    case .deliver: delivered.append(next.position!.offset.value)
                     case .repeated: break
-                    case .held(let read): mustRead = mustRead || read
+                    case .heldBack(let read): mustRead = mustRead || read
                     }
                 default:
-                    if mustRead || tail.doubted() {
-                        let from = (tail.top?.offset ?? 0) + 1
+                    if mustRead || tail.doubted() == .read {
+                        let from = (tail.top?.offset.value ?? 0) + 1
                         let until = min(published, from + 15)
                         let healed = tail.read(page(from <= until ? from...until : nil, top: published))
                         delivered += healed.offsets
@@ -217,9 +269,10 @@ extension ChannelTail.Healed {
     }
 
     static func since(_ window: RecentWindow, _ offset: UInt64, top: UInt64, epoch: UInt64 = 1) -> [UInt64]? {
-        window.since(Position(epoch: epoch, offset: offset), top: Position(epoch: 1, offset: top))?.compactMap {
-            $0.position?.offset
-        }
+        window.since(
+            Position(epoch: epoch, offset: Offset(clamping: offset)),
+            top: Position(epoch: 1, offset: Offset(clamping: top))
+        )?.compactMap { $0.position?.offset.value }
     }
 
     @Test func knowsWhatItHas() {
@@ -259,7 +312,7 @@ extension ChannelTail.Healed {
         tail.remember((1...9).map { numbered($0) })
         check(tail.recent(since: at) == nil)
         tail.remember([numbered(3), numbered(4)] + (6...10).map { numbered($0) })
-        check(tail.recent(since: at)?.compactMap { $0.position?.offset } == [7, 8, 9, 10])
+        check(tail.recent(since: at)?.compactMap { $0.position?.offset.value } == [7, 8, 9, 10])
         check(tail.recent(since: Position(epoch: 1, offset: 4)) == nil)
         check(tail.arrived(numbered(11)) == .deliver)
         // What is there already is not taken twice.

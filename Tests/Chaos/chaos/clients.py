@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import websockets
@@ -38,6 +39,11 @@ class Crowd:
     def closes(self) -> int:
         return sum(client.closes for client in self.clients)
 
+    def lose_connections(self) -> None:
+        """Everybody's connection breaks, without a word, and everybody comes back."""
+        for client in self.clients:
+            self._loop.call_soon_threadsafe(client.break_off)
+
     def stop(self) -> None:
         asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(20)
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -65,6 +71,8 @@ class Client:
         #: Where it is to go on: (epoch, offset).
         self.known: dict[str, tuple[str, int]] = {}
         self.closes = 0
+        #: Breaks the connection that it has now.
+        self.break_off: Callable[[], None] = lambda: None
         self.over = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         #: How long it waits after a lost connection, in seconds: the first and the longest time.
@@ -101,6 +109,11 @@ class Client:
     async def session(self) -> None:
         raise NotImplementedError
 
+    @staticmethod
+    def offset(shown: int) -> int:
+        """Without the tag of its epoch, which is for the node to understand."""
+        return shown & (1 << 37) - 1
+
     # -- what is noted
 
     def saw(self, channel: str, kind: str, **what: Any) -> None:
@@ -120,6 +133,7 @@ class CentrifugeClient(Client):
         async with websockets.asyncio.client.connect(
             f"ws://{self.address}/connection/websocket", compression=None, max_size=None, ping_interval=None, open_timeout=5,
         ) as socket:  # fmt: skip
+            self.break_off = socket.transport.abort
             await socket.send('{"id":1,"connect":{}}')
             asked: dict[int, str] = {}
             number = 1
@@ -162,7 +176,7 @@ class CentrifugeClient(Client):
         if was_recovering and not recovered:
             self.saw(channel, "announced", why="not recovered")
         self.saw(
-            channel, "subscribed", epoch=epoch, offset=offset, was_recovering=was_recovering, recovered=recovered)
+            channel, "subscribed", epoch=epoch, offset=self.offset(offset), was_recovering=was_recovering, recovered=recovered)
         self.known[channel] = (epoch, offset)
         for publication in result.get("publications", []):
             self._publication(channel, publication)
@@ -171,7 +185,7 @@ class CentrifugeClient(Client):
     def _publication(self, channel: str, publication: dict[str, Any]) -> None:
         self.known[channel] = (self.known[channel][0], publication["offset"])
         # The client does not know the epoch of a push: it may have changed without a loss.
-        self.took(channel, "", publication["offset"], publication["data"])
+        self.took(channel, "", self.offset(publication["offset"]), publication["data"])
 
     def _pushed(self, push: dict[str, Any]) -> str | None:
         """The channel to subscribe to again, if there is one."""
@@ -193,6 +207,7 @@ class StreamClient(Client):
         (channel,) = self.channels
         host, port = self.address.rsplit(":", 1)
         reader, writer = await asyncio.wait_for(asyncio.open_connection(host, int(port)), 5)
+        self.break_off = writer.transport.abort
         try:
             last = ""
             if channel in self.known:

@@ -7,6 +7,8 @@
   history. It may have had another in an epoch that was given up, when its acknowledgement was lost and it was tried again.
 - I5 honest acknowledgement: what was acknowledged is in the channel's history in the end, or everybody who was subscribed
   was told of a loss.
+- I6 no false alarm: who is told of a loss could not have gone on. Either something was lost in that channel, or more was
+  missed than anybody gets at once, or than is kept.
 """
 
 from collections import defaultdict
@@ -37,12 +39,14 @@ class Verdict:
     refused: int = 0
     deliveries: int = 0
     announcements: int = 0
+    #: Announcements although nothing was lost.
+    false_announcements: int = 0
     recoveries: int = 0
 
     def __str__(self) -> str:
         return (
             f"{self.acknowledged} acknowledged, {self.refused} refused, {self.unknown} unknown; {self.deliveries} deliveries, "
-            f"{self.recoveries} recoveries, {self.announcements} announcements; {len(self.violations)} violations")
+            f"{self.recoveries} recoveries, {self.announcements} announcements, {self.false_announcements} of them false; {len(self.violations)} violations")
 
 
 @dataclass
@@ -100,6 +104,9 @@ def judge(log: Log) -> Verdict:
     known = {one.id: one for one in log.publishes}
     for check in (_order, _duplicates, _gaps, _acknowledged):
         verdict.violations += check(log, every, known)
+    false = list(_false(log, every))
+    verdict.false_announcements = len(false)
+    verdict.violations += false
     verdict.violations += _views(log, known)
     verdict.violations.sort(key=lambda one: one.at)
     return verdict
@@ -204,6 +211,48 @@ def _acknowledged(log: Log, every: list[Span], known: dict[int, Publish]) -> Ite
                     yield Violation(
                         "I5", span.client, channel, publish.ended,
                         f"publication {publish.id} was acknowledged, is not in the history, and nobody said so")  # fmt: skip
+
+
+#: What a client that comes back is given at once, at the most.
+RECOVERED = 300
+
+
+def _false(log: Log, every: list[Span]) -> Iterator[Violation]:
+    """Announcements to those whose place is in the history, of a channel in which nothing is missing."""
+    begun: dict[tuple[str, str], list[Event]] = defaultdict(list)
+    seen: dict[str, set[tuple[int, int]]] = defaultdict(set)
+    for event in log.events:
+        if event.kind == "publication":
+            seen[event.channel].add((event.id, event.offset))
+        if event.kind in ("publication", "subscribed"):
+            begun[event.client, event.channel].append(event)
+    whole: dict[str, dict[int, int]] = {}
+    for channel, entries in log.final.items():
+        places = {id: offset for _, offset, id in entries}
+        oldest = entries[0][1] if entries else 0
+        is_full = len(entries) >= log.kept
+        acknowledged = {(one.id, one.offset) for one in log.publishes if one.channel == channel and one.outcome == "ok"}
+        lost = [id for id, offset in acknowledged | seen[channel] if id not in places and not (is_full and offset < oldest)]
+        if entries and not lost:
+            whole[channel] = {offset: id for id, offset in places.items()}
+    for span in every:
+        if span.announced is None or span.channel not in whole:
+            continue
+        at_offset = whole[span.channel]
+        oldest = min(at_offset)
+        last = span.events[-1] if span.events else None
+        place = last.offset if last else span.offset
+        if last and place >= oldest and at_offset.get(place) != last.id:
+            continue
+        # Where it goes on: at the end of that time, or at the first publication it gets then.
+        following = next((one for one in begun[span.client, span.channel] if one.at >= span.announced and one is not last), None)
+        if following is None:
+            continue
+        end = following.offset if following.kind == "subscribed" else following.offset - 1
+        if 0 <= end - place <= min(RECOVERED, log.kept):
+            yield Violation(
+                "I6", span.client, span.channel, span.announced,
+                f"told of a loss at {place}, and what was published up to {end} is in the history, as is everything else")  # fmt: skip
 
 
 __all__ = ["Verdict", "Violation", "checksum", "judge", "spans"]

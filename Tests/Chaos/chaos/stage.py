@@ -225,7 +225,7 @@ class Stage:
                 for channel in client.channels:
                     if channel not in client.places:
                         return False
-                    if channel in client.known and client.known[channel][1] < tops[channel]:
+                    if channel in client.known and client.offset(client.known[channel][1]) < tops[channel]:
                         return False
             return True
 
@@ -242,7 +242,7 @@ class Stage:
         print(f"  {verdict}", flush=True)
         self._noted({
             "name": self.name, "seed": self.seed, "acknowledged": verdict.acknowledged, "deliveries": verdict.deliveries,
-            "announcements": verdict.announcements, "violations": len(verdict.violations) if clean else 0,
+            "announcements": verdict.announcements, "false": verdict.false_announcements, "violations": len(verdict.violations) if clean else 0,
             "planted": 0 if clean else len(verdict.violations),
             "figures": [figure.json() for figure in self.figures],
         })  # fmt: skip

@@ -19,12 +19,39 @@ import Testing
         Publication(
             channel: channel, kind: .text, payload: [0x61], origin: NodeID(3), position: Position(epoch: 1, offset: 2),
             extras: .init(
-                idempotencyKey: [0, 1], event: Array("moved".utf8), except: [session, session], publisher: session)),
+                idempotencyKey: [0, 1], event: Array("moved".utf8), except: [session, session],
+                publisher: .init(session: session, user: nil, info: nil))),
+        Publication(
+            channel: channel, kind: .text, payload: [0x61], origin: NodeID(3), time: 1_700_000_000_123,
+            extras: .init(publisher: .init(session: session, user: Array("Jos\u{E9}".utf8), info: nil))),
+        Publication(
+            channel: channel, kind: .json, payload: [0x31], origin: NodeID(3), time: Publication.latestTime,
+            extras: .init(
+                publisher: .init(
+                    session: session, user: [UInt8](repeating: 0x75, count: 249), info: Array("{\"a\":[1, 2]}".utf8)))),
+        Publication(
+            channel: channel, kind: .json, payload: [0x31], origin: NodeID(3),
+            extras: .init(publisher: .init(session: session, user: nil, info: Array("\"x\"".utf8)))),
         Publication(channel: channel, kind: .text, payload: [], origin: NodeID(3), extras: .init(event: [])),
+        Publication(
+            channel: channel, kind: .text, payload: [], origin: NodeID(3), time: 1,
+            extras: .init(
+                except: [session],
+                tags: try? PublicationTags(validating: [(Array("a".utf8), [0x31]), (Array("bc".utf8), [])]))),
     ]
 
     static func encoded(_ publication: Publication) -> [UInt8] {
         Written.bytes { EnvelopeCodec.write(publication, to: $0) }
+    }
+
+    @Test(arguments: samples)
+    func itsLengthIsKnownBefore(_ publication: Publication) {
+        #expect(EnvelopeCodec.bytes(of: publication) == Self.encoded(publication).count)
+        #expect(EnvelopeCodec.bytes(of: publication) <= EnvelopeCodec.maximumBytes(publication))
+        let before = Written.bytes { EnvelopeCodec.writeBefore(publication, to: $0) }
+        let after = Written.bytes { EnvelopeCodec.writeAfter(publication, to: $0) }
+        #expect(EnvelopeCodec.bytesBefore(publication) == before.count)
+        #expect(EnvelopeCodec.bytesAfter(publication) == after.count)
     }
 
     static func decode(_ bytes: [UInt8], hint: ChannelName? = nil) -> Result<Publication, EnvelopeError> {
@@ -43,6 +70,7 @@ import Testing
         #expect(one.payload == other.payload)
         #expect(one.origin == other.origin)
         #expect(one.position == other.position)
+        #expect(one.time == other.time)
         #expect(one.extras?.idempotencyKey == other.extras?.idempotencyKey)
         #expect(one.extras?.event == other.extras?.event)
         #expect(one.extras?.except == other.extras?.except)

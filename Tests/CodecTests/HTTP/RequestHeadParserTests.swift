@@ -39,6 +39,23 @@ import Testing
         #expect(head.path == "/health")
     }
 
+    /// RFC 9112 3.2.2: a server has to take them, and their host counts more than the one beside it.
+    @Test(
+        arguments: [
+            ("http://push.example.com/raw?channel=a", "push.example.com", "/raw?channel=a", "/raw"),
+            ("HTTP://Push.Example.com:8000/sse", "Push.Example.com:8000", "/sse", "/sse"),
+            ("https://[::1]:8000", "[::1]:8000", "/", "/"),
+            ("http://a?channel=b", "a", "/?channel=b", "/"),
+            ("http://a//raw", "a", "//raw", "//raw"),
+        ] as [(String, String, String, String)])
+    func takesWholeAddresses(_ target: String, _ host: String, _ origin: String, _ path: String) throws {
+        let head = try ParsedHead.head("GET \(target) HTTP/1.1\r\nX: 1\r\nHost: other\r\nY: 2\r\n\r\n")
+        #expect(head.target == origin)
+        #expect(head.path == path)
+        #expect(head.headers.filter { $0.name == "host" }.map(\.value) == [host])
+        #expect(head.headers.count == 3)
+    }
+
     @Test func waitsForTheEnd() {
         let bytes = Array("GET /?a=b HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n".utf8)
         for end in 0..<bytes.count { #expect(ParsedHead.isIncomplete(bytes[..<end]), "\(end) bytes") }
@@ -60,7 +77,15 @@ import Testing
         ("GET /\r\nHost: a\r\n\r\n", 400),
         ("GET\r\n\r\n", 400),
         ("GET x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-        ("GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET http:///raw HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET http://u@a/raw HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET ftp://a/raw HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET http:/raw HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET raw HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET http://a/#x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET http://a/ HTTP/1.1\r\n\r\n", 400),
+        ("GET http://a/ HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
         ("CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         ("GET /#a HTTP/1.1\r\nHost: a\r\n\r\n", 400),

@@ -50,14 +50,14 @@ import Testing
     /// What must not stand in a string is found at every place, whatever the words it is searched in.
     @Test func findsSpecialBytesAnywhere() {
         for length in 0..<40 {
-            for place in 0..<length {
+            for offset in 0..<length {
                 for byte in UInt8.min...UInt8.max {
                     var inside = [UInt8](repeating: UInt8(ascii: "x"), count: length)
-                    inside[place] = byte
+                    inside[offset] = byte
                     let ends = byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
                     let quoted = [UInt8(ascii: "\"")] + inside + [UInt8(ascii: "\"")]
                     guard Self.isValid(quoted) == (byte >= 0x20 && !ends) else {
-                        Issue.record("byte \(byte) at \(place) of \(length)")
+                        Issue.record("byte \(byte) at \(offset) of \(length)")
                         return
                     }
                 }

@@ -30,6 +30,27 @@ import Testing
         #expect(writer.capacity == 128)
     }
 
+    /// Into memory of somebody else, and what does not fit there into its own.
+    @Test func writesWhereItIsTold() {
+        let writer = ByteWriter(capacity: 64)
+        writer.append("before")
+        let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 10, alignment: 1)
+        defer { room.deallocate() }
+        let written = writer.write(into: room) { $0.append("0123456789") }
+        #expect(written == 10 && room.elementsEqual("0123456789".utf8) && writer.count == 0)
+        writer.append("own")
+        #expect(writer.bytes.elementsEqual("own".utf8))
+        let long = [UInt8](repeating: 7, count: 5000)
+        let outgrown = writer.write(into: room) { writer in
+            writer.append("01234")
+            writer.append(long)
+        }
+        #expect(outgrown == nil && Array(writer.bytes) == Array("01234".utf8) + long)
+        #expect(room.prefix(5).elementsEqual("01234".utf8))
+        let nowhere = writer.write(into: UnsafeMutableRawBufferPointer(start: nil, count: 0)) { $0.append("a") }
+        #expect(nowhere == nil && writer.bytes.elementsEqual("a".utf8))
+    }
+
     @Test func overwritesAndTakesBack() {
         let bytes = Written.bytes { writer in
             writer.append("abcdef")

@@ -52,5 +52,12 @@ import Testing
             payload.withUnsafeBytes { RESPWriter.publish(prefix: prefix, channel: channel, payload: $0, to: writer) }
         }
         #expect(written == Self.formatted([Array("PUBLISH".utf8), prefix + channel, payload]))
+        let inPlace = Written.bytes { writer in
+            RESPWriter.publish(prefix: prefix, channel: channel, payloadBytes: payload.count, to: writer) {
+                $0.append(payload)
+            }
+        }
+        #expect(inPlace == written)
+        #expect(written.count <= RESPWriter.maximumBytes(ofPublish: prefix, channel, payloadBytes: payload.count))
     }
 }

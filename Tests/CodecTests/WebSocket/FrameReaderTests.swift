@@ -56,7 +56,7 @@ import Testing
         var bytes = frame(0x81, [65]) + frame(0x81, [66])
         var reader = FrameReader(role: .server)
         var heard = 0
-        bytes.withUnsafeMutableBytes {
+        _ = bytes.withUnsafeMutableBytes {
             reader.receive($0, limits: FrameLimits()) { _ in
                 heard += 1
                 return false
@@ -66,13 +66,43 @@ import Testing
         #expect(!reader.isIncomplete)
     }
 
+    /// Stopped after any event and given the rest later, a reader says the same as one that is never stopped.
+    @Test(arguments: 1...10 as ClosedRange<UInt64>)
+    func goesOnWhereItWasStopped(seed: UInt64) {
+        var random = SeededNumbers(state: seed)
+        let all =
+            frame(0x81, [65]) + frame(0x01, [66]) + frame(0x89, [1, 2]) + frame(0x80, [67]) + frame(0x8A, [])
+            + frame(0x82, Array(repeating: 9, count: 300)) + frame(0x88, goodbye(1000))
+        let expected = hear([all])
+        for _ in 0..<100 {
+            var reader = FrameReader(role: .server)
+            var heard: [Heard] = []
+            var rest = all
+            while !rest.isEmpty {
+                let count = Int.random(in: 1...rest.count, using: &random)
+                var piece = Array(rest[..<count])
+                let stops = Bool.random(using: &random)
+                let taken = piece.withUnsafeMutableBytes {
+                    reader.receive($0, limits: FrameLimits()) { event in
+                        heard.append(Heard(event))
+                        return !stops
+                    }
+                }
+                guard taken > 0 else { break }
+                rest.removeFirst(taken)
+            }
+            #expect(heard == expected)
+            reader.reset()
+        }
+    }
+
     /// Messages and control frames that were put together leave nothing behind when the callback stops there.
     @Test(arguments: [frame(0x81, [65]), frame(0x89, [65]), frame(0x88, goodbye(1000)), frame(0xC1, [])])
     func givesMemoryBackWhenToldToStop(last: [UInt8]) {
         var reader = FrameReader(role: .server)
         #expect(reader.hear(Array(last[..<1])).allSatisfy { $0.isLast })
         var rest = Array(last[1...])
-        rest.withUnsafeMutableBytes { reader.receive($0, limits: FrameLimits()) { _ in false } }
+        _ = rest.withUnsafeMutableBytes { reader.receive($0, limits: FrameLimits()) { _ in false } }
         #expect(!reader.isIncomplete)
         #expect(reader.bufferedBytes == 0)
     }

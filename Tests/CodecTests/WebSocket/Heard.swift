@@ -66,7 +66,7 @@ extension FrameReader {
     mutating func hear(_ piece: [UInt8], limits: FrameLimits = FrameLimits()) -> [Heard] {
         var piece = piece
         var heard: [Heard] = []
-        piece.withUnsafeMutableBytes { bytes in
+        _ = piece.withUnsafeMutableBytes { bytes in
             receive(bytes, limits: limits) {
                 heard.append(Heard($0))
                 return true

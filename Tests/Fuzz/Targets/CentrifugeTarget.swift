@@ -11,7 +11,8 @@ enum CentrifugeTarget {
         for isConnected in [false, true] {
             var machine = CentrifugeMachine()
             if isConnected {
-                connect.withUnsafeBytes { machine.received($0, isText: true) { _ in true } }
+                connect.withUnsafeBytes { _ = machine.received($0) }
+                machine.accepted()
                 expect(machine.isConnected, "connect does not connect")
                 machine.pinged()
             }
@@ -25,12 +26,8 @@ enum CentrifugeTarget {
             expect(isOver == more.isEmpty, "after \(plain) comes \(more)")
         }
         var machine = CentrifugeMachine()
-        var count = 0
-        machine.received(input, isText: false) { _ in
-            count += 1
-            return true
-        }
-        expect(count == 1, "a binary message is not refused")
+        expect(machine.received(.wrongEncoding) != nil, "a binary message is not refused")
+        expect(machine.received(.wrongEncoding) == nil, "a binary message is refused twice")
     }
 
     /// Intents as text.
@@ -38,20 +35,22 @@ enum CentrifugeTarget {
         _ message: UnsafeRawBufferPointer, to machine: inout CentrifugeMachine, hint: ChannelName?
     ) -> [String] {
         var said: [String] = []
-        machine.received(message, isText: true, hint: hint) { intent in
+        var lines = CentrifugeLines(message)
+        while let next = lines.next() {
+            let received =
+                switch next {
+                case .command(let line): machine.received(line, hint: hint)
+                case .malformed: machine.received(.malformed)
+                }
+            guard let intent = received else { break }
             switch intent {
-            case .publish(_, _, let data): inside(data, message)
-            case .send(let data): if !data.isEmpty { inside(data, message) }
+            case .publish(let publish): inside(publish.data, message)
             case .connect(let connect): if let data = connect.data { inside(data, message) }
-            case .subscribe(let subscribe): isName(subscribe.channel)
-            case .history(let history):
-                isName(history.channel)
-                expect(history.limit == Int64(Int32(clamping: history.limit)), "a limit of \(history.limit)")
-            case .unsubscribe(_, let channel), .subRefresh(_, let channel, _): isName(channel)
-            case .pong, .refresh, .refuse, .disconnect: break
+            default: break
             }
+            check(names: intent)
+            if case .connect = intent { machine.accepted() }
             said.append("\(text(intent))")
-            return true
         }
         return said
     }
@@ -64,19 +63,34 @@ enum CentrifugeTarget {
         expect(said.filter { $0 == "pong" }.count <= (wasConnected ? 1 : 0), "more pongs than pings: \(said)")
     }
 
-    private static func text(_ intent: CentrifugeIntent) -> String {
+    static func check(names intent: Intent) {
+        switch intent {
+        case .connect(let connect): for known in connect.known { isName(known.channel) }
+        case .subscribe(let subscribe): isName(subscribe.channel)
+        case .history(let history):
+            isName(history.channel)
+            expect(history.limit == Int64(Int32(clamping: history.limit)), "a limit of \(history.limit)")
+        case .publish(let publish): if let channel = publish.channel { isName(channel) }
+        case .unsubscribe(_, let channel), .refreshSubscription(_, let channel, _), .presence(_, let channel, _):
+            isName(channel)
+        case .pong, .nothing, .refresh, .refuse, .end: break
+        case .call: expect(false, "a call of a method")
+        }
+    }
+
+    static func text(_ intent: Intent) -> String {
         switch intent {
         case .connect(let it):
-            "connect \(it.id) \(it.token ?? []) \(it.name ?? []) \(it.version ?? []) \(it.data.map(Array.init) ?? [])"
+            "connect \(it.reply) \(it.token ?? []) \(it.name ?? []) \(it.version ?? []) \(it.data.map(Array.init) ?? [])"
         case .subscribe(let it):
-            "subscribe \(it.id) \(it.channel) \(it.isRecovering) \(it.epoch) \(it.offset) \(it.token ?? [])"
+            "subscribe \(it.reply) \(it.channel) \(it.seen.map { "\($0)" } ?? "") \(it.token ?? [])"
         case .history(let it):
-            "history \(it.id) \(it.channel) \(it.since.map { "\($0)" } ?? "") \(it.limit) \(it.isReverse)"
-        case .publish(let id, let channel, let data): "publish \(id) \(channel) \(Array(data))"
-        case .send(let data): "send \(Array(data))"
-        case .disconnect(let disconnect): "disconnect \(disconnect)"
+            "history \(it.reply) \(it.channel) \(it.since.map { "\($0)" } ?? "") \(it.limit) \(it.isReverse)"
+        case .publish(let it): "publish \(it.reply) \(it.channel.map { "\($0)" } ?? "") \(Array(it.data))"
+        case .end(let ending): "disconnect \(ending)"
         case .pong: "pong"
-        case .unsubscribe, .refresh, .subRefresh, .refuse: "\(intent)"
+        case .nothing: "nothing"
+        case .unsubscribe, .refresh, .refreshSubscription, .presence, .refuse, .call: "\(intent)"
         }
     }
 

@@ -42,7 +42,7 @@ enum FrameTarget {
         for piece in pieces {
             var piece = piece
             fed += piece.count
-            piece.withUnsafeMutableBytes { bytes in
+            _ = piece.withUnsafeMutableBytes { bytes in
                 reader.receive(bytes, limits: limits) { event in
                     heard.append(copy(event))
                     return true
@@ -65,7 +65,7 @@ enum FrameTarget {
         var stream = stream
         var reader = FrameReader(role: role, allowsCompression: isCompressed)
         var heard: [Heard] = []
-        stream.withUnsafeMutableBytes { bytes in
+        _ = stream.withUnsafeMutableBytes { bytes in
             reader.receive(bytes, limits: limits) { event in
                 heard.append(copy(event))
                 return heard.count <= enough

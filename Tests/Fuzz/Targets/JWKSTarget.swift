@@ -1,7 +1,7 @@
 @testable import Authentication
 
 /// JWK sets and PEM files: each key is one that can be used, or a problem with a place; no secret comes from a network,
-/// and no key takes a signature that is none.
+/// no key takes a signature that is none, and what a private key signs its public part verifies.
 enum JWKSTarget {
     @Sendable static func run(_ input: UnsafeRawBufferPointer) {
         pem(String(decoding: input, as: UTF8.self))
@@ -9,7 +9,7 @@ enum JWKSTarget {
             for algorithm: SignatureAlgorithm? in [nil, .hs256, .ps256] {
                 guard
                     let set = try? JWKSet(
-                        parsing: Array(input), place: "set", algorithm: algorithm, acceptsSecrets: acceptsSecrets)
+                        parsing: Array(input), origin: "set", algorithm: algorithm, acceptsSecrets: acceptsSecrets)
                 else { continue }
                 expect(set.keys.count + set.problems.count <= JWKSet.maximumKeys, "more keys than there may be")
                 for problem in set.problems { expect(!"\(problem)".isEmpty, "a problem without words") }
@@ -34,5 +34,10 @@ enum JWKSTarget {
     private static func pem(_ text: String) {
         if let key = try? VerificationKey(publicPEM: text, algorithm: nil) { check(key, false) }
         if let key = try? VerificationKey(publicPEM: text, algorithm: .rs256) { check(key, false) }
+        for algorithm: SignatureAlgorithm? in [nil, .rs256] {
+            guard let key = try? SigningKey(privatePEM: text, algorithm: algorithm) else { continue }
+            let signature = try? key.signature(over: [1, 2, 3])
+            expect(signature.map { key.verificationKey.verifies($0, over: [1, 2, 3]) } == true, "a pair that is none")
+        }
     }
 }

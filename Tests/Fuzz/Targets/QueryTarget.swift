@@ -11,7 +11,7 @@ enum QueryTarget {
         let parsed = request.withUnsafeBytes { RequestHeadParser.parse($0, limits: HTTPLimits()) }
         guard case .head(let head, let consumed) = parsed, consumed == request.count else { return }
         expect(head.query.count <= input.count, "more parameters than bytes")
-        _ = Dialect(path: head.path)
+        _ = Dialect.at(path: head.path)
         for (name, value) in [(head.path, "")] + head.query {
             for text in [name, value] {
                 expect(text.utf8.count <= input.count, "decoding made it longer")

@@ -10,6 +10,8 @@ wire           bytes on a socket, for what no well-behaved client sends
 api            the admin listener over HTTP
 receivers      clients in Python that record what they get
 browser        headless Chromium, driven over its DevTools protocol
+page           the admin page in it
+stage          a cluster in which something of everything is going on
 control        a well-behaved client beside an abuse: does it notice?
 crowd          thousands of connections that do what no well-behaved client does
 footprint      what a node takes from its machine

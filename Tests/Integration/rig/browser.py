@@ -5,6 +5,7 @@ import http.server
 import json
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +43,19 @@ class PageServer:
 
 
 class Chromium(Process):
-    """One browser with one page."""
+    """One browser with one page, and tabs (`rig.tabs`)."""
 
-    def __init__(self, directory: Path, trusted: str | None = None) -> None:
+    def __init__(self, directory: Path, trusted: str | None = None, flags: Sequence[str] = ()) -> None:
         """`trusted`: whose key it takes in a certificate although nobody it knows signed it (`rig.certificates.key_pin`)."""
         super().__init__("chromium", directory)
         self._trusted = trusted
+        self._flags = flags
+        #: Where its DevTools listen.
+        self.devtools_port = ""
         self._commands = 0
         self._lock = threading.Lock()
+        #: What the browser told of by itself, in its order, once a domain of the protocol was enabled.
+        self.events: list[dict[str, Any]] = []
 
     def start(self, url: str, loaded: str = "typeof openReceiver == 'function'") -> "Chromium":
         """Opens a page and waits until an expression in it is true."""
@@ -63,11 +69,11 @@ class Chromium(Process):
             # Its sandbox refuses to work for root; the page is our own.
             command.append("--no-sandbox")
         # A proxy of the surroundings has no business with loopback addresses.
-        self.launch([*command, url], {"HOME": str(self.directory)})
+        self.launch([*command, *self._flags, url], {"HOME": str(self.directory)})
         port_file = profile / "DevToolsActivePort"
-        port = self.wait_until(lambda: port_file.read_text().split()[0], "opens its DevTools port", 60)
-        page = self.wait_until(lambda: self._page(port, url), "opens the page", 30)
-        self._devtools = websockets.sync.client.connect(page, max_size=64 << 20, legacy=True)
+        self.devtools_port = self.wait_until(lambda: port_file.read_text().split()[0], "opens its DevTools port", 60)
+        page = self.wait_until(lambda: self._page(self.devtools_port, url), "opens the page", 30)
+        self._devtools = websockets.sync.client.connect(page, max_size=64 << 20, legacy=True, ping_interval=None)
         self.wait_until(lambda: self.evaluate(loaded), "has loaded the page", 30)
         return self
 
@@ -76,22 +82,51 @@ class Chromium(Process):
         targets = requests.get(f"http://127.0.0.1:{port}/json/list", timeout=5).json()
         return next((t["webSocketDebuggerUrl"] for t in targets if t["type"] == "page" and t["url"].startswith(url)), None)
 
-    def evaluate(self, expression: str) -> Any:
-        """The value of a JavaScript expression in the page; a promise is awaited."""
+    def command(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Has the browser do something (chromedevtools.github.io/devtools-protocol), and returns its answer."""
         with self._lock:
             self._commands += 1
             number = self._commands
-            parameters = {"expression": expression, "awaitPromise": True, "returnByValue": True}
-            self._devtools.send(json.dumps({"id": number, "method": "Runtime.evaluate", "params": parameters}))
+            self._devtools.send(json.dumps({"id": number, "method": method, "params": parameters}))
             while True:
                 answer = json.loads(self._devtools.recv(timeout=30))
                 if answer.get("id") == number:
                     break
-        result = answer["result"]
+                self.events.append(answer)
+        if "error" in answer:
+            raise RuntimeError(f"{method}: {answer['error']['message']}")
+        return answer["result"]
+
+    def evaluate(self, expression: str) -> Any:
+        """The value of a JavaScript expression in the page; a promise is awaited."""
+        result = self.command("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
         if "exceptionDetails" in result:
             details = result["exceptionDetails"]
             raise RuntimeError(details.get("exception", {}).get("description", details["text"]))
         return result["result"].get("value")
+
+    def show_as(self, width: int, height: int, *, dark: bool = False) -> None:
+        """The size of the window, and which colours the system prefers."""
+        self.command("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 700)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.command("Emulation.setEmulatedMedia", media="screen", features=[scheme])
+
+    def press(self, *keys: str) -> None:
+        """Keys of the keyboard, one after the other, by their names or characters."""
+        for key in keys:
+            known = {"Enter": (13, "\r"), "Escape": (27, ""), "Tab": (9, ""), "ArrowLeft": (37, ""), "ArrowRight": (39, "")}
+            code, text = known.get(key, (ord(key[0].upper()), key))
+            self.command("Input.dispatchKeyEvent", type="keyDown", key=key, text=text, windowsVirtualKeyCode=code)
+            self.command("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
+
+    def type(self, text: str) -> None:
+        """Text into what has the focus."""
+        self.command("Input.insertText", text=text)
+
+    def picture(self, width: int, height: int) -> bytes:
+        """What is shown, as PNG, from the top."""
+        clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
+        return base64.b64decode(self.command("Page.captureScreenshot", format="png", clip=clip, captureBeyondViewport=True)["data"])
 
 
 class BrowserReceiver:

@@ -10,6 +10,11 @@ import websockets.sync.client
 from .node import Node
 
 
+def offset(shown: int) -> int:
+    """Of an offset as the dialect shows it: without the tag of its epoch."""
+    return shown & (1 << 37) - 1
+
+
 class CentrifugeWire:
     """A client of the centrifuge dialect, frame by frame."""
 
@@ -20,6 +25,8 @@ class CentrifugeWire:
         self.unsubscribed: list[tuple[str, int]] = []
         #: `join` or `leave`, and who: the user, or the session where there is none.
         self.changes: list[tuple[str, str]] = []
+        #: The offset of the last publication, as it was shown: what the client would come back with.
+        self.last = 0
         self.replies: dict[int, dict[str, Any]] = {}
         self._commands = 0
         self._ours = False
@@ -46,7 +53,8 @@ class CentrifugeWire:
             elif "push" in message:
                 push = message["push"]
                 if "pub" in push:
-                    self.publications.append((push["pub"].get("offset", 0), push["pub"]["data"]))
+                    self.last = push["pub"].get("offset", 0)
+                    self.publications.append((offset(self.last), push["pub"]["data"]))
                 elif "join" in push or "leave" in push:
                     kind = "join" if "join" in push else "leave"
                     who = push[kind]["info"]
@@ -64,7 +72,8 @@ class CentrifugeWire:
             number = self._commands
         self.socket.send(json.dumps({"id": number, method: request}))
         with self._changed:
-            assert self._changed.wait_for(lambda: number in self.replies, 10), f"no reply to {method}"
+            answered = self._changed.wait_for(lambda: number in self.replies, 10)
+            assert answered, f"no reply to {method}" + (f", but {self.closed}" if self.closed else "")
             reply = self.replies.pop(number)
         return reply if "error" in reply else reply[method]
 

@@ -1,9 +1,16 @@
 """A server that says it is Redis: it passes everything on to a real one, and lies when it is told to."""
 
+import re
 import select
 import socket
 import threading
 import time
+from collections.abc import Callable
+
+
+#: What comes before the hash of a script, and the hash.
+_CALL = b"$7\r\nEVALSHA\r\n$40\r\n"
+_CALLED = re.compile(re.escape(_CALL) + rb"([0-9a-f]{40})")
 
 
 class Liar:
@@ -14,10 +21,16 @@ class Liar:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.lies: list[bytes] = []
+        #: Changes what the server says, piece by piece as it comes.
+        self.change: Callable[[bytes], bytes] = bytes
         #: Sent again and again behind a lie, for as long as it is taken.
         self.endless: bytes = b""
         #: How long each lie was listened to, in seconds, and how many bytes were taken.
         self.heard: list[tuple[float, int]] = []
+        #: Scripts are unknown, however often they are loaded: the server is asked for others.
+        self.forgets = False
+        #: What is said instead of something the server says in one piece.
+        self.distortions: dict[bytes, bytes] = {}
         self._streams: set[socket.socket] = set()
         self._ended = threading.Event()
         threading.Thread(target=self._accept, name="liar", daemon=True).start()
@@ -60,12 +73,19 @@ class Liar:
             return client.close()
         self._streams.add(client)
         others = {client: server, server: client}
+        held = b""
         try:
             while not self._ended.is_set():
                 for one in select.select(list(others), [], [], 0.2)[0]:
                     data = one.recv(65536)
                     if not data:
                         return
+                    if one is client:
+                        data, held = self._forget(held + data)
+                    else:
+                        data = self.change(data)
+                        for real, lie in self.distortions.items():
+                            data = data.replace(real, lie)
                     others[one].sendall(data)
         except OSError:
             pass
@@ -73,6 +93,19 @@ class Liar:
             self._streams.discard(client)
             client.close()
             server.close()
+
+    def _forget(self, data: bytes) -> tuple[bytes, bytes]:
+        """What goes to the server, and the beginning of a call that has not come as a whole."""
+        if not self.forgets:
+            return data, b""
+        # A call at the end that is cut, or what might become one.
+        cut = len(data)
+        last = data.rfind(_CALL)
+        if last >= 0 and len(data) < last + len(_CALL) + 40:
+            cut = last
+        else:
+            cut -= next((size for size in range(len(_CALL) - 1, 0, -1) if data.endswith(_CALL[:size])), 0)
+        return _CALLED.sub(_CALL + b"0" * 40, data[:cut]), data[cut:]
 
     def inject(self, lie: bytes) -> int:
         """Says something in the middle of every connection; how many there were."""

@@ -11,6 +11,7 @@ import yaml
 
 from .api import API
 from .process import REPOSITORY, Process
+from .waiting import until
 
 #: The program under test.
 CARILLON = Path(os.environ.get("CARILLON", REPOSITORY / ".build/release/carillon"))
@@ -107,6 +108,23 @@ class Node(Process):
         """A command of the program that asks this node."""
         login = {"CARILLON_ADMIN_TOKEN": self.token} if self.token else {}
         return carillon(*arguments, "--admin", f"http://{self.admin}", seconds=seconds, environment=login)
+
+    def output(self) -> str:
+        """Its log, with everything that was logged until now: a thread writes it, which sleeps when nothing is left."""
+        if self.is_running:
+            until(lambda: self.threads().get("log", "S") in "ST", f"{self.name} has written its log")
+        return super().output()
+
+    def threads(self) -> dict[str, str]:
+        """The states of its threads (proc(5)) by their names."""
+        found = {}
+        for task in Path(f"/proc/{self.pid}/task").iterdir():
+            try:
+                name, _, rest = (task / "stat").read_text().partition(" (")[2].rpartition(") ")
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            found[name] = rest[0]
+        return found
 
     def resident_bytes(self) -> int:
         pages = Path(f"/proc/{self.pid}/statm").read_text().split()[1]

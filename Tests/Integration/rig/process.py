@@ -1,6 +1,7 @@
 """A server process: started with its own directory, stopped by its own id."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -13,10 +14,19 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 def free_port() -> int:
-    """A port nobody listens on. For servers that cannot choose one themselves."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port nobody listens on. For servers that cannot choose one themselves.
+
+    Below those that the system gives to connections and to whoever asks for any port: between this and the start of the
+    server, nobody else gets it.
+    """
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def accepts(port: int) -> bool:

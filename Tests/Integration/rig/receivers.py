@@ -16,6 +16,7 @@ import websocket
 import websockets.exceptions
 import websockets.sync.client
 
+from .secure_socket import secure_socket
 from .waiting import until
 
 #: Of a payload, in bytes, with room for base64 and framing.
@@ -85,9 +86,12 @@ class WebsocketsClient(_Threaded):
 
     def __init__(self, address: str, channel: str, **options: Any) -> None:
         super().__init__()
-        if "ssl" in options:
-            self.kind = "websockets, TLS"
         target = address if "://" in address else f"ws://{address}"
+        if context := options.pop("ssl", None):
+            self.kind = "websockets, TLS"
+            host, port = target.removeprefix("wss://").rsplit(":", 1)
+            target = f"ws://{host}:{port}"
+            options["sock"] = secure_socket(host, int(port), context)
         self.socket = websockets.sync.client.connect(
             f"{target}/raw?channel={channel}", max_size=LARGEST, legacy=True, **options)
         self._thread.start()

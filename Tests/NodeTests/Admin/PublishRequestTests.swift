@@ -35,6 +35,19 @@ private func refusal(_ text: String, messageBytes: Int = 1000) -> APIError? {
         #expect(request.idempotencyKey == Array("k".utf8))
     }
 
+    @Test func takesTags() throws {
+        let tags = try PublicationTags(validating: [(Array("a".utf8), Array("1".utf8)), (Array("b".utf8), [])])
+        let request = try parse(#"{"channel":"a","data":1,"tags":{"b":"","a":"1"}}"#)
+        #expect(request.tags == tags && request.order.extras?.tags == tags)
+        #expect(try parse(#"{"channel":"a","data":1,"tags":{}}"#).order.extras?.tags == nil)
+        #expect(try parse(#"{"channel":"a","data":1,"tags":null}"#).order.extras == nil)
+        #expect(try parse(#"{"channel":"a","data":1,"event":"é"}"#).order.extras?.event == Array("é".utf8))
+        #expect(try parse(#"{"channel":"a","data":1,"event":null}"#).order.extras == nil)
+        let many = (0...PublicationTags.maximumCount).map { "\"\($0)\":\"\"" }.joined(separator: ",")
+        let refused = refusal(#"{"channel":"a","data":1,"tags":{\#(many)}}"#)
+        #expect(refused?.message.contains("at most 32 tags") == true)
+    }
+
     static let wrong: [(text: String, code: String)] = [
         ("", "invalid_json"), ("[]", "invalid_json"), ("{", "invalid_json"), ("{} x", "invalid_json"),
         (#"{"channel":"a","data":}"#, "invalid_json"), (#"{"channel":"a","data":01}"#, "invalid_json"),
@@ -45,12 +58,34 @@ private func refusal(_ text: String, messageBytes: Int = 1000) -> APIError? {
         (#"{"channels":[],"data":1}"#, "invalid_field"), (#"{"channels":["a",1],"data":1}"#, "invalid_field"),
         (#"{"all":false,"data":1}"#, "invalid_field"), (#"{"connection":"x","data":1}"#, "invalid_field"),
         (#"{"channel":"a","base64":"&"}"#, "invalid_field"), (#"{"channel":"a","base64":"AA"}"#, "invalid_field"),
-        (#"{"chanel":"a","data":1}"#, "unknown_field"),
+        (#"{"channel":"a","data":1,"event":""}"#, "invalid_field"),
+        (#"{"channel":"a","data":1,"event":7}"#, "invalid_field"),
+        (#"{"channel":"a","data":1,"event":"a\nb"}"#, "invalid_field"),
+        (#"{"channel":"a","data":1,"event":"\#(String(repeating: "x", count: 256))"}"#, "invalid_field"),
+        (#"{"chanel":"a","data":1}"#, "unknown_field"), (#"{"channel":"a","data":1,"tags":[]}"#, "invalid_field"),
+        (#"{"channel":"a","data":1,"tags":{"a":1}}"#, "invalid_field"),
+        (#"{"channel":"a","data":1,"tags":{"":"x"}}"#, "invalid_field"),
     ]
 
     @Test(arguments: wrong)
     func refuses(text: String, code: String) {
         #expect(refusal(text)?.code == code)
+    }
+
+    @Test func nullIsNotSet() throws {
+        let nulls = #""channels":null,"user":null,"connection":null,"all":null,"except":null,"idempotency_key":null"#
+        #expect(refusal(#"{"channel":"a","text":"x","data":null,"base64":null,\#(nulls)}"#) == nil)
+        let parsed = try PublishRequest.parse(
+            Array(#"{"channel":"a","text":"x","data":null,\#(nulls)}"#.utf8), messageBytes: 100)
+        #expect(parsed.kind == .text && parsed.payload == Array("x".utf8))
+        #expect(parsed.target == .channels([ChannelName(trusted: Array("a".utf8))]))
+        // By itself it is a value.
+        let null = try PublishRequest.parse(Array(#"{"channel":"a","data":null}"#.utf8), messageBytes: 100)
+        #expect(null.kind == .json && null.payload == Array("null".utf8))
+        #expect(refusal(#"{"channel":null,"data":1}"#)?.code == "target")
+        #expect(refusal(#"{"channel":"a","text":null}"#)?.code == "payload")
+        #expect(refusal(#"{"channel":"a","data":1,"chanel":null}"#)?.code == "unknown_field")
+        #expect(refusal(#"{"channel":"a","text":nul}"#)?.code == "invalid_field")
     }
 
     @Test func boundsTheMessage() {
@@ -63,13 +98,13 @@ private func refusal(_ text: String, messageBytes: Int = 1000) -> APIError? {
     @Test func knowsWhatIsPossibleWhere() {
         #expect(Routes.methods(for: "/api/v1/publish") == ["POST"])
         #expect(Routes.methods(for: "/api/v1/connections/abc/close") == ["POST"])
-        #expect(Routes.methods(for: "/api/v1/channels/abc") == ["GET"])
+        #expect(Routes.methods(for: "/api/v1/channels/abc") == ["GET", "HEAD"])
         #expect(Routes.methods(for: "/nothing") == [])
-        #expect(Routes.methods(for: "/") == ["GET"])
+        #expect(Routes.methods(for: "/") == ["GET", "HEAD"])
     }
 
     @Test func cursorsComeBack() {
-        let cursor = ConnectionCursor(backlog: 7, id: "a/b+c?")
+        let cursor = ConnectionCursor(value: 7, id: "a/b+c?")
         #expect(PageCursor.decode(PageCursor.encode(cursor), as: ConnectionCursor.self) == cursor)
         #expect(PageCursor.decode("nonsense!", as: ConnectionCursor.self) == nil)
     }

@@ -1,3 +1,4 @@
+import Codec
 import Reactor
 import Testing
 
@@ -51,6 +52,37 @@ import Testing
             try admission.begin(try address("[2001:db8:1:2:ffff::9]:1"))
         }
         try admission.begin(try address("[2001:db8:1:3::1]:1"))
+    }
+
+    /// Nobody has to leave, and nobody more comes in.
+    @Test func otherLimitsCountForWhoeverComesNext() throws {
+        var limits = Admission.Limits(sessions: 3)
+        limits.handshakes = 10
+        limits.sessionsPerAddress = 3
+        let admission = Admission(limits: limits, capacity: 5)
+        let one = try address("10.0.0.1:1000")
+        for _ in 0..<3 {
+            #expect(admission.entered())
+            try admission.begin(one)
+        }
+        #expect(!admission.entered() && !admission.hasRoom)
+        limits.sessions = 100
+        limits.sessionsPerAddress = 4
+        admission.use(limits)
+        #expect(admission.hasRoom && admission.entered())
+        try admission.begin(one)
+        #expect(throws: Admission.Refusal.sessionsOfAddress) { try admission.begin(one) }
+        // There is no room for more than the capacity.
+        #expect(admission.entered() && !admission.entered())
+        limits.sessions = 1
+        limits.handshakes = 1
+        // A count that has begun does not end in the middle.
+        limits.sessionsPerAddress = 0
+        admission.use(limits)
+        #expect(!admission.hasRoom)
+        #expect(throws: Admission.Refusal.handshakes) { try admission.begin(one) }
+        for _ in 0..<4 { admission.gone(one, wasOpen: false) }
+        #expect(admission.counted.addresses == 0)
     }
 
     @Test func unixSocketsHaveNoAddress() throws {

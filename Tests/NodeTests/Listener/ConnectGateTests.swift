@@ -36,6 +36,16 @@ import Testing
         #expect(entered(gate, 1000, at: start + 1000 * second) == 50)
     }
 
+    @Test func anotherRateCountsAtOnce() {
+        let gate = gate(node: (10, 50), address: (0, 1))
+        #expect(entered(gate, 1000, at: start) == 50)
+        gate.use(node: RateLimit(perSecond: 0, burst: 1), address: RateLimit(perSecond: 1, burst: 2))
+        #expect(entered(gate, 10, from: address(1), at: start) == 2 && gate.remembered == 1)
+        gate.use(node: RateLimit(perSecond: 1, burst: 1), address: RateLimit(perSecond: 0, burst: 1))
+        #expect(gate.remembered == 0)
+        #expect(entered(gate, 10, from: address(1), at: start + 100 * second) == 1)
+    }
+
     @Test func withoutALimitEverybodyComesIn() {
         let gate = gate()
         #expect(entered(gate, 100_000, from: address(1), at: start) == 100_000)

@@ -1,3 +1,4 @@
+import Files
 import Glibc
 import Testing
 
@@ -31,7 +32,13 @@ import Testing
         #expect(
             failure(certificates: "none.pem", key: "server.key")
                 == .unreadable(file: files.path("none.pem"), code: ENOENT))
-        #expect(failure(certificates: "", key: "server.key") == .unreadable(file: files.path(""), code: EISDIR))
+        #expect(failure(certificates: "", key: "server.key") == .notRegular(file: files.path(""), .directory))
+        #expect(
+            failure(certificates: "pipe.pem", key: "server.key")
+                == .notRegular(file: files.path("pipe.pem"), .pipe))
+        #expect(
+            failure(certificates: "large.pem", key: "server.key")
+                == .tooLarge(file: files.path("large.pem"), limit: TLSContext.fileBytes))
         #expect(failure(certificates: "text.pem", key: "server.key") == .noCertificate(file: files.path("text.pem")))
         #expect(
             failure(certificates: "server.der", key: "server.key")
@@ -55,6 +62,8 @@ import Testing
         #expect(
             failure(certificates: "server.pem", key: "none.key")
                 == .unreadable(file: files.path("none.key"), code: ENOENT))
+        #expect(
+            failure(certificates: "server.pem", key: "pipe.pem") == .notRegular(file: files.path("pipe.pem"), .pipe))
         #expect(failure(certificates: "server.pem", key: "text.pem") == .noKey(file: files.path("text.pem")))
         #expect(failure(certificates: "server.pem", key: "server.pem") == .noKey(file: files.path("server.pem")))
         #expect(
@@ -84,6 +93,9 @@ import Testing
         #expect(throws: TLSError.noCertificate(file: files.path("text.pem"))) {
             try TLSContext(files.server(clients: .required(authorities: files.path("text.pem"))))
         }
+        #expect(throws: TLSError.notRegular(file: files.path("pipe.pem"), .pipe)) {
+            try TLSContext(TLSClientConfiguration(authorities: files.path("pipe.pem")))
+        }
         #expect(throws: TLSError.unreadable(file: files.path("none.pem"), code: ENOENT)) {
             try TLSContext(TLSClientConfiguration(authorities: files.path("none.pem")))
         }
@@ -91,7 +103,8 @@ import Testing
 
     @Test func everyErrorNamesItsFile() {
         for error: TLSError in [
-            .unreadable(file: "F", code: EACCES), .tooLarge(file: "F", limit: 1), .noCertificate(file: "F"),
+            .unreadable(file: "F", code: EACCES), .notRegular(file: "F", .pipe), .tooLarge(file: "F", limit: 1),
+            .noCertificate(file: "F"),
             .damagedCertificate(file: "F", reason: ""), .noKey(file: "F"), .damagedKey(file: "F", reason: ""),
             .encryptedKey(file: "F"), .keyMismatch(certificate: "F", key: "K"),
             .expired(file: "F", subject: "S", until: "U"), .notYetValid(file: "F", subject: "S", from: "U"),

@@ -48,6 +48,8 @@ struct TestCertificates: Sendable {
             "req", "-x509", "-newkey", "rsa:1024", "-nodes", "-keyout", path("weak.key"), "-out", path("weak.pem"),
             "-subj", "/CN=weak.test",
         ])
+        try write("large.pem", String(repeating: "#", count: TLSContext.fileBytes + 1))
+        guard mkfifo(path("pipe.pem"), 0o600) == 0 else { throw Failure(description: SystemError.text(of: errno)) }
         try write("text.pem", "nothing to see here\n")
         try write("damaged.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
         try write("damaged.key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")

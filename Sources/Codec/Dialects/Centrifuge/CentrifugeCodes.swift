@@ -64,3 +64,58 @@ package struct CentrifugeDisconnect: Error, Equatable, Sendable {
     package static let notAvailable = CentrifugeDisconnect(3508, "not available")
     package static let tooManyErrors = CentrifugeDisconnect(3509, "too many errors")
 }
+
+// MARK: - What the core says, in these codes
+
+extension CentrifugeError {
+    package init(_ failure: Failure) {
+        switch failure {
+        case .temporary: self = .internal
+        case .permissionDenied: self = .permissionDenied
+        case .alreadySubscribed: self = .alreadySubscribed
+        case .limitExceeded: self = .limitExceeded
+        case .malformed, .invalidFilter, .badArguments: self = .badRequest
+        case .unknownMethod: self = .methodNotFound
+        case .notAvailable: self = .notAvailable
+        case .tokenExpired: self = .tokenExpired
+        case .tooManyRequests: self = .tooManyRequests
+        case .unrecoverable: self = .unrecoverablePosition
+        }
+    }
+}
+
+extension CentrifugeDisconnect {
+    /// Nil for what the protocol leaves to WebSocket.
+    package init?(_ ending: Ending) {
+        switch ending {
+        case .shutdown: self = .shutdown
+        case .wrongEncoding: self = .inappropriateProtocol
+        case .malformed, .oversizedCommand: self = .badRequest
+        case .notAvailable: self = .notAvailable
+        case .tooManyRequests: self = .tooManyRequests
+        case .publishRefused, .subscriptionRefused: self = .permissionDenied
+        case .notLoggedIn: self = .stale
+        case .tokenInvalid: self = .invalidToken
+        case .tokenExpired: self = .expired
+        case .denied: self = .forceDisconnect
+        case .tooManySessions: self = .connectionLimit
+        case .undecided: self = .serverError
+        case .slow: self = .slow
+        case .silent: self = .noPong
+        case .lost: self = .insufficientState
+        case .left, .requested, .brokeFraming, .tooManyControlFrames, .messageTimedOut, .tooMuchIncomplete: return nil
+        }
+    }
+}
+
+extension SubscriptionEnding {
+    /// The protocol's codes: from 2500 on the client subscribes again by itself.
+    var centrifuge: (code: UInt32, reason: StaticString) {
+        switch self {
+        case .notGranted: (2000, "not granted any more")
+        case .requested: (2000, "server unsubscribe")
+        case .insufficientState: (2500, "insufficient state")
+        case .tokenExpired: (2501, "subscription expired")
+        }
+    }
+}

@@ -2,23 +2,24 @@
 /// PresenceStatsResult, Join, Leave).
 extension CentrifugeEncoder {
     static func write(
-        _ change: PresenceChange, _ member: PresenceMember, in channel: ChannelName, to writer: ByteWriter
+        _ change: PresenceChange, _ member: PresenceMember, in channel: ChannelName,
+        in carrier: CentrifugeCarrier = .webSocket, to writer: ByteWriter
     ) {
-        frame(writer) {
-            writer.append(#"{"push":{"channel":"#)
-            JSONWriter.writeString(channel.bytes, to: writer)
+        push(channel, carrier, writer) {
             switch change {
-            case .join: writer.append(#","join":{"info":"#)
-            case .leave: writer.append(#","leave":{"info":"#)
+            case .join: writer.append(#""join":{"info":"#)
+            case .leave: writer.append(#""leave":{"info":"#)
             }
             write(member, to: writer)
-            writer.append("}}}")
+            writer.append("}")
         }
     }
 
     /// Who is present, by the ids of their sessions.
-    package static func writePresence(_ id: UInt32, _ members: [PresenceMember], to writer: ByteWriter) {
-        reply(id, writer) {
+    package static func writePresence(
+        _ id: UInt32, _ members: [PresenceMember], in carrier: CentrifugeCarrier = .webSocket, to writer: ByteWriter
+    ) {
+        reply(id, carrier, writer) {
             writer.append(#""presence":{"presence":{"#)
             for (index, member) in members.enumerated() {
                 if index > 0 { writer.append(",") }
@@ -31,18 +32,20 @@ extension CentrifugeEncoder {
         }
     }
 
-    package static func writePresenceStats(_ id: UInt32, clients: Int, users: Int, to writer: ByteWriter) {
-        reply(id, writer) {
+    package static func writePresenceStats(
+        _ id: UInt32, _ counts: PresenceCounts, in carrier: CentrifugeCarrier = .webSocket, to writer: ByteWriter
+    ) {
+        reply(id, carrier, writer) {
             writer.append(#""presence_stats":{"num_clients":"#)
-            writer.append(decimal: UInt64(clients))
+            writer.append(decimal: UInt64(counts.clients))
             writer.append(#","num_users":"#)
-            writer.append(decimal: UInt64(users))
+            writer.append(decimal: UInt64(counts.users))
             writer.append("}")
         }
     }
 
     /// ClientInfo.
-    private static func write(_ member: PresenceMember, to writer: ByteWriter) {
+    static func write(_ member: PresenceMember, to writer: ByteWriter) {
         writer.append("{")
         if let user = member.user {
             writer.append(#""user":"#)

@@ -16,9 +16,9 @@ package final class Packing {
 
     package init(_ settings: Settings) { self.settings = settings }
 
-    /// Packs the frame written from `start` on, if the variant's subscribers take it.
-    func pack(_ variant: Variant, from start: Int, in writer: ByteWriter) {
-        switch variant.packing {
+    /// Packs the frame written from `start` on, as its subscribers take it.
+    func pack(_ compression: Variant.Compression, from start: Int, in writer: ByteWriter) {
+        switch compression {
         case .none: break
         case .full: writer.compressFrame(at: start, with: full, minimumBytes: settings.minimumBytes)
         case .small: writer.compressFrame(at: start, with: small, minimumBytes: settings.minimumBytes)

@@ -46,12 +46,34 @@ import Testing
     @Test func carriesPublisherAndOffset() {
         let pushed = Self.push(
             "1", .json, channel: ChannelName(trusted: Array("a\"b\\".utf8)), position: Position(epoch: 1, offset: .max),
-            extras: .init(publisher: Self.session))
+            extras: .init(publisher: .init(session: Self.session, user: nil, info: nil)))
         #expect(
             pushed == """
                 {"push":{"channel":"a\\"b\\\\","pub":{"data":1,"info":{"client":"\(Self.session)"},\
-                "offset":18446744073709551615}}}
+                "offset":9007199254740991}}}
                 """)
+    }
+
+    @Test func saysWhoPublishedAndWhen() {
+        let publication = Publication(
+            channel: ChannelName(trusted: Array("chat:1".utf8)), kind: .json, payload: Array("1".utf8),
+            origin: NodeID(1), position: Position(epoch: 1, offset: 7), time: 1_700_000_000_123,
+            extras: .init(
+                publisher: .init(
+                    session: Self.session, user: Array("a\"b".utf8), info: Array("{\"name\":\n\"Ann\"}".utf8))))
+        let written = Written.textFrame {
+            PublicationEncoder.write(publication, as: .centrifugeJSON, packing: Packing(.init()), to: $0)
+        }
+        let object = """
+            {"data":1,"info":{"user":"a\\"b","client":"\(Self.session)","conn_info":{"name":"Ann"}},\
+            "offset":7,"time":1700000000123}
+            """
+        #expect(written == "{\"push\":{\"channel\":\"chat:1\",\"pub\":\(object)}}")
+        let page = HistoryPage(
+            publications: [publication], lineage: EpochLineage(top: Position(epoch: 1, offset: 7)), isContinuous: true)
+        let history = Written.textFrame { CentrifugeEncoder.writeHistory(3, page, to: $0) }
+        #expect(history?.contains("\"publications\":[\(object)]") == true)
+        #expect((written?.utf8.count ?? .max) <= CentrifugeEncoder.maximumBytes(publication))
     }
 
     @Test func framesOfEveryLengthHaveTheRightHeader() {

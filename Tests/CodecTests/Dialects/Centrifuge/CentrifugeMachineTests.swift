@@ -3,47 +3,122 @@ import Testing
 
 @Suite struct CentrifugeMachineTests {
     /// An intent in words, so that tables can hold it.
-    static func words(_ intent: CentrifugeIntent) -> String {
+    static func words(_ intent: Intent) -> String {
         func text(_ bytes: some Sequence<UInt8>) -> String { String(decoding: Array(bytes), as: UTF8.self) }
         switch intent {
         case .connect(let connect):
             let parts = [connect.token, connect.name, connect.version, connect.data.map { Array($0) }]
-            return "connect \(connect.id)" + parts.map { " " + ($0.map(text) ?? "-") }.joined()
+            return "connect \(connect.reply.number)" + parts.map { " " + ($0.map(text) ?? "-") }.joined()
+                + connect.headers.map { " \($0.name): \($0.value)" }.joined()
+                + connect.wanted.map { " wants \($0)" }.joined()
         case .subscribe(let subscribe):
-            return "subscribe \(subscribe.id) \(subscribe.channel)"
-                + (subscribe.isRecovering ? " recovering \(text(subscribe.epoch)):\(subscribe.offset)" : "")
+            return "subscribe \(subscribe.reply.number) \(subscribe.channel)"
+                + (subscribe.seen.map { " recovering \(text($0.epoch)):\($0.offset)" } ?? "")
                 + (subscribe.token.map { " by " + text($0) } ?? "")
-        case .unsubscribe(let id, let channel): return "unsubscribe \(id) \(channel)"
-        case .publish(let id, let channel, let data): return "publish \(id) \(channel) \(text(data))"
+                + (subscribe.rejectsUnrecovered ? " or not at all" : "")
+        case .unsubscribe(let reply, let channel): return "unsubscribe \(reply.number) \(channel)"
+        case .publish(let publish):
+            let channel = publish.channel.map { "\($0)" } ?? "-"
+            return "publish \(publish.reply.number) \(channel) \(text(publish.data))"
         case .history(let history):
-            return "history \(history.id) \(history.channel) \(history.limit)"
+            return "history \(history.reply.number) \(history.channel) \(history.limit)"
                 + (history.since.map { " since \(text($0.epoch)):\($0.offset)" } ?? "")
                 + (history.isReverse ? " reverse" : "")
-        case .presence(let id, let channel, let view): return "presence \(id) \(channel) \(view.rawValue)"
-        case .refresh(let id, let token): return "refresh \(id) \(text(token))"
-        case .subRefresh(let id, let channel, let token): return "subrefresh \(id) \(channel) \(text(token))"
+        case .presence(let reply, let channel, let view):
+            return "presence \(reply.number) \(channel) \(view.rawValue)"
+        case .refresh(let reply, let token): return "refresh \(reply.number) \(text(token))"
+        case .refreshSubscription(let reply, let channel, let token):
+            return "subrefresh \(reply.number) \(channel) \(text(token))"
+        case .call(let call): return "call \(text(call.method))"
         case .pong: return "pong"
-        case .send(let data): return "send \(text(data))"
-        case .refuse(let id, let error): return "refuse \(id) \(error.code)"
-        case .disconnect(let disconnect): return "disconnect \(disconnect.code)"
+        case .nothing: return "nothing"
+        case .refuse(let reply, let failure): return "refuse \(reply.number) \(CentrifugeError(failure).code)"
+        case .end(let ending): return "disconnect \(Dialect.centrifuge.farewell(ending).code)"
         }
     }
 
+    /// Gives a message to a machine as a session does, and accepts each `connect`.
     static func receive(_ message: String, isText: Bool = true, by machine: inout CentrifugeMachine) -> [String] {
+        Array(message.utf8).withUnsafeBytes { receive($0, isText: isText, by: &machine) }
+    }
+
+    static func receive(
+        _ message: UnsafeRawBufferPointer, isText: Bool = true, by machine: inout CentrifugeMachine
+    ) -> [String] {
+        guard isText else { return machine.received(.wrongEncoding).map { [words($0)] } ?? [] }
         var intents: [String] = []
-        Array(message.utf8).withUnsafeBytes { bytes in
-            machine.received(bytes, isText: isText) { intent in
-                intents.append(words(intent))
-                return true
-            }
+        var lines = CentrifugeLines(message)
+        while let next = lines.next() {
+            let intent =
+                switch next {
+                case .command(let line): machine.received(line)
+                case .malformed: machine.received(.malformed)
+                }
+            guard let intent else { break }
+            intents.append(words(intent))
+            if case .connect = intent { machine.accepted() }
         }
         return intents
+    }
+
+    /// One command, and nothing said about its outcome.
+    private static func command(_ machine: inout CentrifugeMachine, _ line: String) -> String? {
+        Array(line.utf8).withUnsafeBytes { machine.received($0) }.map(words)
     }
 
     static func connected() -> CentrifugeMachine {
         var machine = CentrifugeMachine()
         _ = receive("{\"id\":1,\"connect\":{}}", by: &machine)
         return machine
+    }
+
+    /// What the machine may say, by where it is: the order of `connect`, its verdict and everything else, at random.
+    @Test(arguments: 1...20 as ClosedRange<UInt64>)
+    func nothingButConnectCountsBeforeItIsAccepted(seed: UInt64) {
+        enum Place { case new, pending, connected, over }
+        var random = SeededNumbers(state: seed)
+        let others = [
+            "subscribe\":{\"channel\":\"a\"}", "unsubscribe\":{\"channel\":\"a\"}", "rpc\":{}",
+            "publish\":{\"channel\":\"a\",\"data\":1}", "history\":{\"channel\":\"a\"}", "refresh\":{\"token\":\"t\"}",
+            "presence\":{\"channel\":\"a\"}", "presence_stats\":{\"channel\":\"a\"}",
+            "sub_refresh\":{\"channel\":\"a\",\"token\":\"t\"}",
+        ]
+        for _ in 0..<200 {
+            var machine = CentrifugeMachine()
+            var beginning = Place.new
+            for step in 0..<12 {
+                switch random.next() % 5 {
+                case 0:
+                    machine.accepted()
+                    if beginning == .pending { beginning = .connected }
+                case 1:
+                    machine.refused()
+                    if beginning == .pending { beginning = .new }
+                case 2:
+                    let said = Self.command(&machine, "{\"id\":\(step + 1),\"connect\":{}}")
+                    switch beginning {
+                    case .new:
+                        #expect(said == "connect \(step + 1) - - - -")
+                        beginning = .pending
+                    case .pending, .connected:
+                        #expect(said == "disconnect 3501")
+                        beginning = .over
+                    case .over: #expect(said == nil)
+                    }
+                default:
+                    let said = Self.command(&machine, "{\"id\":\(step + 1),\"\(others.randomElement(using: &random)!)}")
+                    switch beginning {
+                    case .connected: #expect(said?.hasPrefix("disconnect") == false)
+                    case .new, .pending:
+                        #expect(said == "disconnect 3501")
+                        beginning = .over
+                    case .over: #expect(said == nil)
+                    }
+                }
+                #expect(machine.isConnected == (beginning == .connected))
+                #expect(machine.isPending == (beginning == .pending))
+            }
+        }
     }
 
     @Test func fitsIntoAFewBytes() {
@@ -99,8 +174,6 @@ import Testing
             ["publish 3 a {\"t\" : [1, 2]}"]
         ),
         ("{\"id\":3,\"publish\":{\"data\":\"x\",\"channel\":\"a\"}}", ["publish 3 a \"x\""]),
-        ("{\"send\":{\"data\":{}}}", ["send {}"]),
-        ("{\"id\":9,\"send\":{}}", ["send "]),
         // A line feed at the end is tolerated; several commands are one a line.
         ("{\"id\":2,\"subscribe\":{\"channel\":\"a\"}}\n", ["subscribe 2 a"]),
         (
@@ -129,7 +202,7 @@ import Testing
         ("{\"id\":2,\"subscribe\":{\"channel\":5}}", ["disconnect 3501"]),
         ("{\"id\":2,\"subscribe\":{\"channel\":\"\\ud800\"}}", ["disconnect 3501"]),
         ("{\"id\":2,\"publish\":{\"channel\":\"a\"}}", ["refuse 2 107"]),
-        ("{\"id\":2,\"publish\":{\"channel\":\"a\",\"data\":null}}", ["refuse 2 107"]),
+        ("{\"id\":2,\"publish\":{\"channel\":\"a\",\"data\":null}}", ["publish 2 a null"]),
         // What is not there yet.
         ("{\"id\":2,\"history\":{\"channel\":\"a\"}}", ["history 2 a 0"]),
         (
@@ -141,7 +214,7 @@ import Testing
         ("{\"id\":2,\"history\":{\"channel\":\"a\",\"since\":{\"offset\":-1}}}", ["disconnect 3501"]),
         (
             "{\"id\":2,\"subscribe\":{\"channel\":\"a\",\"recover\":true,\"epoch\":\"e\",\"offset\":18446744073709551615}}",
-            ["subscribe 2 a recovering e:18446744073709551615"]
+            ["subscribe 2 a recovering e:9007199254740991"]
         ),
         ("{\"id\":2,\"presence\":{\"channel\":\"a\"}}", ["presence 2 a clients"]),
         ("{\"id\":2,\"presence_stats\":{\"channel\":\"a\"}}", ["presence 2 a count"]),
@@ -152,7 +225,7 @@ import Testing
         ("{\"id\":2,\"refresh\":{}}", ["disconnect 3501"]),
         ("{\"id\":2,\"subscribe\":{\"channel\":\"a\",\"token\":\"t\"}}", ["subscribe 2 a by t"]),
         ("{\"id\":2,\"subscribe\":{\"channel\":\"a\",\"token\":\"\\ud800\"}}", ["disconnect 3501"]),
-        ("{\"id\":2,\"rpc\":{\"method\":\"m\",\"data\":{}}}", ["refuse 2 104"]),
+        ("{\"id\":2,\"rpc\":{\"method\":\"m\",\"data\":{}}}", ["refuse 2 108"]),
         // The first method in the order of the protocol counts; fields nobody knows do not.
         (
             "{\"id\":2,\"unsubscribe\":{\"channel\":\"b\"},\"x\":{},\"subscribe\":{\"channel\":\"a\"}}",
@@ -203,17 +276,21 @@ import Testing
         #expect(!machine.isConnected)
     }
 
-    @Test func stopsWhenItIsToldTo() {
-        var machine = Self.connected()
-        var count = 0
-        let line = "{\"id\":2,\"unsubscribe\":{\"channel\":\"a\"}}\n"
-        Array((line + line + line).utf8).withUnsafeBytes { bytes in
-            machine.received(bytes, isText: true) { _ in
-                count += 1
-                return count < 2
+    /// What is left of a message is the commands behind the last one that was taken.
+    @Test func aMessageCanBeTakenInPieces() {
+        let lines = (2...6).map { "{\"id\":\($0),\"unsubscribe\":{\"channel\":\"a\"}}" }
+        for end in ["", "\n"] {
+            for taken in 0...lines.count {
+                Array((lines.joined(separator: "\n") + end).utf8).withUnsafeBytes { bytes in
+                    var first = CentrifugeLines(bytes)
+                    for _ in 0..<taken { _ = first.next() }
+                    var rest = CentrifugeLines(first.rest, isBegun: taken > 0)
+                    var found: [String] = []
+                    while case .command(let line)? = rest.next() { found.append(String(decoding: line, as: UTF8.self)) }
+                    #expect(found == Array(lines[taken...]))
+                }
             }
         }
-        #expect(count == 2)
     }
 
     /// The session that the reference shows.
@@ -229,6 +306,40 @@ import Testing
         #expect(Self.receive("{}", by: &machine) == ["pong"])
     }
 
+    /// What `connect` says of channels is read one level deep: an entry has no entries.
+    @Test(arguments: [
+        (#"{"id":1,"connect":{"subs":{"a":{"recover":true,"epoch":"e","offset":3}}}}"#, ["a e:3"]),
+        (#"{"id":1,"connect":{"subs":{"a":{"recover":true,"subs":{"b":{"recover":true}}}}}}"#, ["a :0"]),
+        (#"{"id":1,"connect":{"subs":{"a":{"recover":false},"c":null,"":{"recover":true}}}}"#, []),
+        (#"{"id":1,"connect":{"subs":{"a":{"recover":null,"epoch":null,"offset":null,"tf":null}}}}"#, []),
+        (#"{"id":1,"connect":{"subs":null}}"#, []),
+    ])
+    func knowsOnlyItsOwnSubscriptions(_ message: String, _ expected: [String]) {
+        var machine = CentrifugeMachine()
+        var known: [String]?
+        Array(message.utf8).withUnsafeBytes { bytes in
+            guard case .connect(let connect)? = machine.received(bytes) else { return }
+            known = connect.known.map {
+                "\($0.channel) \(String(decoding: $0.seen.epoch, as: UTF8.self)):\($0.seen.offset)"
+            }
+        }
+        #expect(known == expected)
+    }
+
+    @Test(arguments: [
+        (#"{"subs":{"":"#, "}}"), (#"{"subs":{"":"#, ""), (#"{"a":"#, "}"), (#"{"since":"#, "}"), ("[", "]"),
+        (#"[{"":"#, "}]"),
+    ])
+    func noMessageIsReadDeeperThanTheLimit(_ opening: String, _ closing: String) {
+        let depth = 90_000 / (opening.utf8.count + closing.utf8.count)
+        let value =
+            String(repeating: opening, count: depth) + "1" + String(repeating: closing, count: depth)
+        for message in ["{\"id\":1,\"connect\":\(value)}", "{\"id\":1,\"connect\":{\"subs\":{\"\":\(value)}}}", value] {
+            var machine = CentrifugeMachine()
+            #expect(Self.receive(message, by: &machine) == ["disconnect 3501"])
+        }
+    }
+
     @Test func nothingThatComesInCanStopIt() {
         var numbers = SeededNumbers(state: 11)
         let alphabet = [
@@ -241,7 +352,7 @@ import Testing
             }
             _ = Self.receive(parts.joined(), by: &machine)
             machine = Self.connected()
-            numbers.bytes(30).withUnsafeBytes { machine.received($0, isText: true) { _ in true } }
+            _ = numbers.bytes(30).withUnsafeBytes { Self.receive($0, by: &machine) }
         }
         let command = Array("{\"id\":3,\"publish\":{\"channel\":\"a\\u0041\",\"data\":{\"t\":[1,2]}}}".utf8)
         for index in command.indices {
@@ -249,7 +360,7 @@ import Testing
                 var bytes = command
                 bytes[index] = value
                 var machine = Self.connected()
-                bytes.withUnsafeBytes { machine.received($0, isText: true) { _ in true } }
+                _ = bytes.withUnsafeBytes { Self.receive($0, by: &machine) }
             }
             var machine = Self.connected()
             let cut = String(decoding: command[..<index], as: UTF8.self)

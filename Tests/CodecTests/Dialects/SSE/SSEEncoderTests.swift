@@ -56,6 +56,62 @@ import Testing
         #expect(back.channel == channel && back.position == position)
     }
 
+    /// Where a stream begins is an id that no page hears of: nothing is dispatched, and the next event has it if it has none.
+    @Test func placesAreAnIDWithoutAnEvent() throws {
+        func channel(_ name: String) -> ChannelName { ChannelName(trusted: Array(name.utf8)) }
+        let places = [
+            (channel: channel("chat:1"), position: Position(epoch: 0xAB, offset: 42)),
+            (channel: channel("a-b"), position: Position(epoch: 1, offset: .zero)),
+        ]
+        let written = Written.bytes { SSEEncoder.writePlaces(places, to: $0) }
+        #expect(written == Array("id: chat:1-ab.42 a-b-1.0\n\n".utf8))
+        #expect(EventStream.events(written).isEmpty)
+        let followed = EventStream.events(written + Array("data: x\n\n".utf8))
+        #expect(followed == [.init(data: "x", lastID: "chat:1-ab.42 a-b-1.0")])
+        let back = SSEEncoder.positions(in: followed[0].lastID)
+        #expect(back == [places[0].channel: places[0].position, places[1].channel: places[1].position])
+        #expect(Written.bytes { SSEEncoder.writePlaces([], to: $0) }.isEmpty)
+    }
+
+    @Test func placesFitIntoALineOfARequest() {
+        let places = (0..<200).map { number in
+            (
+                channel: ChannelName(trusted: Array("\(number)".utf8) + [UInt8](repeating: 0x78, count: 250)),
+                position: Position(epoch: .max, offset: .max)
+            )
+        }
+        let written = Written.bytes { SSEEncoder.writePlaces(places, to: $0) }
+        #expect((2000...SSEEncoder.maximumPlacesBytes).contains(written.count))
+        let id = String(decoding: written.dropFirst(4).dropLast(2), as: UTF8.self)
+        let back = SSEEncoder.positions(in: id)
+        #expect(back.count == 14)
+        #expect(back.allSatisfy { $0.value == Position(epoch: .max, offset: .max) })
+    }
+
+    @Test(arguments: ["", " ", "x", "a-1", "a-1.", "a-g.1", "a-1.2 b", "\u{1}-1.2"])
+    func otherIDsSayNothingOrLess(_ id: String) {
+        #expect(SSEEncoder.positions(in: id).count == (id.hasPrefix("a-1.2 ") ? 1 : 0))
+    }
+
+    @Test func aLossSaysWhereItGoesOn() {
+        let channel = ChannelName(trusted: Array("chat:1".utf8))
+        let written = Written.bytes {
+            SSEEncoder.writeLost(channel, at: Position(epoch: 0xAB, offset: 7), to: $0)
+        }
+        #expect(
+            EventStream.events(written)
+                == [.init(name: "lost", data: "{\"channel\":\"chat:1\"}", lastID: "chat:1-ab.7")])
+        let without = Written.bytes { SSEEncoder.writeLost(channel, to: $0) }
+        #expect(EventStream.events(without) == [.init(name: "lost", data: "{\"channel\":\"chat:1\"}")])
+    }
+
+    @Test func aRefusalIsAnEvent() {
+        let written = Written.bytes { SSEEncoder.writeRefusal(code: "busy", message: "a\n\"b\"", to: $0) }
+        #expect(
+            EventStream.events(written)
+                == [.init(name: "refused", data: "{\"code\":\"busy\",\"message\":\"a\\n\\\"b\\\"\"}")])
+    }
+
     @Test(arguments: ["a\nb", "a\rb", "\n"])
     func aNameThatIsNotOneLineIsLeftOut(_ name: String) {
         #expect(Self.written([0x31], event: Array(name.utf8)) == Array("data: 1\n\n".utf8))

@@ -70,17 +70,23 @@ import Testing
         }.dropFirst().map { $0 }
     }
 
-    static let compressing: [Variant] = [.rawDeflate, .rawSmall, .centrifugeJSONDeflate, .centrifugeJSONSmall]
-    static let plain: [Variant] = [.raw, .raw, .centrifugeJSON, .centrifugeJSON]
+    static let compressing: [Variant] = [
+        .rawDeflate, .rawSmall, .centrifugeJSONDeflate, .centrifugeJSONSmall, .centrifugeProtobufDeflate,
+        .centrifugeProtobufSmall,
+    ]
+    static let plain: [Variant] = [
+        .raw, .raw, .centrifugeJSON, .centrifugeJSON, .centrifugeProtobuf, .centrifugeProtobuf,
+    ]
 
     @Test(arguments: zip(compressing, plain))
     func sayWhatTheUncompressedOnesSay(_ variant: Variant, _ plain: Variant) {
+        let opcode: Opcode = variant.encoding == .protobuf ? .binary : .text
         for count in [256, 1000, 70_000, 200_000] {
             let payload = Array(repeatElement(Array("tick ".utf8), count: count / 5 + 1).joined())
             let packed = hear(
                 [Self.written(payload, variant)], role: .client, limits: .init(messageBytes: 1 << 20),
                 allowsCompression: true)
-            guard case .compressed(.text, let bytes)? = packed.first, packed.count == 1 else {
+            guard case .compressed(opcode, let bytes)? = packed.first, packed.count == 1 else {
                 Issue.record("\(variant) of \(payload.count) bytes is not compressed")
                 continue
             }
@@ -90,7 +96,7 @@ import Testing
                 Issue.record("\(variant) of \(payload.count) bytes cannot be inflated")
                 continue
             }
-            #expect([.message(.text, message)] == expected)
+            #expect([.message(opcode, message)] == expected)
         }
     }
 

@@ -1,0 +1,31 @@
+/// What Redis does for us in one step (EVALSHA): history must never have a publication that was not announced, or the
+/// other way round.
+package enum RedisScript: String, CaseIterable, Sendable {
+    case publish
+    case read
+    case markLost
+    case enter
+    case leave
+    case reap
+    case stale
+    case present
+    case occupy
+    case vacate
+    case clear
+
+    var source: String {
+        switch self {
+        case .publish: Self.publishSource
+        case .read: Self.readSource
+        case .markLost: Self.markLostSource
+        case .enter: Self.enterSource
+        case .leave: Self.leaveSource
+        case .reap: Self.reapSource
+        case .stale: Self.staleSource
+        case .present: Self.presentSource
+        case .occupy: Self.occupySource
+        case .vacate: Self.vacateSource
+        case .clear: Self.clearSource
+        }
+    }
+}

@@ -1,0 +1,55 @@
+import Codec
+import Reactor
+
+/// Finding out which layout the cluster has, before anything else is said that depends on it.
+extension RedisServer {
+    private static var pause: Duration { .milliseconds(100) }
+
+    /// What Redis said of the layout: after the answer to `ROLE`, so from a master.
+    func receivedLayout(_ value: RESPValue) { follow(owner.layout.stored(value, now: home.now)) }
+
+    func layoutStored(_ layout: RedisLayout, _ value: RESPValue) { follow(owner.layout.stored(layout, value)) }
+
+    /// So many heard a beat of a node that knows no layout yet.
+    func counted(_ receivers: Int64) { if let step = owner.layout.counted(receivers) { follow(step) } }
+
+    func askForLayout() { send(.layout) { RESPWriter.command([Array("GET".utf8), names.stored], to: $0) } }
+
+    private func follow(_ step: LayoutDecision.Step) {
+        switch step {
+        case .use(let layout):
+            owner.use(layout, at: self)
+            if state.commandsReady() {
+                commands.settled()
+                sendBeat()
+            }
+        case .store(let layout):
+            send(.layoutStored(layout)) {
+                RESPWriter.command([Array("SET".utf8), names.stored, layout.stored, Array("NX".utf8)], to: $0)
+            }
+        case .askAgain:
+            countListeners()
+            let since = commands.connectedAt
+            home.schedule(after: Self.pause) { [self] in
+                // Meanwhile it may be settled, or be another connection's business. That this node knows a layout does not settle it:
+                // Redis may have lost its data, and then another node was faster to store it anew.
+                guard state.isRunning, !state.takesCommands, commands.isOpen, commands.connectedAt == since
+                else { return }
+                askForLayout()
+            }
+        case .refuse(let why):
+            commands.fail(
+                "Redis at \(addressText) has an invalid \(String(decoding: names.stored, as: UTF8.self)): \(why)")
+        }
+    }
+
+    /// Whether others are here is what the answer to `PUBLISH` says. This node has to hear itself already.
+    func countListeners() {
+        guard commands.isOpen, state.subscriptions == .own, owner.layout.isToCount() else { return }
+        envelope.removeAll()
+        NodeMessage.beat(
+            Beat(node: owner.node, sequence: 0, name: owner.name, summary: [], layout: owner.layout.announced)
+        ).write(to: envelope)
+        send(.count) { RESPWriter.publish(prefix: [], channel: names.beat, payload: envelope.bytes, to: $0) }
+    }
+}

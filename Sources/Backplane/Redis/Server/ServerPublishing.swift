@@ -1,0 +1,76 @@
+import Codec
+import Reactor
+
+/// What is published through one server: at once, in its turn behind others that are kept, or when the link is back.
+extension RedisServer {
+    @inline(__always)
+    func publish(_ publication: Publication, _ history: HistorySettings?, _ ticket: PublishTicket) {
+        if case .linked = state { return publishNow(publication, history, ticket) }
+        if state.isRunning, buffer.append(publication, history: history, ticket, now: home.now) {
+            owner.waitingChanged()
+            scheduleExpiry()
+        } else {
+            owner.refuse(ticket, state.isRunning ? .bufferFull : .isolated)
+        }
+    }
+
+    @inline(__always)
+    func publishNow(_ publication: Publication, _ history: HistorySettings?, _ ticket: PublishTicket) {
+        if history != nil || publication.extras?.idempotencyKey != nil {
+            let waiting = PublishBuffer.Waiting(publication: publication, history: history, ticket: ticket)
+            // One that only has a key stays between the plain ones of its channel.
+            if history == nil || pacing.isOpen { return keep(waiting) }
+            guard pacing.bytes <= Self.outboundLimit else { return owner.refuse(ticket, .bufferFull) }
+            return pacing.append(waiting)
+        }
+        replies.appendPublish(ticket)
+        if publication.channel.isReserved, let id = SessionID(connectionChannel: publication.channel) {
+            write(publication, prefix: [], channel: names.directed(id.node))
+        } else {
+            write(publication, prefix: names[publication.channel].channel, channel: publication.channel.bytes)
+        }
+    }
+
+    /// The payload is copied once, from the publication to where it is sent from.
+    @inline(__always)
+    private func write(_ publication: Publication, prefix: [UInt8], channel: [UInt8]) {
+        let bytes = EnvelopeCodec.bytes(of: publication)
+        commands.write(
+            atMost: RESPWriter.maximumBytes(ofPublish: prefix, channel, payloadBytes: bytes), by: output
+        ) { writer in
+            RESPWriter.publish(prefix: prefix, channel: channel, payloadBytes: bytes, to: writer) {
+                EnvelopeCodec.write(publication, to: $0)
+            }
+        }
+    }
+
+    /// What waited for its turn; not while the master is being replaced.
+    @inline(__always)
+    func sendPaced() { if pacing.count > 0 { sendMorePaced() } }
+
+    private func sendMorePaced() {
+        while state.takesCommands, state != .holding, let next = pacing.next() { keep(next) }
+    }
+
+    /// What has waited for the link, in its order.
+    func publishWaiting() {
+        sendPaced()
+        let waiting = buffer.takeAll()
+        owner.waitingChanged()
+        for entry in waiting { publishNow(entry.publication, entry.history, entry.ticket) }
+    }
+
+    /// Refuses what has waited too long, within 100 ms of its time: clients give a command up by themselves after 5 s, and
+    /// are to be told before that.
+    private func scheduleExpiry() {
+        guard !isExpiryScheduled, buffer.count > 0 else { return }
+        isExpiryScheduled = true
+        home.schedule(after: .milliseconds(100)) { [self] in
+            isExpiryScheduled = false
+            guard state.isRunning else { return }
+            for waiting in buffer.expired(now: home.now) { owner.refuse(waiting.ticket, .isolated) }
+            owner.waitingChanged()
+            scheduleExpiry()
+        }
+    }
+}

@@ -1,0 +1,74 @@
+/// Where a dialect is spoken on the client port.
+package struct DialectRoute: Sendable {
+    package enum Use: Equatable, Sendable {
+        /// The request begins a session.
+        case session(Transport, isUnidirectional: Bool)
+        /// The request has commands for a session that is there already.
+        case commands
+        /// The request has one publication, and there is no session.
+        case publication
+        /// The client asks how it may connect, and there is no session yet.
+        case negotiation
+    }
+
+    package let dialect: Dialect
+    package let path: String
+    package let use: Use
+    /// How the request may be made, `OPTIONS` apart: with `POST` it has a body.
+    package let methods: [String]
+    /// The number of the hub that is there (`HubRule.number`); 0 for none.
+    package let hub: UInt16
+
+    private init(_ dialect: Dialect, _ path: String, for use: Use, of hub: UInt16, methods: [String] = ["POST"]) {
+        self.dialect = dialect
+        self.path = path
+        self.use = use
+        self.methods = methods
+        self.hub = hub
+    }
+
+    /// Sessions begin here.
+    init(
+        _ dialect: Dialect, _ path: String, over transport: Transport, isUnidirectional: Bool = false,
+        of hub: UInt16 = 0, _ methods: String...
+    ) {
+        self.init(
+            dialect, path, for: .session(transport, isUnidirectional: isUnidirectional), of: hub, methods: methods)
+    }
+
+    /// Commands come here.
+    init(commandsOf dialect: Dialect, _ path: String, of hub: UInt16 = 0) {
+        self.init(dialect, path, for: .commands, of: hub)
+    }
+
+    /// Publications come here, one in each request.
+    init(publicationsOf dialect: Dialect, _ path: String) {
+        self.init(dialect, path, for: .publication, of: 0)
+    }
+
+    /// Clients of a hub ask here before they connect.
+    init(negotiationsOf dialect: Dialect, _ path: String, of hub: UInt16) {
+        self.init(dialect, path, for: .negotiation, of: hub)
+    }
+
+    /// What is spoken with a client that comes here, for each encoding.
+    package func variant(in encoding: Variant.Encoding = .standard) -> Variant? {
+        guard case .session(let transport, let isUnidirectional) = use else { return nil }
+        return Variant(dialect, in: encoding, over: transport, isUnidirectional: isUnidirectional)
+    }
+
+    package var beginsSession: Bool { variant() != nil }
+
+    /// Whether it is asked for with a plain request, as pages of other origins may, and not with a handshake of its own.
+    package var isPlainHTTP: Bool {
+        switch use {
+        case .session(.webSocket, _): false
+        case .session, .commands, .publication, .negotiation: true
+        }
+    }
+
+    package func allows(_ method: String) -> Bool { methods.contains { $0.utf8.elementsEqual(method.utf8) } }
+
+    /// For `Allow`.
+    package var allowed: String { (methods + (isPlainHTTP ? ["OPTIONS"] : [])).joined(separator: ", ") }
+}

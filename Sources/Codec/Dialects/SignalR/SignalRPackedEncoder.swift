@@ -1,0 +1,103 @@
+/// Messages of the signalr dialect in MessagePack (HubProtocol.md, "MessagePack Encoding").
+enum SignalRPackedEncoder {
+    /// See `SignalREncoder.write`. There are always six parts, because one client counts on the last one.
+    static func write(_ publication: Publication, to writer: ByteWriter) {
+        message(writer) {
+            MessagePackWriter.writeArrayHead(6, to: writer)
+            MessagePackWriter.write(SignalRMessage.Kind.invocation.rawValue, to: writer)
+            MessagePackWriter.writeMapHead(0, to: writer)
+            MessagePackWriter.writeNull(to: writer)
+            MessagePackWriter.writeText(SignalRTarget.name(of: publication), to: writer)
+            writeArguments(of: publication, to: writer)
+            MessagePackWriter.writeArrayHead(0, to: writer)
+        }
+    }
+
+    private static func writeArguments(of publication: Publication, to writer: ByteWriter) {
+        publication.payload.withUnsafeBytes { payload in
+            let start = writer.count
+            switch SignalRTarget.form(of: publication, payload) {
+            case .list:
+                if MessagePackWriter.writeJSON(payload, to: writer) { return }
+            case .value:
+                MessagePackWriter.writeArrayHead(1, to: writer)
+                if MessagePackWriter.writeJSON(payload, to: writer) { return }
+            case .text: break
+            case .binary:
+                MessagePackWriter.writeArrayHead(1, to: writer)
+                return MessagePackWriter.writeBinary(payload, to: writer)
+            }
+            // Text, or JSON with strings that stand for no characters.
+            writer.removeLast(writer.count - start)
+            MessagePackWriter.writeArrayHead(1, to: writer)
+            MessagePackWriter.writeText(payload, to: writer)
+        }
+    }
+
+    /// See `SignalREncoder.writeCompletion`.
+    static func writeCompletion(_ id: [UInt8], _ failure: Failure?, to writer: ByteWriter) {
+        message(writer) {
+            MessagePackWriter.writeArrayHead(failure == nil ? 4 : 5, to: writer)
+            MessagePackWriter.write(SignalRMessage.Kind.completion.rawValue, to: writer)
+            MessagePackWriter.writeMapHead(0, to: writer)
+            MessagePackWriter.writeText(id, to: writer)
+            MessagePackWriter.write(UInt64(failure == nil ? 2 : 1), to: writer)  // trap-ok: a constant
+            if let failure { MessagePackWriter.writeText(failure.callError, to: writer) }
+        }
+    }
+
+    static func writePing(to writer: ByteWriter) {
+        message(writer) {
+            MessagePackWriter.writeArrayHead(1, to: writer)
+            MessagePackWriter.write(SignalRMessage.Kind.ping.rawValue, to: writer)
+        }
+    }
+
+    /// - Parameter error: Nil when the client may come back.
+    static func writeClose(_ error: String?, to writer: ByteWriter) {
+        message(writer) {
+            MessagePackWriter.writeArrayHead(3, to: writer)
+            MessagePackWriter.write(SignalRMessage.Kind.close.rawValue, to: writer)
+            if let error {
+                MessagePackWriter.writeText(Array(error.utf8), to: writer)
+            } else {
+                MessagePackWriter.writeNull(to: writer)
+            }
+            MessagePackWriter.write(error == nil, to: writer)
+        }
+    }
+
+    /// The longest length, in bytes.
+    private static var lengthBytes: Int { 5 }
+
+    /// Room is left for the longest length and the longest header, and what was written moves up when shorter ones will do.
+    private static func message(_ writer: ByteWriter, _ body: () -> Void) {
+        let start = writer.count
+        writer.reserveFrame()
+        let length = writer.count
+        for _ in 0..<lengthBytes { writer.append(0) }
+        body()
+        var rest = UInt32(clamping: writer.count - length - lengthBytes)
+        var bytes = 0
+        withUnsafeTemporaryAllocation(byteCount: lengthBytes, alignment: 1) { digits in
+            repeat {
+                digits[bytes] = UInt8(truncatingIfNeeded: rest & 0x7F) | (rest > 0x7F ? 0x80 : 0)
+                rest >>= 7
+                bytes += 1
+            } while rest > 0
+            writer.remove(lengthBytes - bytes, at: length)
+            writer.overwrite(at: length, with: UnsafeRawBufferPointer(rebasing: digits[..<bytes]))
+        }
+        writer.closeFrame(.binary, at: start, reserved: ByteWriter.frameBytes)
+    }
+
+    /// Heads, the length and the frame's header around one publication.
+    private static var around: Int { 64 }
+
+    /// The most bytes one publication takes.
+    static func maximumBytes(_ publication: Publication) -> Int {
+        let payload = publication.payload.count
+        let data = publication.kind == .binary ? payload : MessagePackWriter.maximumBytes(ofJSON: payload)
+        return around + SignalRTarget.name(of: publication).count + data
+    }
+}

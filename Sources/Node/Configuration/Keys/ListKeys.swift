@@ -1,0 +1,65 @@
+/// A key that holds a list.
+package struct ConfigurationList: Sendable {
+    package let path: String
+    package let reload: ReloadEffect
+    package let summary: String
+
+    init(_ path: String, reload: ReloadEffect, _ summary: String) {
+        self.path = path
+        self.reload = reload
+        self.summary = summary
+    }
+}
+
+extension ConfigurationKey {
+    /// Keys that hold lists.
+    package static let lists: [ConfigurationList] = [
+        .init(
+            "backplane.redis.sentinels", reload: .restart,
+            "Addresses of the Redis Sentinels, as HOST:PORT. The sentinels name the master. The host of backplane.redis.url is ignored then."
+        ),
+        .init(
+            "client.origins", reload: .newSessions,
+            "Origins of web pages that may connect: scheme://host[:port], https://*.example.com, or * for any. The list is complete: add the node's own host if it serves pages. Default: only pages of the host that the request names."
+        ),
+        .init(
+            "client.proxy_protocol.trusted", reload: .newSessions,
+            "Addresses and CIDR ranges of the balancers that may send a PROXY header, for example 10.0.0.0/8 or ::1."
+        ),
+        .init(
+            "auth.keys", reload: .newSessions,
+            "Keys that verify tokens. Each entry has one of secret, secret_file, file, jwks_file and jwks_url, and optionally id, algorithm, refresh and allow_http."
+        ),
+        .init(
+            "auth.connect_hook.forward", reload: .newSessions,
+            "Request headers that are passed to the connect hook. Default: authorization, cookie, origin, user-agent, x-forwarded-for, x-real-ip, x-request-id."
+        ),
+        .init(
+            "auth.connect_hook.proxies", reload: .newSessions,
+            "Addresses and CIDR ranges of HTTP proxies in front of the node, for example 10.0.0.0/8 or ::1. X-Forwarded-For, X-Real-IP and similar headers are passed to the connect hook only if they come from one of these."
+        ),
+        .init(
+            "auth.audiences", reload: .newSessions, "Accepted values of a token's `aud` claim. Default: any."),
+        .init("auth.issuers", reload: .newSessions, "Accepted values of a token's `iss` claim. Default: any."),
+        .init(
+            "channels", reload: .now, "Channel rules. The first rule whose pattern matches the channel applies."),
+        .init(
+            "hubs", reload: .now,
+            "Hubs for SignalR clients. Each entry has a path, and optionally prefix, everyone, keys, methods, message_bytes and token_ttl."
+        ),
+    ]
+
+    /// Lists whose entries are mappings: in the environment they are written as YAML.
+    package static let structuredLists: Set<String> = ["auth.keys", "channels", "hubs"]
+
+    static func summary(ofList path: String) -> String { lists.first { $0.path == path }?.summary ?? "" }
+
+    /// The keys of a rule in `channels`.
+    package static let ruleKeys = [
+        "match", "subscribe", "publish", "slow", "history", "cache", "presence", "occupancy", "delta", "filters",
+    ]
+    /// The keys of an entry of `hubs`.
+    package static let hubKeys = ["path", "prefix", "everyone", "keys", "methods", "message_bytes", "token_ttl"]
+    package static let historyKeys = ["size", "ttl"]
+    package static let presenceKeys = ["join_leave", "grace"]
+}

@@ -1,0 +1,32 @@
+import Codec
+
+/// What listeners are told of sessions. Whoever calls has asked whether somebody wants to know.
+extension ShardPart {
+    final func noteOpened(_ slot: UInt32) {
+        let session = session(slot)
+        events.append(
+            NodeEvent(
+                .sessionOpened, session: id(of: slot), user: credentials(slot)?.user,
+                details: .opened(dialect: session.pointee.dialect.name, remote: session.pointee.peer.address)))
+    }
+
+    final func noteClosed(_ slot: UInt32, code: CloseCode, reason: String, cause: String) {
+        events.append(
+            NodeEvent(
+                .sessionClosed, session: id(of: slot), user: credentials(slot)?.user,
+                details: .closed(code: code.rawValue, reason: reason, cause: cause)))
+    }
+
+    /// A subscription began or ended.
+    final func note(_ kind: EventKinds, _ slot: UInt32, _ channel: ChannelName) {
+        events.append(
+            NodeEvent(kind, session: id(of: slot), user: credentials(slot)?.user, channel: channel))
+    }
+
+    final func notePublished(_ slot: UInt32, _ publication: Publication, by user: ForeignText?) {
+        events.append(
+            NodeEvent(
+                .published, session: id(of: slot), user: user, channel: publication.channel,
+                details: .publication(publication.kind, publication.payload)))
+    }
+}

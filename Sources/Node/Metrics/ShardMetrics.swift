@@ -1,0 +1,235 @@
+extension ShardCounters {
+    /// Every counter with its name and what it counts: what is here is in the metrics and in the documentation.
+    package static var described: [(name: String, help: String, path: WritableKeyPath<ShardCounters, UInt64>)] {
+        [
+            ("connections_accepted", "Client connections accepted.", \.accepted),
+            ("sessions_opened", "Sessions opened.", \.opened),
+            ("sessions_closed", "Sessions closed.", \.closed),
+            ("handshakes_refused", "Client requests refused before a session was opened.", \.refusedHandshakes),
+            (
+                "handshake_timeouts",
+                "Client connections closed because the request was not complete and answered within limits.handshake_timeout.",
+                \.handshakeTimeouts
+            ),
+            (
+                "sessions_refused",
+                "Client connections closed right after accept because limits.sessions or the open file limit was reached.",
+                \.refusedSessions
+            ),
+            ("messages_received", "Messages received from clients.", \.messagesIn),
+            ("received_bytes", "Bytes received from clients.", \.bytesIn),
+            ("sent_bytes", "Bytes sent to clients.", \.bytesOut),
+            ("sends", "System calls that sent data to clients.", \.sends),
+            (
+                "publications",
+                "Publications received by the reactors for their subscribers. Each reactor counts a publication once.",
+                \.publications
+            ),
+            ("deliveries", "Publications delivered to sessions. Each session counts.", \.deliveries),
+            (
+                "passes",
+                "Fan-out passes. A pass sends a batch of one channel's publications to all its subscribers on a reactor.",
+                \.passes
+            ),
+            ("client_publishes", "Publications received from clients.", \.published),
+            (
+                "client_publishes_refused",
+                "Publications from clients that were not permitted or that the backplane did not accept.",
+                \.refusedPublishes
+            ),
+            ("protocol_errors", "Sessions closed because of a protocol violation.", \.protocolErrors),
+            (
+                "messages_oversized",
+                "Sessions closed because of limits.message_bytes, limits.batch_bytes or limits.fragments.",
+                \.oversizedMessages
+            ),
+            ("channel_limit_hits", "Subscriptions refused because of limits.channels_per_session.", \.channelLimitHits),
+            (
+                "slow_disconnects",
+                "Sessions closed as slow consumers (limits.outbound_bytes, limits.outbound_bytes_node).",
+                \.slowDisconnects
+            ),
+            ("slow_dropped_bytes", "Bytes dropped from the outbound queues of slow consumers.", \.slowBytesDropped),
+            (
+                "slow_dropped_publications",
+                "Publications not delivered to slow consumers of drop_oldest channels. Each session counts.",
+                \.slowDroppedOldest
+            ),
+            (
+                "slow_replaced_publications",
+                "Publications replaced by newer ones for slow consumers of latest channels. Each session counts.",
+                \.slowReplaced
+            ),
+            ("slow_announcements", "Times a slow consumer was told that it missed publications.", \.slowAnnouncements),
+            ("node_outbound_limit_hits", "Times limits.outbound_bytes_node was reached.", \.nodeOutboundLimitHits),
+            (
+                "backlog_overruns", "Times a channel's backlog on a reactor was full because fan-out did not keep up.",
+                \.backlogOverruns
+            ),
+            (
+                "publications_overrun", "Publications discarded because a channel's backlog was full.",
+                \.publicationsOverrun
+            ),
+            (
+                "publishers_paused",
+                "Times the node paused reading from a publishing session because the channel's backlog or the link did not keep up.",
+                \.publishersPaused
+            ),
+            (
+                "pongs_missed", "Sessions closed because they did not answer a ping within liveness.pong_timeout.",
+                \.missedPongs
+            ),
+            (
+                "subscribe_timeouts", "Subscriptions refused because the backplane did not confirm them in time.",
+                \.subscribeTimeouts
+            ),
+            ("write_errors", "Sessions closed because sending to the client failed.", \.writeErrors),
+            ("handshake_limit_hits", "Client connections closed because of limits.handshakes.", \.handshakeLimitHits),
+            (
+                "address_limit_hits",
+                "Client connections closed because of limits.sessions_per_address or limits.handshakes_per_address.",
+                \.addressLimitHits
+            ),
+            ("connect_rate_hits", "Clients refused because of limits.connects_per_second.", \.connectRateHits),
+            (
+                "address_connect_rate_hits", "Clients refused because of limits.connects_per_address_per_second.",
+                \.addressConnectRateHits
+            ),
+            (
+                "publish_rate_hits",
+                "Times limits.publish_rate made the node refuse a publication or read from a session more slowly.",
+                \.publishRateHits
+            ),
+            ("subscribe_rate_hits", "Commands refused because of limits.subscribe_rate.", \.subscribeRateHits),
+            ("control_rate_hits", "Sessions closed because of limits.control_rate.", \.controlRateHits),
+            ("login_rate_hits", "connect and refresh commands refused because of limits.login_rate.", \.loginRateHits),
+            (
+                "command_rate_hits", "Times limits.command_rate made the node read from a session more slowly.",
+                \.commandRateHits
+            ),
+            (
+                "reply_limit_hits",
+                "Replies shortened or refused because of limits.outbound_bytes or limits.outbound_bytes_node.",
+                \.replyLimitHits
+            ),
+            (
+                "faults",
+                "Inconsistent internal states that the node detected and ignored. Each one is a bug: report it.",
+                \.faults
+            ),
+            (
+                "command_requests", "Requests with commands (/emulation) that were handed to their session.",
+                \.commandRequests
+            ),
+            (
+                "command_requests_refused",
+                "Requests with commands that were refused: malformed, for an unknown or unreachable session, or too much waits for it.",
+                \.commandRequestsRefused
+            ),
+            (
+                "request_rate_hits",
+                "Requests with commands or a publication refused because of limits.requests_per_second or limits.requests_per_address_per_second.",
+                \.requestRateHits
+            ),
+            (
+                "publish_requests", "Publications by POST /publish that were accepted.", \.publishRequests
+            ),
+            (
+                "publish_requests_refused",
+                "Publications by POST /publish that were refused: not permitted, too fast, malformed, or without a link to the other nodes.",
+                \.publishRequestsRefused
+            ),
+            (
+                "requests_oversized", "Client requests refused because of limits.request_bytes.", \.oversizedRequests
+            ),
+            ("negotiations", "Negotiations of hub clients that were answered.", \.negotiations),
+            (
+                "connection_tokens_refused",
+                "Hub clients refused because their connection token was invalid or had expired. Clients then negotiate again.",
+                \.connectionTokensRefused
+            ),
+            (
+                "message_timeouts", "Sessions closed because a message was not complete within limits.message_timeout.",
+                \.messageTimeouts
+            ),
+            (
+                "proxy_refused",
+                "Connections reset because the peer's address is not in client.proxy_protocol.trusted.",
+                \.proxyRefused
+            ),
+            (
+                "proxy_errors", "Connections closed without a valid PROXY header within client.proxy_protocol.timeout.",
+                \.proxyErrors
+            ),
+            ("tls_handshakes", "TLS handshakes with clients that succeeded.", \.tlsHandshakes),
+            ("tls_errors", "TLS handshakes with clients that failed.", \.tlsErrors),
+            ("user_limit_hits", "Sessions refused because of limits.sessions_per_user.", \.userLimitHits),
+            (
+                "unauthorized",
+                "Requests and commands refused because the token is missing or invalid, or because the connect hook said no.",
+                \.unauthorized
+            ),
+            (
+                "asked",
+                "Client connections that needed a request to the connect hook or for token keys before they were accepted or refused.",
+                \.asked
+            ),
+            (
+                "undecided",
+                "Clients and commands refused because the connect hook or the token keys were not available in time.",
+                \.undecided
+            ),
+            (
+                "recovered", "Subscriptions recovered: the returning client got all publications it had missed.",
+                \.recovered
+            ),
+            (
+                "unrecovered",
+                "Subscriptions not recovered: the returning client was told that it missed publications.", \.unrecovered
+            ),
+            ("lost_announcements", "Subscribers told that publications are lost.", \.lostAnnouncements),
+            (
+                "presence_limit_hits",
+                "Presence commands refused because a channel has too many members for one reply.",
+                \.presenceLimitHits
+            ),
+            ("expired", "Sessions and subscriptions closed because their token expired.", \.expired),
+            (
+                "incomplete_limit_hits", "Sessions closed because of limits.incomplete_bytes_node.",
+                \.incompleteLimitHits
+            ),
+            (
+                "deltas_made",
+                "Publications written as deltas. Each counts once per reactor and variant, not once per subscriber.",
+                \.deltasMade
+            ),
+            (
+                "deltas_not_made",
+                "Publications written complete for subscribers with deltas, because there was nothing to make a delta of or it would not have been smaller. Each counts once per reactor and variant.",
+                \.deltasNotMade
+            ),
+            (
+                "delta_limit_hits",
+                "Publications that were not kept to make a delta because of limits.delta_bytes or limits.delta_bytes_node.",
+                \.deltaLimitHits
+            ),
+            (
+                "filtered_publications",
+                "Publications not delivered because of the subscriber's tag filter. Each session counts.", \.filtered
+            ),
+            (
+                "filters_refused",
+                "Subscriptions refused because their tag filter was invalid, too large or not allowed in the channel.",
+                \.filtersRefused
+            ),
+            (
+                "filter_limit_hits",
+                "Subscriptions refused because of limits.filter_bytes or limits.filter_bytes_node.", \.filterLimitHits
+            ),
+        ]
+    }
+
+    mutating func add(_ other: ShardCounters) {
+        for (_, _, path) in Self.described { self[keyPath: path] &+= other[keyPath: path] }
+    }
+}

@@ -1,0 +1,44 @@
+import Codec
+
+/// What is rare about one session, hung on its slot while there is any of it: most sessions have it only until they are open.
+final class SessionExtras {
+    /// The request head or PROXY header as far as it came, or frames that came before the session was open.
+    var early: [UInt8] = []
+    /// The request, until it is answered.
+    var asked: Asked?
+    /// The body of the request, as far as it came.
+    var body: RequestBody?
+    /// What opens the session to commands that come in requests of their own.
+    var commandSecret: SessionID.Secret?
+    /// Somebody is asked who it is.
+    var pendingLogin: PendingLogin?
+    /// What the opening session will be answered.
+    var opening: OpeningReply?
+    /// It waits for its first channels.
+    var connecting: Connecting?
+    /// What it knows of channels that its token may give, until it has logged in.
+    var known: [ChannelName: SeenPosition] = [:]
+    /// Channels that it named itself, until it has logged in.
+    var wanted: [ChannelName] = []
+    /// What the application may want to see of its request.
+    var handshake: HandshakeContext?
+    /// What it sent behind something that is not decided yet.
+    var suspended: SuspendedInput?
+    /// When subscriptions that a token opened end: by channel index, in seconds since 1970; `.max` is never.
+    var expiries: [UInt32: Int64] = [:]
+    /// The filters of subscriptions, by channel index: their numbers in the channels' lists.
+    var filters: [UInt32: UInt32] = [:]
+    /// Bytes of them.
+    var filterBytes = 0
+    /// What it calls the publications that it waits to hear of.
+    var replies = AwaitedReplies()
+    /// Subscriptions that wait for their confirmation, by channel index: a session is subscribed to a channel once.
+    var pending: [UInt32: PendingSubscription] = [:]
+
+    var isEmpty: Bool {
+        early.isEmpty && asked == nil && body == nil && commandSecret == nil && pendingLogin == nil && opening == nil
+            && connecting == nil && known.isEmpty && wanted.isEmpty
+            && handshake == nil && suspended == nil && expiries.isEmpty && pending.isEmpty && filters.isEmpty
+            && replies.isEmpty
+    }
+}
