@@ -180,7 +180,9 @@ struct ConnectionsCommand: AsyncParsableCommand {
     @Option(help: "List only connections from this address or range of addresses, for example 10.1.0.0/16.")
     var address: String?
 
-    @Option(help: "List only connections that speak this dialect: raw, sse or centrifuge.")
+    @Option(
+        help:
+            "List only connections that speak this dialect: \(Dialect.allCases.map(\.name).joined(separator: ", ")).")
     var dialect: String?
 
     @Option(

@@ -151,7 +151,7 @@ def test_connections_by_address_dialect_age_and_losses(cluster: Cluster) -> None
     assert len(asked.api.connections(address="127.0.0.1", dialect="raw")) == 1
     assert asked.api.connections(address="10.0.0.0/8") == []
     assert "'address'" in refusal(asked, "/api/v1/connections?address=10.0.0.1/8")
-    assert "raw, sse or centrifuge" in refusal(asked, "/api/v1/connections?dialect=mqtt")
+    assert "raw, sse, centrifuge or signalr" in refusal(asked, "/api/v1/connections?dialect=mqtt")
     assert "id, backlog, age or dropped" in refusal(asked, "/api/v1/connections?sort=user")
     client.close()
     first.close()
