@@ -1,6 +1,7 @@
 """What README.md and docs/ name is there: links, metrics, routes, keys, what the log says, what Redis holds and may do."""
 
 import re
+import subprocess
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -369,3 +370,36 @@ def test_the_user_of_redis_is_the_one_in_deploy() -> None:
     allowed = set(re.findall(r"(?<= )[~&+](?:\S+)", line)) - {"+@all"}
     explained = {part.replace("\\|", "|") for row in rows(page, "| part | for |") for part in re.findall(r"`([~&+][^`]+)`", row[0])}
     assert explained == allowed
+
+
+# Modules
+
+
+def declared_modules() -> dict[str, set[str]]:
+    """What each module of ours depends on, by name, as Package.swift has it."""
+    text = (REPOSITORY / "Package.swift").read_text()
+    found = {}
+    for match in re.finditer(r'name: "(\w+)",\s*dependencies: \[(.*?)\n? *\](?=,)', text, re.DOTALL):
+        found[match[1]] = set(re.findall(r'(?<!name: )(?<!package: )"(\w+)"', match[2]))
+    return found
+
+
+def test_the_modules_are_those_of_the_package() -> None:
+    declared = declared_modules()
+    assert declared["carillon"] >= {"Node", "Client"} and declared["Node"] >= {"Codec"}
+    ours = {path.name for path in SOURCES.iterdir()}
+    table = rows((REPOSITORY / "docs/architecture.md").read_text(), "| module | purpose | may import |")
+    described = {name: cells[2] for cells in table for name in re.findall(r"`(\w+)`", cells[0]) if name in ours}
+    assert set(described) == ours
+    for name, text in described.items():
+        if name == "carillon":
+            continue  # It may import everything.
+        assert set(re.findall(r"`(\w+)`", text)) == (declared.get(name, set()) & ours), name
+
+
+def test_no_file_has_marks_of_a_merge() -> None:
+    files = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, check=True).stdout.split(b"\0")
+    for file in filter(None, files):
+        path = REPOSITORY / file.decode()
+        if path.is_file():
+            assert not re.search(rb"^(<{7} |>{7} )", path.read_bytes(), re.MULTILINE), path
