@@ -86,7 +86,7 @@ extension RedisScript {
             end
             local m = hash(KEYS[1], KEYS[2], KEYS[4], ARGV[12], ARGV[13])
             local identity = latest(ARGV[1], m[5])
-            local epoch, offset, lineage = m[1], 0, m[3] or ''
+            local epoch, offset, lineage, goesOn = m[1], 0, m[3] or '', false
             if not epoch then
               epoch = string.sub(beginnings(KEYS[4], ARGV[1], ARGV[10]), 1, \(RedisBeginnings.baseBytes)) .. ARGV[11]
               lineage = ''
@@ -97,6 +97,8 @@ extension RedisScript {
               if m[5] ~= identity then
                 lineage = string.sub(epoch .. struct.pack('>I8', offset) .. lineage, 1, \(16 * lineage))
                 epoch = ARGV[2]
+              else
+                goesOn = true
               end
             end
             if offset == 0 then redis.call('DEL', KEYS[2]) end
@@ -106,7 +108,11 @@ extension RedisScript {
             local number = string.format('%.0f', offset)
             redis.call('XADD', KEYS[2], 'MAXLEN', ARGV[3], number .. '-0', 'p', payload)
             redis.call('PEXPIRE', KEYS[2], ARGV[4])
-            redis.call('HSET', KEYS[1], 'e', epoch, 'o', number, 'r', identity, 'l', lineage)
+            if goesOn then
+              redis.call('HSET', KEYS[1], 'o', number)
+            else
+              redis.call('HSET', KEYS[1], 'e', epoch, 'o', number, 'r', identity, 'l', lineage)
+            end
             redis.call('PEXPIRE', KEYS[1], ARGV[5])
             if ARGV[9] ~= '' then redis.call('SET', KEYS[3], position, 'PX', ARGV[9]) end
             redis.call('PUBLISH', ARGV[6], payload)
