@@ -4,7 +4,9 @@ Both have the same members, so that a test is written once: `invoke` waits for t
 """
 
 import asyncio
+import contextlib
 import logging
+import os
 import queue
 import socket
 import threading
@@ -183,7 +185,20 @@ class SignalRCore:
         self.client.transport._client.sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        self.client.stop()
+        # The library closes its socket while a thread of its own still reads from there. Linux does not end that read, so the library
+        # would wait for the next ping of the node. The connection is shut down through another descriptor.
+        client = self.client.transport._client
+        twin = None
+        with contextlib.suppress(OSError, AttributeError):
+            twin = socket.socket(fileno=os.dup(client.sock.fileno()))
+        stopping = threading.Thread(target=self.client.stop, name=f"{self.kind} stops", daemon=True)
+        stopping.start()
+        if twin:
+            until(lambda: not client.running or not stopping.is_alive(), f"{self.kind} stops")
+            with contextlib.suppress(OSError):
+                twin.shutdown(socket.SHUT_RDWR)
+            twin.close()
+        stopping.join(20)
 
 
 KINDS: list[type[PySignalR] | type[SignalRCore]] = [PySignalR, SignalRCore]
