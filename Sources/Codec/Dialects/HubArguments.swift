@@ -55,6 +55,17 @@ struct HubArguments {
         }
     }
 
+    /// Arguments as a list in JSON, however they came; nil for what JSON has no form for.
+    static func list(_ arguments: HubCall.Arguments) -> [UInt8]? {
+        switch arguments {
+        case .json(let bytes): return Array(bytes)
+        case .messagePack(let bytes):
+            let writer = ByteWriter(capacity: bytes.count * 2)
+            var scanner = MessagePackScanner(bytes)
+            return JSONWriter.writeValue(&scanner, to: writer) ? Array(writer.bytes) : nil
+        }
+    }
+
     private func payload(_ start: JSONScanner, isFirst: Bool) -> (kind: PayloadKind, bytes: [UInt8])? {
         var scanner = start
         var values: [UnsafeRawBufferPointer] = []

@@ -7,6 +7,9 @@ package struct HubCall {
         /// A MessagePack array that was scanned.
         case messagePack(UnsafeRawBufferPointer)
 
+        /// A JSON array; nil for what JSON has no form for.
+        package var json: [UInt8]? { HubArguments.list(self) }
+
         package var count: Int {
             switch self {
             case .json(let bytes), .messagePack(let bytes): bytes.count
@@ -33,6 +36,8 @@ package enum HubOrder: Equatable {
     case join(ChannelName)
     case leave(ChannelName)
     case send(HubMessage)
+    /// The application does it.
+    case forward
     case refuse(Failure)
 }
 
@@ -49,7 +54,9 @@ package struct HubMessage: Equatable {
 extension HubRule {
     /// Pure: whether the caller may do it is for others to say.
     package func order(of call: HubCall) -> HubOrder {
-        guard let action = action(named: call.method) else { return .refuse(.unknownMethod) }
+        guard let action = action(named: call.method) else {
+            return upstream == nil ? .refuse(.unknownMethod) : .forward
+        }
         var arguments: HubArguments
         switch call.arguments {
         case .json(let bytes): arguments = HubArguments(json: bytes)

@@ -43,6 +43,9 @@ package struct HubRule: Equatable, Sendable {
     package var methods: [Method] = []
     /// The largest call, in bytes; nil for what limits all messages.
     package var messageBytes: Int?
+    /// Where calls of all other methods go, and what is told of connections: a URL in which `{hub}`, `{category}` and `{event}` stand
+    /// for what they say.
+    package var upstream: String?
     /// How long a connection token is good for, in seconds.
     package var tokenSeconds: Int64 = 3600
 
@@ -65,6 +68,9 @@ package struct HubRule: Equatable, Sendable {
     private static func lower(_ byte: UInt8) -> UInt8 {
         (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
     }
+
+    /// What applications call it: its path without the slash in front.
+    package var name: String { String(path.dropFirst()) }
 
     /// The channel of a group.
     ///

@@ -114,6 +114,8 @@ package enum Intent {
     case publish(Publish)
     /// It calls a method of its hub.
     case call(HubCall)
+    /// It calls something of the application.
+    case rpc(RemoteCall)
     case history(History)
     /// Who is present, or only how many.
     case presence(ReplyID, ChannelName, PresenceQuery.View)

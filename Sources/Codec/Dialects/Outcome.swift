@@ -53,6 +53,8 @@ package enum Outcome {
     case presenceCounts(PresenceCounts)
     case refreshed(client: SessionID, version: String, timeToLive: UInt32?)
     case subscriptionRefreshed(timeToLive: UInt32?)
+    /// A call that the application answers.
+    case called(CallResult)
     case failed(Failure)
 
     // MARK: By the node itself

@@ -156,6 +156,7 @@ extension Admittance {
                     channels: waiting.channels.map { ($0, waiting.ready[$0] ?? nil) }, key: commandKey(slot))),
             for: waiting.reply)
         if events.wants(.sessionOpened) { noteOpened(slot) }
+        tellUpstream(slot, .connected)
         joinWhatIsReady(slot, waiting)
         channels.joinEverybody(slot)
         life.beginLiveness(slot)

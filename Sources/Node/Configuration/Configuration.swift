@@ -77,6 +77,13 @@ package struct Configuration: Equatable, Sendable {
     package var connectHookTimeout: Duration = .seconds(3)
     package var connectHookConcurrency = 256
     package var connectHookForwarding = HeaderForwarding()
+    package var rpcURL: String?
+    package var upstreamTimeout: Duration = .seconds(5)
+    package var upstreamConcurrency = 256
+    package var upstreamCallsPerSession = 8
+    package var upstreamAnswerBytes = 256 * 1024
+    package var upstreamFailures = 10
+    package var upstreamPause: Duration = .seconds(5)
 
     package var messageBytes = FrameLimits.defaultMessageBytes
     package var batchBytes = 256 * 1024

@@ -51,7 +51,7 @@ extension Configuration {
 
     /// Everything that is configured of hubs, their keys too.
     private var hubsText: String {
-        hubs.flatMap { hub in [hub.text] + hub.keys.map { String(decoding: $0, as: UTF8.self) } }
+        hubs.flatMap { hub in [hub.text, hub.upstream ?? ""] + hub.keys.map { String(decoding: $0, as: UTF8.self) } }
             .map { "\($0.utf8.count):\($0)" }.joined()
     }
 }

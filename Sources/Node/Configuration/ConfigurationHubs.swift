@@ -1,4 +1,5 @@
 import Codec
+import Foundation
 import Yams
 
 /// The list `hubs`.
@@ -20,13 +21,14 @@ extension ConfigurationReader {
             switch key {
             case "keys": hub.keys = readHubKeys(value)
             case "methods": hub.methods = readMethods(value)
-            case "path", "prefix", "everyone", "message_bytes", "token_ttl":
+            case "path", "prefix", "everyone", "upstream", "message_bytes", "token_ttl":
                 guard let text = scalar(value, "'\(key)'", "text") else { continue }
                 do throws(ValueError) {
                     switch key {
                     case "path": hub.path = try Value.hubPath(text)
                     case "prefix": hub.prefix = Array(try Value.groupPrefix(text).utf8)
                     case "everyone": everyone = (text, value.mark)
+                    case "upstream": hub.upstream = try Value.upstream(text)
                     case "message_bytes": hub.messageBytes = try Value.size(text, 64...(16 << 20))
                     default:
                         hub.tokenSeconds = try Value.duration(text, .seconds(10)...(.seconds(86_400))).components
@@ -138,6 +140,13 @@ extension Configuration {
                         "the hub '\(hub.path)' has send_to_user: \(String(decoding: method.name, as: UTF8.self)), and no client has a user id: add auth.keys or auth.connect_hook.url"
                     ))
             }
+            if hub.upstream != nil, hub.keys.isEmpty {
+                found.append(
+                    .warning(
+                        ["hubs"],
+                        "the hub '\(hub.path)' has upstream and no keys, so its requests have no signature and the application cannot know who sends them: add keys: [\"${HUB_KEY}\"]"
+                    ))
+            }
             if let bytes = hub.messageBytes, bytes > max(messageBytes, batchBytes) {
                 found.append(
                     .warning(
@@ -159,6 +168,7 @@ extension HubRule {
         let names = methods.map { "\($0.action.rawValue): \(String(decoding: $0.name, as: UTF8.self))" }
         return "{path: \(path), prefix: \(String(decoding: prefix, as: UTF8.self)), everyone: \(everyone)"
             + ", keys: \(keys.count), methods: {\(names.joined(separator: ", "))}"
+            + (upstream == nil ? "" : ", upstream: set")
             + (messageBytes.map { ", message_bytes: \($0)" } ?? "") + ", token_ttl: \(tokenSeconds)s}"
     }
 }
@@ -177,6 +187,20 @@ extension Value {
                     "'\(text)' cannot be the path of a hub; right would be /chat: 2 to 128 visible ASCII characters, without ? # % and no slash at the end"
             )
         }
+        return text
+    }
+
+    /// A URL in which `{hub}`, `{category}` and `{event}` may stand for what they say.
+    static func upstream(_ text: String) throws(ValueError) -> String {
+        var plain = text
+        for name in UpstreamTemplate.parameters { plain = plain.replacingOccurrences(of: "{\(name)}", with: name) }
+        guard !plain.contains("{"), !plain.contains("}") else {
+            throw ValueError(
+                message:
+                    "'\(text)' has something else in braces than {hub}, {category} and {event}; right would be https://app.example.com/{hub}/{category}/{event}"
+            )
+        }
+        _ = try url(plain)
         return text
     }
 

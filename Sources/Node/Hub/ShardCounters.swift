@@ -42,6 +42,7 @@ package struct ShardCounters: Sendable {
     package var connectRateHits: UInt64 = 0
     package var addressConnectRateHits: UInt64 = 0
     package var publishRateHits: UInt64 = 0
+    package var callsPerSessionHits: UInt64 = 0
     package var subscribeRateHits: UInt64 = 0
     package var controlRateHits: UInt64 = 0
     package var loginRateHits: UInt64 = 0

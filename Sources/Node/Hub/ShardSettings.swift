@@ -42,8 +42,14 @@ package struct ShardSettings: Sendable {
     package var controlRate: RateLimit
     package var loginRate: RateLimit
     package var commandRate: RateLimit
+    /// Calls of one session that the application may be asked about at a time.
+    package var callsPerSession: Int
+    /// Whom clients' calls are for; nil where no application answers any.
+    package var upstream: Upstream?
 
-    package init(_ configuration: Configuration, reactors: Int, version: String) {
+    package init(_ configuration: Configuration, reactors: Int, version: String, upstream: Upstream? = nil) {
+        self.upstream = upstream
+        callsPerSession = configuration.upstreamCallsPerSession
         rules = ChannelRules(configuration.channels)
         hubs = Hubs(configuration.hubs)
         frameLimits = FrameLimits(messageBytes: configuration.messageBytes, fragments: configuration.fragments)

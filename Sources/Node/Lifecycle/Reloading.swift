@@ -45,7 +45,12 @@ extension RunningNode {
                 exchange.use(settings) { continuation.resume() }
             }
         }
-        let snapshot = ShardSettings(next, reactors: shards.count, version: Version.number)
+        let upstream = upstream.withLock { upstream in
+            upstream = Upstream.make(next, replacing: upstream, log: log)
+            return upstream
+        }
+        let snapshot = ShardSettings(
+            next, reactors: shards.count, version: Version.number, upstream: upstream)
         return await withTaskGroup(of: RuleReview.Outcome.self) { group in
             for shard in shards {
                 group.addTask {

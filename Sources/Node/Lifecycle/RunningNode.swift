@@ -37,6 +37,8 @@ package final class RunningNode: Sendable {
     let samples = Mutex(SampleRing())
     /// That of the start; a reload makes another one.
     private let firstGatekeeper: Gatekeeper
+    /// Whom clients' calls are for, as it is configured now.
+    let upstream: Mutex<Upstream?>
     /// Files that clients may have open.
     let openFiles: Int
 
@@ -102,7 +104,9 @@ package final class RunningNode: Sendable {
             home: reactors[0], backplane: backplane, rules: ChannelRules(configuration.channels),
             messageBytes: configuration.messageBytes, outboundBytes: configuration.outboundBytes,
             reads: configuration.historyReads, events: events.collectors[0])
-        let settings = ShardSettings(configuration, reactors: count, version: Version.number)
+        let upstream = Upstream.make(configuration, log: log)
+        self.upstream = Mutex(upstream)
+        let settings = ShardSettings(configuration, reactors: count, version: Version.number, upstream: upstream)
         var shards: [Shard] = []
         for reactor in reactors {
             shards.append(

@@ -1,3 +1,4 @@
+import Synchronization
 import Backplane
 import Reactor
 
@@ -20,6 +21,7 @@ struct Prometheus {
             Double(pauses))
         page.write(node.adminConnections)
         page.write(node.live)
+        page.write(node.upstream.withLock { $0?.counters } ?? Upstream.Counters())
         page.write(node.events, reactors.events)
         page.write(node.streamCounters, traces: node.traces.count)
         page.writeLog()

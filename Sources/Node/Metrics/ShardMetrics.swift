@@ -175,6 +175,10 @@ extension ShardCounters {
                 \.asked
             ),
             (
+                "upstream_calls_per_session_hits",
+                "Calls of clients refused because of upstream.calls_per_session.", \.callsPerSessionHits
+            ),
+            (
                 "undecided",
                 "Clients and commands refused because the connect hook or the token keys were not available in time.",
                 \.undecided

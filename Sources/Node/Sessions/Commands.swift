@@ -32,6 +32,8 @@ final class Commands: ShardPart, @unchecked Sendable {
             }
         case .call(let call):
             perform(call, slot, session)
+        case .rpc(let call):
+            forward(call, slot, session)
         case .connect(let connect):
             guard mayLogIn(slot, session, connect.reply) else { return session.pointee.machine.loginRefused() }
             // Nothing was sent that others share, so nobody has to be told.
@@ -84,6 +86,7 @@ final class Commands: ShardPart, @unchecked Sendable {
         case .join(let channel): perform(.subscribe(.init(call.reply, to: channel)), slot, session)
         case .leave(let channel): perform(.unsubscribe(call.reply, channel), slot, session)
         case .refuse(let failure): perform(.refuse(call.reply, failure), slot, session)
+        case .forward: forward(call, slot, session)
         case .send(let message):
             message.payload.withUnsafeBytes { payload in
                 perform(

@@ -32,6 +32,8 @@ final class SessionExtras {
     var filterBytes = 0
     /// What it calls the publications that it waits to hear of.
     var replies = AwaitedReplies()
+    /// Its calls that the application is asked about.
+    var callsUnderWay = 0
     /// Subscriptions that wait for their confirmation, by channel index: a session is subscribed to a channel once.
     var pending: [UInt32: PendingSubscription] = [:]
 
@@ -39,6 +41,6 @@ final class SessionExtras {
         early.isEmpty && asked == nil && body == nil && commandSecret == nil && pendingLogin == nil && opening == nil
             && connecting == nil && known.isEmpty && wanted.isEmpty
             && handshake == nil && suspended == nil && expiries.isEmpty && pending.isEmpty && filters.isEmpty
-            && replies.isEmpty
+            && replies.isEmpty && callsUnderWay == 0
     }
 }

@@ -25,6 +25,7 @@ final class SessionLife: ShardPart, @unchecked Sendable {
     /// Ends a session with a goodbye where its dialect has one: what was queued before still goes out first.
     func end(_ slot: UInt32, _ ending: Ending) {
         let isTold = isClosingTold(slot)
+        tellGone(slot, ending)
         guard beginClosing(slot) else { return }
         let variant = session(slot).pointee.variant
         let farewell = variant.dialect.farewell(ending)
@@ -60,6 +61,19 @@ final class SessionLife: ShardPart, @unchecked Sendable {
     /// Whether somebody wants to hear that a session closes: of one that never was in, nobody has to.
     private func isClosingTold(_ slot: UInt32) -> Bool {
         events.wants(.sessionClosed) && session(slot).pointee.phase == .open && channels.isOneOfEverybody(slot)
+    }
+
+    /// The application of its hub is told, if the session was in.
+    private func tellGone(_ slot: UInt32, _ ending: Ending?) {
+        let session = session(slot)
+        guard context.settings.upstream != nil, session.pointee.phase == .open, channels.isOneOfEverybody(slot) else {
+            return
+        }
+        tellUpstream(
+            slot,
+            .disconnected(
+                error: ending.map { $0.isOwnWish ? nil : session.pointee.dialect.farewell($0).reason }
+                    ?? "The connection ended without a goodbye."))
     }
 
     private func beginClosing(_ slot: UInt32) -> Bool {
@@ -127,6 +141,7 @@ final class SessionLife: ShardPart, @unchecked Sendable {
         let session = session(slot)
         if session.pointee.phase == .open { noteClosing(slot, session) }
         if context.isTracing { context.traceEnded(slot) }
+        tellGone(slot, ending)
         let isTold = isClosingTold(slot)
         forgetWaiting(slot)
         channels.unsubscribeFromAll(slot)

@@ -73,7 +73,7 @@ enum CentrifugeTarget {
         case .publish(let publish): if let channel = publish.channel { isName(channel) }
         case .unsubscribe(_, let channel), .refreshSubscription(_, let channel, _), .presence(_, let channel, _):
             isName(channel)
-        case .pong, .nothing, .refresh, .refuse, .end: break
+        case .pong, .nothing, .refresh, .refuse, .end, .rpc: break
         case .call: expect(false, "a call of a method")
         }
     }
@@ -90,7 +90,7 @@ enum CentrifugeTarget {
         case .end(let ending): "disconnect \(ending)"
         case .pong: "pong"
         case .nothing: "nothing"
-        case .unsubscribe, .refresh, .refreshSubscription, .presence, .refuse, .call: "\(intent)"
+        case .unsubscribe, .refresh, .refreshSubscription, .presence, .refuse, .call, .rpc: "\(intent)"
         }
     }
 

@@ -68,6 +68,7 @@ enum HubTarget {
                 guard message.kind != .binary else { return }
                 expect(message.kind == .json && JSONScanner.isValid(payload), "a payload that is no JSON")
             }
+        case .forward: expect(hub.upstream != nil, "a call for nobody")
         case .refuse: break
         }
     }

@@ -32,7 +32,7 @@ def delimited(message: bytes) -> bytes:
     return varint(len(message)) + message
 
 
-def command(number: int, method: str, **request: Any) -> bytes:
+def command(number: int, method: str, /, **request: Any) -> bytes:
     """A command behind its length; bytes are given as base64."""
     return delimited(ParseDict({"id": number, method: request}, schema.Command()).SerializeToString())
 
@@ -71,7 +71,7 @@ class ProtobufWire:
         assert isinstance(frame, bytes), "a text frame"
         return replies(frame)
 
-    def command(self, method: str, **request: Any) -> Any:
+    def command(self, method: str, /, **request: Any) -> Any:
         """The reply; pushes before it are kept, and pings are answered."""
         self._commands += 1
         self.socket.send(command(self._commands, method, **request))

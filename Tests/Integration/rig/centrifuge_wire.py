@@ -65,7 +65,7 @@ class CentrifugeWire:
                 self.replies[message["id"]] = message
             self._changed.notify_all()
 
-    def command(self, method: str, **request: Any) -> dict[str, Any]:
+    def command(self, method: str, /, **request: Any) -> dict[str, Any]:
         """The result; or the error, as `{"error": {…}}`."""
         with self._changed:
             self._commands += 1

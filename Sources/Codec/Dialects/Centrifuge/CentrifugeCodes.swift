@@ -68,6 +68,11 @@ package struct CentrifugeDisconnect: Error, Equatable, Sendable {
 // MARK: - What the core says, in these codes
 
 extension CentrifugeError {
+    /// In the application's words.
+    package init(_ refusal: CallResult.Refusal) {
+        self.init(refusal.code, refusal.message, isTemporary: refusal.isTemporary)
+    }
+
     package init(_ failure: Failure) {
         switch failure {
         case .temporary: self = .internal

@@ -146,6 +146,24 @@ package enum CentrifugeEncoder {
         writer.append(decimal: UInt64(ttl))
     }
 
+    /// The application answered a call. Whoever calls has sorted out refusals.
+    static func writeCalled(_ id: UInt32, _ result: CallResult, in carrier: CentrifugeCarrier, to writer: ByteWriter) {
+        reply(id, carrier, writer) {
+            writer.append(#""rpc":{"#)
+            switch result {
+            case .nothing, .refused: break
+            case .json(let json):
+                writer.append(#""data":"#)
+                json.withUnsafeBytes { JSONWriter.writeOnOneLine($0, to: writer) }
+            case .bytes(let bytes):
+                writer.append(#""data":""#)
+                bytes.withUnsafeBytes { Base64.write($0, to: writer) }
+                writer.append("\"")
+            }
+            writer.append("}")
+        }
+    }
+
     package static func writeUnsubscribed(
         _ id: UInt32, in carrier: CentrifugeCarrier = .webSocket, to writer: ByteWriter
     ) {

@@ -149,7 +149,11 @@ package struct CentrifugeMachine: Equatable {
         case .send:
             // Nobody here takes messages without a channel, and a command without a reply has no other refusal.
             return .end(.notAvailable)
-        case .rpc, .ping:
+        case .rpc:
+            guard let method = Self.text(request.remoteMethod) else { return .end(.malformed) }
+            let isJSON = request.encoding == .json || request.data.map { PayloadKind(of: $0) == .json } ?? false
+            return .rpc(RemoteCall(reply: reply, method: method ?? [], data: request.data, isJSON: isJSON))
+        case .ping:
             return .refuse(reply, .notAvailable)
         case .refresh:
             // Without a token there is nothing to refresh with: the client is broken.

@@ -23,6 +23,8 @@ extension CentrifugeEncoder {
             writeRefreshed(id, client: client, version: version, ttl: ttl, in: carrier, to: writer)
         case .subscriptionRefreshed(let ttl): writeSubRefreshed(id, ttl: ttl, in: carrier, to: writer)
         case .failed(let failure): writeError(id, CentrifugeError(failure), in: carrier, to: writer)
+        case .called(.refused(let refusal)): writeError(id, CentrifugeError(refusal), in: carrier, to: writer)
+        case .called(let result): writeCalled(id, result, in: carrier, to: writer)
         case .ping: writePing(in: carrier, to: writer)
         case .subscriptionBegan(let channel, let position, let data):
             writeSubscribePush(channel, position: position, data: data, in: carrier, to: writer)
@@ -99,6 +101,8 @@ extension CentrifugeProtobufEncoder {
             writeRefreshed(id, client: client, version: version, ttl: ttl, in: carrier, to: writer)
         case .subscriptionRefreshed(let ttl): writeSubRefreshed(id, ttl: ttl, in: carrier, to: writer)
         case .failed(let failure): writeError(id, CentrifugeError(failure), in: carrier, to: writer)
+        case .called(.refused(let refusal)): writeError(id, CentrifugeError(refusal), in: carrier, to: writer)
+        case .called(let result): writeCalled(id, result, in: carrier, to: writer)
         case .ping: writePing(in: carrier, to: writer)
         case .subscriptionBegan(let channel, let position, let data):
             writeSubscribePush(channel, position: position, data: data, in: carrier, to: writer)

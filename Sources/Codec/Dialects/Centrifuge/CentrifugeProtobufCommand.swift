@@ -54,6 +54,7 @@ extension CentrifugeRequest {
             case .unsubscribe, .presence, .presenceStats:
                 field.number == 1 ? Self.setText(&read.channel, reader.text(field)) : reader.skip(field)
             case .refresh: field.number == 1 ? Self.setText(&read.token, reader.text(field)) : reader.skip(field)
+            case .rpc where field.number == 2: Self.setText(&read.remoteMethod, reader.text(field))
             case .send, .rpc: field.number == 1 ? Self.setData(&read.data, reader.bytes(field)) : reader.skip(field)
             case .ping: reader.skip(field)
             }

@@ -126,6 +126,16 @@ package enum CentrifugeProtobufEncoder {
         reply(id, 11, CentrifugeHistoryMessage(page: page), carrier, writer)
     }
 
+    /// The application answered a call. Whoever calls has sorted out refusals.
+    static func writeCalled(_ id: UInt32, _ result: CallResult, in carrier: CentrifugeCarrier, to writer: ByteWriter) {
+        let data: [UInt8] =
+            switch result {
+            case .nothing, .refused: []
+            case .json(let bytes), .bytes(let bytes): bytes
+            }
+        reply(id, 13, CentrifugeDataMessage(data: data), carrier, writer)
+    }
+
     package static func writeRefreshed(
         _ id: UInt32, client: SessionID, version: String, ttl: UInt32?, in carrier: CentrifugeCarrier,
         to writer: ByteWriter

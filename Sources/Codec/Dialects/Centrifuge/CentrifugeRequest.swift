@@ -31,6 +31,7 @@ struct CentrifugeRequest {
         var flag: UInt64 = 0
         var delta: CentrifugeText?
         var filter: CentrifugeFilter?
+        var remoteMethod: CentrifugeText?
 
         func add(_ entry: CentrifugeKnown) {
             if keepsAllKnown || entry.isRecovering || !entry.isServed, known.count < CentrifugeRequest.maximumKnown {
@@ -111,6 +112,12 @@ struct CentrifugeRequest {
         set { makeRare().filter = newValue }
     }
 
+    /// Of `rpc`: what is called.
+    var remoteMethod: CentrifugeText? {
+        get { rare?.remoteMethod }
+        set { makeRare().remoteMethod = newValue }
+    }
+
     /// Bits of `flag` that are understood. The others offer something that a server may leave alone.
     enum Flag {
         /// Refuse the subscription when it cannot be recovered.
@@ -172,6 +179,7 @@ struct CentrifugeRequest {
             filter = CentrifugeFilter(&scanner)
             return filter != nil
         }
+        if key.isEqual(to: "method") { return Self.set(&remoteMethod, scanner.string()) }
         if key.isEqual(to: "headers") {
             guard scanner.next == UInt8(ascii: "{"), let object = scanner.value() else { return false }
             headers = CentrifugeHeaders.read(object)

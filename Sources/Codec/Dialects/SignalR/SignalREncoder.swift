@@ -55,6 +55,30 @@ enum SignalREncoder {
         }
     }
 
+    /// The application answered a call.
+    static func writeCompletion(
+        _ id: [UInt8], _ result: CallResult, over transport: Transport, to writer: ByteWriter
+    ) {
+        message(over: transport, writer) {
+            writer.append(#"{"type":3,"invocationId":"#)
+            JSONWriter.writeString(id, to: writer)
+            switch result {
+            case .nothing: writer.append(#","result":null"#)
+            case .json(let json):
+                writer.append(#","result":"#)
+                json.withUnsafeBytes { JSONWriter.writeOnOneLine($0, to: writer) }
+            case .bytes(let bytes):
+                writer.append(#","result":""#)
+                bytes.withUnsafeBytes { Base64.write($0, to: writer) }
+                writer.append("\"")
+            case .refused(let refusal):
+                writer.append(#","error":"#)
+                JSONWriter.writeString(refusal.message, to: writer)
+            }
+            writer.append("}")
+        }
+    }
+
     static func writePing(over transport: Transport, to writer: ByteWriter) {
         message(over: transport, writer) { writer.append(#"{"type":6}"#) }
     }

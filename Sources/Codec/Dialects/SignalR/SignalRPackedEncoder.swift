@@ -46,6 +46,36 @@ enum SignalRPackedEncoder {
         }
     }
 
+    /// See `SignalREncoder.writeCompletion`. The kinds of results are 1 for an error, 2 for nothing and 3 for a value.
+    static func writeCompletion(_ id: [UInt8], _ result: CallResult, to writer: ByteWriter) {
+        message(writer) {
+            let kind: UInt64 =
+                switch result {
+                case .refused: 1
+                case .nothing: 2
+                case .json, .bytes: 3
+                }
+            MessagePackWriter.writeArrayHead(kind == 2 ? 4 : 5, to: writer)
+            MessagePackWriter.write(SignalRMessage.Kind.completion.rawValue, to: writer)
+            MessagePackWriter.writeMapHead(0, to: writer)
+            MessagePackWriter.writeText(id, to: writer)
+            MessagePackWriter.write(kind, to: writer)
+            switch result {
+            case .nothing: break
+            case .refused(let refusal): MessagePackWriter.writeText(Array(refusal.message.utf8), to: writer)
+            case .bytes(let bytes): bytes.withUnsafeBytes { MessagePackWriter.writeBinary($0, to: writer) }
+            case .json(let json):
+                json.withUnsafeBytes { json in
+                    let start = writer.count
+                    if MessagePackWriter.writeJSON(json, to: writer) { return }
+                    // Strings that stand for no characters: the value as it was written.
+                    writer.removeLast(writer.count - start)
+                    MessagePackWriter.writeText(json, to: writer)
+                }
+            }
+        }
+    }
+
     static func writePing(to writer: ByteWriter) {
         message(writer) {
             MessagePackWriter.writeArrayHead(1, to: writer)

@@ -31,10 +31,21 @@ extension SignalRDialect {
         case .unsubscribed, .published, .failed(.alreadySubscribed):
             writeCompletion(reply, nil, as: variant, to: writer)
         case .failed(let failure): writeCompletion(reply, failure, as: variant, to: writer)
+        case .called(let result): writeCompletion(reply, result, as: variant, to: writer)
         // Its clients cannot ask for these, and have no words for what the node does by itself.
         case .history, .presence, .presenceCounts, .refreshed, .subscriptionRefreshed, .subscriptionBegan, .expiryMoved,
             .subscriptionEnded, .lost, .positions, .refused:
             break
+        }
+    }
+
+    private static func writeCompletion(
+        _ reply: ReplyID, _ result: CallResult, as variant: Variant, to writer: ByteWriter
+    ) {
+        guard case .text(let id) = reply else { return }
+        switch SignalREncoding(variant.encoding) {
+        case .json: SignalREncoder.writeCompletion(id, result, over: variant.transport, to: writer)
+        case .messagePack: SignalRPackedEncoder.writeCompletion(id, result, to: writer)
         }
     }
 

@@ -59,7 +59,9 @@ extension ConfigurationKey {
         "match", "subscribe", "publish", "slow", "history", "cache", "presence", "occupancy", "delta", "filters",
     ]
     /// The keys of an entry of `hubs`.
-    package static let hubKeys = ["path", "prefix", "everyone", "keys", "methods", "message_bytes", "token_ttl"]
+    package static let hubKeys = [
+        "path", "prefix", "everyone", "keys", "methods", "upstream", "message_bytes", "token_ttl",
+    ]
     package static let historyKeys = ["size", "ttl"]
     package static let presenceKeys = ["join_leave", "grace"]
 }

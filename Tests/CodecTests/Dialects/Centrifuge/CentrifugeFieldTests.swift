@@ -87,7 +87,7 @@ import Testing
             (#""publish":{"channel":"a"}"#, "refuse 2 107"),
             (#""sub_refresh":{"channel":"a","type":1,"track":[{"items":[]}]}"#, "refuse 2 108"),
             (#""sub_refresh":{"channel":"a","token":"t","type":0}"#, "subrefresh 2 a t"),
-            (#""rpc":{"method":"x","data":{}}"#, "refuse 2 108"),
+            (#""rpc":{"method":"x","data":{}}"#, "rpc 2 x {}"),
             (#""send":{"data":1}"#, "disconnect 3508"),
             (#""history":{"channel":"a","since":1}"#, "disconnect 3501"),
         ] as [(String, String)])

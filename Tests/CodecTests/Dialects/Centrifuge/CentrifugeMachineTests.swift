@@ -30,6 +30,8 @@ import Testing
         case .refreshSubscription(let reply, let channel, let token):
             return "subrefresh \(reply.number) \(channel) \(text(token))"
         case .call(let call): return "call \(text(call.method))"
+        case .rpc(let call):
+            return "rpc \(call.reply.number) \(text(call.method)) \(call.data.map { text($0) } ?? "-")"
         case .pong: return "pong"
         case .nothing: return "nothing"
         case .refuse(let reply, let failure): return "refuse \(reply.number) \(CentrifugeError(failure).code)"
@@ -225,7 +227,9 @@ import Testing
         ("{\"id\":2,\"refresh\":{}}", ["disconnect 3501"]),
         ("{\"id\":2,\"subscribe\":{\"channel\":\"a\",\"token\":\"t\"}}", ["subscribe 2 a by t"]),
         ("{\"id\":2,\"subscribe\":{\"channel\":\"a\",\"token\":\"\\ud800\"}}", ["disconnect 3501"]),
-        ("{\"id\":2,\"rpc\":{\"method\":\"m\",\"data\":{}}}", ["refuse 2 108"]),
+        ("{\"id\":2,\"rpc\":{\"method\":\"m\",\"data\":{}}}", ["rpc 2 m {}"]),
+        ("{\"id\":2,\"rpc\":{}}", ["rpc 2  -"]),
+        ("{\"id\":2,\"rpc\":{\"method\":1}}", ["disconnect 3501"]),
         // The first method in the order of the protocol counts; fields nobody knows do not.
         (
             "{\"id\":2,\"unsubscribe\":{\"channel\":\"b\"},\"x\":{},\"subscribe\":{\"channel\":\"a\"}}",

@@ -15,6 +15,16 @@ import Testing
         return hub
     }()
 
+    @Test func whatTheHubDoesNotKnowIsForTheApplication() {
+        var hub = Self.hub
+        #expect(Self.order("Other", "[]", of: hub) == .refuse(.unknownMethod))
+        hub.upstream = "https://app.example.com/{event}"
+        #expect(Self.order("Other", "[1]", of: hub) == .forward)
+        #expect(Self.order("joingroup", "[\"a\"]", of: hub) == .join(ChannelName(trusted: Array("chat:a".utf8))))
+        #expect(Self.order("JoinGroup", "[1]", of: hub) == .refuse(.badArguments))
+        #expect(hub.name == "chat")
+    }
+
     static func order(_ method: String, _ json: String, of hub: HubRule = hub) -> HubOrder {
         Array(json.utf8).withUnsafeBytes { bytes in
             hub.order(of: HubCall(reply: .none, hub: hub.number, method: Array(method.utf8), arguments: .json(bytes)))
