@@ -9,6 +9,7 @@ from typing import Any
 
 import jwt
 import pytest
+import requests
 
 from rig.centrifuge_protobuf import ProtobufWire
 from rig.centrifuge_wire import CentrifugeWire
@@ -16,7 +17,7 @@ from rig.hub_clients import JSON, KINDS, MESSAGEPACK, CallFailed, PySignalR
 from rig.node import Node
 from rig.upstream import Answer, Request, Upstream
 from rig.waiting import until
-from rig.wire import CLOSE, TEXT, Wire, frame
+from rig.wire import BINARY, CLOSE, TEXT, Wire, frame, upgrade
 
 SECRET = "a secret of more than thirty-two bytes, for tests"
 KEY, OLD_KEY = "0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"
@@ -258,3 +259,115 @@ def test_a_reload_changes_where_calls_go(start_node: Any, upstream: Upstream) ->
     assert client.command("rpc", method="m")["error"]["code"] == 108
     assert node.api.metric("upstream_calls_total") == 1
     client.close()
+
+
+# Rules that ask
+
+
+def asking(upstream: Upstream, **keys: Any) -> dict[str, Any]:
+    hook = upstream.url + "/hook"
+    channels = [
+        {"match": "chat:judged*", "subscribe": "anyone", "publish": "client", "publish_hook": hook, "subscribe_hook": hook},
+        {"match": "chat:users*", "subscribe": "user", "subscribe_hook": hook},
+        {"match": "*", "subscribe": "anyone", "publish": "client"},
+    ]
+    return {**configuration(upstream, **keys), "channels": channels}
+
+
+def judge(request: Request) -> Answer | None:
+    """Users whose name begins with a may do everything, and nobody may say "no"."""
+    asked = request.json
+    if asked.get("data") == "no":
+        return 200, b'{"error":{"code":1002,"message":"not here"}}'
+    if asked.get("data") == "change":
+        return 200, b'{"result":{"data":{"changed":true}}}'
+    if not asked.get("user", "").startswith("a"):
+        return 200, b'{"error":{"code":1001,"message":"who are you"}}'
+    return 200, b'{"result":{}}'
+
+
+def test_applications_decide_about_subscriptions_and_publications(start_node: Any, upstream: Upstream) -> None:
+    upstream.answer = judge
+    node: Node = start_node(**asking(upstream))
+    ann, bob = CentrifugeWire(node, token(sub="ann")), CentrifugeWire(node, token(sub="bob"))
+    assert "error" not in ann.subscribe("chat:judged")
+    assert bob.subscribe("chat:judged")["error"] == {"code": 1001, "message": "who are you"}
+    for data in (1, "change", 3):
+        assert ann.command("publish", channel="chat:judged", data=data) == {}
+    assert ann.command("publish", channel="chat:judged", data="no")["error"]["code"] == 1002
+    assert bob.command("publish", channel="chat:judged", data=1)["error"]["code"] == 1001
+    until(lambda: len(ann.publications) == 3, "what was permitted arrives")
+    assert [data for _, data in ann.publications] == [1, {"changed": True}, 3]
+    assert upstream.requests[0].json == {
+        "client": ann.id, "transport": "websocket", "protocol": "centrifuge", "encoding": "json", "user": "ann",
+        "channel": "chat:judged",
+    }  # fmt: skip
+    # Whom the rule does not permit is not asked about.
+    visitor = CentrifugeWire(node)
+    count = len(upstream.requests)
+    assert visitor.subscribe("chat:users")["error"]["code"] == 103
+    assert len(upstream.requests) == count
+    # What is asked about cannot be had where nobody can be asked.
+    wire = Wire(node.client_port)
+    assert wire.send(upgrade("/raw?channel=chat:judged")).read_head().startswith(b"HTTP/1.1 403 ")
+    assert requests.post(f"http://{node.client}/publish?channel=chat:judged", data="1", timeout=5).status_code == 403
+    for client in (ann, bob, visitor):
+        client.close()
+
+
+@EACH
+def test_applications_decide_about_groups(start_node: Any, upstream: Upstream, kind: type[PySignalR], protocol: str) -> None:
+    upstream.answer = lambda request: judge(request) if request.path == "/hook" else None
+    hub_configuration = asking(upstream)
+    hub_configuration["hubs"][0]["methods"] |= {"send_to_group": "SendToGroup"}
+    node: Node = start_node(**hub_configuration)
+    ann = kind(f"http://{node.client}/chat", ["said"], protocol, token=token(sub="ann"))
+    bob = kind(f"http://{node.client}/chat", ["said"], protocol, token=token(sub="bob"))
+    try:
+        ann.invoke("JoinGroup", "judged")
+        with pytest.raises(CallFailed, match="who are you"):
+            bob.invoke("JoinGroup", "judged")
+        ann.invoke("SendToGroup", "judged", "said", 1)
+        with pytest.raises(CallFailed, match="not here"):
+            ann.invoke("SendToGroup", "judged", "said", "no")
+        ann.invoke("SendToGroup", "judged", "said", {"n": 2})
+        until(lambda: len(ann.called) == 2, "what was permitted arrives")
+        assert ann.called == [("said", [1]), ("said", [{"n": 2}])] and bob.called == []
+    finally:
+        ann.close()
+        bob.close()
+
+
+def test_publications_that_wait_stay_in_order(start_node: Any, upstream: Upstream) -> None:
+    """A client publishes faster than the application decides."""
+    upstream.answer = lambda request: (time.sleep(0.005), judge(request))[1]
+    node: Node = start_node(**asking(upstream))
+    ann = CentrifugeWire(node, token(sub="ann"))
+    ann.subscribe("chat:judged")
+    for number in range(20):
+        ann.socket.send(json.dumps({"id": 1000 + number, "publish": {"channel": "chat:judged", "data": number}}))
+    until(lambda: len(ann.publications) == 20, "all arrive")
+    assert [data for _, data in ann.publications] == list(range(20))
+    ann.close()
+
+
+def test_a_dialect_without_replies(start_node: Any, upstream: Upstream) -> None:
+    """A refusal ends the session as that of a rule does; an application that is away is counted."""
+    answer: list[Answer] = [(200, b'{"result":{}}')]
+    upstream.answer = lambda request: answer[0]
+    configured = asking(upstream, breaker_failures=0)
+    configured["channels"].insert(
+        0, {"match": "spoken", "subscribe": "anyone", "publish": "client", "publish_hook": upstream.url + "/hook"})
+    node: Node = start_node(**configured)
+    wire = Wire(node.client_port).open("/raw?channel=spoken")
+    wire.send(frame(b"text")).send(frame(b"\x00\xff", BINARY))
+    assert [wire.read_frame(), wire.read_frame()] == [(TEXT, b"text"), (BINARY, b"\x00\xff")]
+    assert [request.json.get("b64data") for request in upstream.requests] == ["dGV4dA==", "AP8="]
+    answer[0] = (500, b"")
+    wire.send(frame(b"lost"))
+    until(lambda: node.api.metric("client_publishes_refused_total") == 1, "the loss is counted")
+    answer[0] = (200, b'{"error":{"code":1001,"message":"no"}}')
+    wire.send(frame(b"no"))
+    code, reason = wire.read_close()
+    assert code == 1008 and "spoken" in reason
+    wire.close()

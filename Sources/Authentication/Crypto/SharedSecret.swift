@@ -4,7 +4,7 @@ package enum SharedSecret {
     package static func signature(of message: [UInt8], with secret: [UInt8]) -> String? {
         guard let code = Secret(secret).code(over: message, with: .sha256) else { return nil }
         let digits = Array("0123456789abcdef".utf8)
-        return String(
-            decoding: code.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 0x0F)]] }, as: UTF8.self)
+        // trap-ok: half of a byte becomes wider
+        return String(decoding: code.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 0x0F)]] }, as: UTF8.self)
     }
 }

@@ -6,6 +6,7 @@ import Reactor
 extension Admittance {
     func judgeSubscribe(_ slot: UInt32, _ request: Intent.Subscribe) {
         guard let token = request.token, !token.isEmpty else {
+            if askToSubscribe(slot, request) { return }
             return subscribeJudged(slot, request, isGranted: false, expiresAt: nil)
         }
         authenticate(slot, String(decoding: token, as: UTF8.self), request.channel) { admittance, verdict in
@@ -25,7 +26,7 @@ extension Admittance {
         }
     }
 
-    private func subscribeJudged(
+    func subscribeJudged(
         _ slot: UInt32, _ request: Intent.Subscribe, isGranted: Bool, expiresAt: Int64?
     ) {
         do {

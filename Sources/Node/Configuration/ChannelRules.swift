@@ -64,6 +64,10 @@ package struct ChannelRule: Equatable, Sendable {
     package var delta: Delta
     /// Whether subscribers may filter publications by their tags.
     package var allowsFilters: Bool
+    /// The application that decides about each publication of a client; nil for none.
+    package var publishHook: String?
+    /// The application that decides about each subscription that no token decided about; nil for none.
+    package var subscribeHook: String?
 
     package init(
         match: ChannelPattern, subscribe: Subscribe = .anyone, publish: Publish = .server, slow: Slow = .disconnect,
@@ -82,8 +86,14 @@ package struct ChannelRule: Equatable, Sendable {
         self.history = history
     }
 
-    /// Whether a client may subscribe by who it is. Where a token for the subscription would do, that is not counted.
+    /// Whether a client may subscribe by who it is, and nobody else has to be asked. Where a token for the subscription would do, that
+    /// is not counted.
     package func allowsSubscribe(to channel: ChannelName, _ credentials: Credentials?) -> Bool {
+        subscribeHook == nil && mayAskToSubscribe(to: channel, credentials)
+    }
+
+    /// Whether the application is asked about a client that wants to subscribe, by who it is.
+    package func mayAskToSubscribe(to channel: ChannelName, _ credentials: Credentials?) -> Bool {
         switch subscribe {
         case .anyone: true
         case .user: credentials?.user != nil
@@ -92,8 +102,9 @@ package struct ChannelRule: Equatable, Sendable {
         }
     }
 
+    /// Whether a client may publish, and nobody else has to be asked.
     package func allowsPublish(to channel: ChannelName, _ credentials: Credentials?) -> Bool {
-        publish.allows(channel, credentials)
+        publishHook == nil && publish.allows(channel, credentials)
     }
 }
 

@@ -18,7 +18,9 @@ extension Configuration {
     package func entries(nonce: [UInt8]) -> [ConfigurationEntry] {
         effective.map { path, shown in
             guard let key = ConfigurationKey.byPath[path] else {
-                let secret = path == "auth.keys" ? authKeysText : path == "hubs" ? hubsText : nil
+                let secret =
+                    path == "auth.keys"
+                    ? authKeysText : path == "hubs" ? hubsText : path == "channels" ? hooksText : nil
                 let match = secret.map { TextDigest.keyed(by: nonce, $0) } ?? shown
                 return ConfigurationEntry(key: path, shown: shown, match: match)
             }
@@ -47,6 +49,13 @@ extension Configuration {
                 "\(source.allowsPlainHTTP)",
             ]
         }.map { "\($0.utf8.count):\($0)" }.joined()
+    }
+
+    /// Everything that is configured of channels, with the URLs of hooks; nil where there are none, and nothing is secret.
+    private var hooksText: String? {
+        guard channels.contains(where: { $0.publishHook != nil || $0.subscribeHook != nil }) else { return nil }
+        return channels.flatMap { [$0.text, $0.publishHook ?? "", $0.subscribeHook ?? ""] }
+            .map { "\($0.utf8.count):\($0)" }.joined()
     }
 
     /// Everything that is configured of hubs, their keys too.

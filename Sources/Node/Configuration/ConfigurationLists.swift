@@ -262,6 +262,8 @@ extension ConfigurationReader {
                 case "occupancy": rule.isOccupancyKnown = try Value.flag(text)
                 case "delta": rule.delta = try Value.choice(text)
                 case "filters": rule.allowsFilters = try Value.flag(text)
+                case "publish_hook": rule.publishHook = try Value.url(text)
+                case "subscribe_hook": rule.subscribeHook = try Value.url(text)
                 default: rule.slow = try Value.choice(text)
                 }
             } catch {
@@ -271,6 +273,13 @@ extension ConfigurationReader {
         if !hasMatch { report("the rule has no match: add match: \"…\"", at: node.mark) }
         if rule.isCache, rule.history == nil {
             report("'cache: true' needs history: add history: { size: 1, ttl: 1h }", at: node.mark)
+        }
+        if rule.publishHook != nil, rule.publish == .server {
+            report("'publish_hook' is never asked, because clients may not publish: add publish: client", at: node.mark)
+        }
+        if rule.subscribeHook != nil, rule.subscribe == .nobody {
+            report(
+                "'subscribe_hook' is never asked, because nobody may subscribe: write subscribe: anyone", at: node.mark)
         }
         guard hasMatch else { return }
         if problems.count > before { failedRules.insert(configuration.channels.count) }

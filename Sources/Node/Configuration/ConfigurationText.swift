@@ -102,11 +102,12 @@ extension Configuration {
 }
 
 extension ChannelRule {
-    fileprivate var text: String {
+    var text: String {
         "{match: \(match), subscribe: \(subscribe.rawValue), publish: \(publish.rawValue), slow: \(slow.rawValue)"
             + (history.map { ", history: {size: \($0.size), ttl: \($0.timeToLive)ms}" } ?? "")
             + (isCache ? ", cache: true" : "") + (isOccupancyKnown ? ", occupancy: true" : "")
             + (delta == .none ? "" : ", delta: \(delta.rawValue)") + (allowsFilters ? ", filters: true" : "")
+            + (publishHook == nil ? "" : ", publish_hook: set") + (subscribeHook == nil ? "" : ", subscribe_hook: set")
             + (presence.map { ", presence: {join_leave: \($0.joinLeaveText), grace: \($0.grace)ms}" } ?? "") + "}"
     }
 }

@@ -3,7 +3,8 @@ extension MetricsPage {
     mutating func write(_ upstream: Upstream.Counters) {
         counter("upstream_calls_total", "Calls of clients sent to upstream endpoints.", Double(upstream.calls))
         counter(
-            "upstream_connection_events_total", "Connects and disconnects of hub clients reported to upstream endpoints.",
+            "upstream_connection_events_total",
+            "Connects and disconnects of hub clients reported to upstream endpoints.",
             Double(upstream.news))
         counter(
             "upstream_failures_total",

@@ -11,7 +11,8 @@ extension Commands {
         var id: [UInt8]?
         if case .text(let text) = call.reply { id = text }
         ask(
-            .invocation(method: call.method, id: id, arguments: arguments), hub: call.hub, call.reply, slot, session)
+            .invocation(method: call.method, id: id, arguments: arguments), at: .hub(call.hub), call.reply, slot,
+            session)
     }
 
     func forward(_ call: RemoteCall, _ slot: UInt32, _ session: UnsafeMutablePointer<SessionSlot>) {
@@ -21,12 +22,12 @@ extension Commands {
         ask(
             .rpc(
                 method: call.method, data: call.data.map { Array($0) }, isJSON: call.isJSON,
-                dialect: session.pointee.dialect.name), hub: 0, call.reply, slot, session)
+                dialect: session.pointee.dialect.name), at: .rpc, call.reply, slot, session)
     }
 
     /// Nobody else waits meanwhile, nor does what the session sends next.
     private func ask(
-        _ kind: UpstreamCall.Kind, hub: UInt16, _ reply: ReplyID, _ slot: UInt32,
+        _ kind: UpstreamCall.Kind, at endpoint: UpstreamEndpoint, _ reply: ReplyID, _ slot: UInt32,
         _ session: UnsafeMutablePointer<SessionSlot>
     ) {
         chargeCommand(slot, session)
@@ -39,8 +40,7 @@ extension Commands {
         }
         session.pointee.makeCommands().pointee.refusedInARow = 0
         extras.callsUnderWay += 1
-        let call = UpstreamCall(
-            kind: kind, hub: hub, connection: id(of: slot).description, user: credentials(slot)?.user)
+        let call = upstreamCall(kind, at: endpoint, slot)
         let origin = locator(of: slot)
         let reactor = reactor
         Task { [commands = self] in
@@ -66,8 +66,11 @@ extension ShardPart {
         guard let hub = session(slot).pointee.machine.hub, let upstream = context.settings.upstream,
             upstream.serves(hub: hub)
         else { return }
-        upstream.tell(
-            UpstreamCall(
-                kind: kind(), hub: hub, connection: id(of: slot).description, user: credentials(slot)?.user))
+        upstream.tell(upstreamCall(kind(), at: .hub(hub), slot))
+    }
+
+    final func upstreamCall(_ kind: UpstreamCall.Kind, at endpoint: UpstreamEndpoint, _ slot: UInt32) -> UpstreamCall {
+        UpstreamCall(
+            kind: kind, endpoint: endpoint, connection: id(of: slot).description, user: credentials(slot)?.user)
     }
 }

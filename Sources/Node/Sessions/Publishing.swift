@@ -8,6 +8,7 @@ extension Commands {
     /// A publication whose publisher is told what became of it.
     func publishAnswered(_ slot: UInt32, _ intent: Intent.Publish) {
         guard let target = target(of: intent, slot) else { return }
+        if target.isAsked { return askToPublish(intent, to: target, slot) }
         guard target.allows(credentials(slot)) || intent.isPermitted else {
             context.counters.refusedPublishes += 1
             chargeCommand(slot, session(slot))
@@ -31,6 +32,7 @@ extension Commands {
         _ slot: UInt32, _ session: UnsafeMutablePointer<SessionSlot>, _ intent: Intent.Publish
     ) {
         guard let target = target(of: intent, slot) else { return }
+        if target.isAsked { return askToPublish(intent, to: target, slot) }
         guard target.allows(credentials(slot)) || intent.isPermitted else {
             context.counters.refusedPublishes += 1
             guard session.pointee.traits.hasCommands else { return life.end(slot, .publishRefused(target.name)) }
@@ -48,10 +50,13 @@ extension Commands {
         let name: ChannelName
         let publish: ChannelRule.Publish
         let history: HistorySettings?
+        /// Whether the application decides.
+        let isAsked: Bool
 
         init(_ name: ChannelName, under rule: ChannelRule) {
             self.name = name
             publish = rule.publish
+            isAsked = rule.publishHook != nil && !name.isReserved
             history = name.isReserved ? nil : rule.history
         }
 
@@ -59,6 +64,9 @@ extension Commands {
         func allows(_ credentials: @autoclosure () -> Credentials?) -> Bool {
             publish == .client || publish.allows(name, credentials())
         }
+
+        /// Whether the application is asked about a client.
+        func mayAsk(_ credentials: Credentials?) -> Bool { publish.allows(name, credentials) }
     }
 
     /// To the channel it names, or to the session's first.
@@ -75,7 +83,7 @@ extension Commands {
     }
 
     /// Sends a client's publication on its way; the outcome comes back to `published`.
-    private func publish(_ intent: Intent.Publish, to target: PublishTarget, from slot: UInt32) {
+    func publish(_ intent: Intent.Publish, to target: PublishTarget, from slot: UInt32) {
         context.counters.published &+= 1
         session(slot).pointee.unanswered &+= 1
         let publication = Publication(

@@ -22,6 +22,29 @@ package final class Upstream: Sendable {
         var rpc: String?
         /// By their numbers.
         var hubs: [UInt16: HubUpstream]
+        /// URLs that rules of channels name, each once.
+        var hooks: [String]
+
+        init(_ configuration: Configuration) {
+            timeout = configuration.upstreamTimeout
+            concurrency = configuration.upstreamConcurrency
+            answerBytes = configuration.upstreamAnswerBytes
+            breaker = .init(
+                failures: configuration.upstreamFailures,
+                pause: UInt64(clamping: configuration.upstreamPause.wholeNanoseconds))
+            rpc = configuration.rpcURL
+            hubs = [:]
+            for hub in configuration.hubs {
+                guard let template = hub.upstream else { continue }
+                hubs[hub.number] = HubUpstream(name: hub.name, template: template, keys: hub.keys)
+            }
+            hooks = []
+            for url in configuration.channels.flatMap({ [$0.publishHook, $0.subscribeHook] }).compactMap({ $0 })
+            where !hooks.contains(where: { $0.utf8.elementsEqual(url.utf8) }) { hooks.append(url) }
+        }
+
+        /// Whether there is nobody to be asked.
+        var isEmpty: Bool { rpc == nil && hubs.isEmpty && hooks.isEmpty }
     }
 
     package struct Counters: Equatable, Sendable {
@@ -41,8 +64,7 @@ package final class Upstream: Sendable {
 
     private struct State {
         var counters = Counters()
-        /// By the number of a hub; 0 is `rpc`.
-        var breakers: [UInt16: CircuitBreaker] = [:]
+        var breakers: [UpstreamEndpoint: CircuitBreaker] = [:]
     }
 
     let settings: Settings
@@ -68,19 +90,8 @@ package final class Upstream: Sendable {
     ///
     /// - Parameter previous: The one before a reload: it goes on where nothing about it changed.
     static func make(_ configuration: Configuration, replacing previous: Upstream? = nil, log: Logger) -> Upstream? {
-        var hubs: [UInt16: HubUpstream] = [:]
-        for hub in configuration.hubs {
-            guard let template = hub.upstream else { continue }
-            hubs[hub.number] = HubUpstream(name: hub.name, template: template, keys: hub.keys)
-        }
-        guard configuration.rpcURL != nil || !hubs.isEmpty else { return nil }
-        let settings = Settings(
-            timeout: configuration.upstreamTimeout, concurrency: configuration.upstreamConcurrency,
-            answerBytes: configuration.upstreamAnswerBytes,
-            breaker: .init(
-                failures: configuration.upstreamFailures,
-                pause: UInt64(clamping: configuration.upstreamPause.wholeNanoseconds)),
-            rpc: configuration.rpcURL, hubs: hubs)
+        let settings = Settings(configuration)
+        guard !settings.isEmpty else { return nil }
         if let previous, previous.settings == settings { return previous }
         // What was counted stays; what is under way ends at the one before.
         var counters = previous?.counters ?? Counters()
@@ -94,11 +105,16 @@ package final class Upstream: Sendable {
     /// Whether the clients of a hub may call what the hub does not know.
     func serves(hub: UInt16) -> Bool { settings.hubs[hub] != nil }
 
+    /// Where a rule's questions go.
+    func hook(_ url: String) -> UpstreamEndpoint? {
+        settings.hooks.firstIndex { $0.utf8.elementsEqual(url.utf8) }.map { .hook($0) }
+    }
+
     /// Asks the application, and waits for what it says.
     func call(_ call: UpstreamCall) async -> CallResult {
         state.withLock { $0.counters.calls += 1 }
         return await send(call) { body in
-            if case .rpc = call.kind { UpstreamAnswer.rpc(body) } else { UpstreamAnswer.completion(body) }
+            if case .hub = call.endpoint { UpstreamAnswer.completion(body) } else { UpstreamAnswer.rpc(body) }
         }
     }
 
@@ -117,7 +133,7 @@ package final class Upstream: Sendable {
                 return false
             }
             // The last question, because whoever may call has to say what became of it.
-            guard state.breakers[call.hub, default: .init()].mayCall(now: now) else {
+            guard state.breakers[call.endpoint, default: .init()].mayCall(now: now) else {
                 state.counters.skipped += 1
                 return false
             }
@@ -153,19 +169,19 @@ package final class Upstream: Sendable {
     }
 
     private func request(_ call: UpstreamCall) -> HubUpstream.Request? {
-        guard case .rpc(let method, let data, let isJSON, let dialect) = call.kind else {
-            return settings.hubs[call.hub]?.request(call)
+        let url: String?
+        switch call.endpoint {
+        case .hub(let number): return settings.hubs[number]?.request(call)
+        case .rpc: url = settings.rpc
+        case .hook(let index): url = settings.hooks.indices.contains(index) ? settings.hooks[index] : nil
         }
-        guard let url = settings.rpc else { return nil }
-        let body = UpstreamCall.body(
-            of: method, data, isJSON: isJSON, dialect: dialect, connection: call.connection, user: call.user)
-        return .init(url: url, headers: [("content-type", "application/json")], body: body)
+        return url.map { .init(url: $0, headers: [("content-type", "application/json")], body: call.body) }
     }
 
     private func succeeded(_ call: UpstreamCall) {
         let isBack = state.withLock { state in
             state.counters.underWay -= 1
-            let isBack = state.breakers[call.hub, default: .init()].succeeded()
+            let isBack = state.breakers[call.endpoint, default: .init()].succeeded()
             if isBack { state.counters.open -= 1 }
             return isBack
         }
@@ -177,13 +193,13 @@ package final class Upstream: Sendable {
         let isOpened = state.withLock { state in
             state.counters.underWay -= 1
             state.counters.failed += 1
-            let isOpened = state.breakers[call.hub, default: .init()].failed(settings.breaker, now: now)
+            let isOpened = state.breakers[call.endpoint, default: .init()].failed(settings.breaker, now: now)
             if isOpened { state.counters.open += 1 }
             return isOpened
         }
         if isOpened {
             log.warning(
-                "the upstream endpoint of \(name(of: call)) failed \(settings.breaker.failures) times in a row, the last time because \(why): no call is sent to it for \(settings.breaker.pause / 1_000_000) ms (upstream.breaker_pause)"
+                "the upstream endpoint of \(name(of: call)) failed \(things(settings.breaker.failures, "time", "times")) in a row, the last time because \(why): no call is sent to it for \(settings.breaker.pause / 1_000_000) ms (upstream.breaker_pause)"
             )
         } else {
             log.debug("a call to the upstream endpoint of \(name(of: call)) failed: \(why)")
@@ -192,7 +208,17 @@ package final class Upstream: Sendable {
     }
 
     private func name(of call: UpstreamCall) -> String {
-        settings.hubs[call.hub].map { "the hub '/\($0.name)'" } ?? "upstream.rpc_url"
+        switch call.kind {
+        case .rpc: "upstream.rpc_url"
+        case .publish: "a publish_hook of channels"
+        case .subscribe: "a subscribe_hook of channels"
+        case .invocation, .connected, .disconnected:
+            if case .hub(let number) = call.endpoint {
+                "the hub '/\(settings.hubs[number]?.name ?? "")'"
+            } else {
+                "a hub"
+            }
+        }
     }
 }
 

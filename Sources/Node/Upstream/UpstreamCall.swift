@@ -1,6 +1,15 @@
 import Authentication
 import Codec
 
+/// Where a request goes.
+enum UpstreamEndpoint: Hashable, Sendable {
+    /// Of a hub, by its number.
+    case hub(UInt16)
+    case rpc
+    /// Of rules of channels, by its place in the settings.
+    case hook(Int)
+}
+
 /// One request to the application.
 struct UpstreamCall: Sendable {
     enum Category: String, Sendable {
@@ -16,11 +25,14 @@ struct UpstreamCall: Sendable {
         case disconnected(error: String?)
         /// A client of another dialect calls a method.
         case rpc(method: [UInt8], data: [UInt8]?, isJSON: Bool, dialect: String)
+        /// A client wants to publish.
+        case publish(ChannelName, data: [UInt8], isJSON: Bool, dialect: String)
+        /// A client wants to subscribe.
+        case subscribe(ChannelName, dialect: String)
     }
 
     let kind: Kind
-    /// Its number; 0 for none.
-    let hub: UInt16
+    let endpoint: UpstreamEndpoint
     /// As the API names the connection.
     let connection: String
     let user: ForeignText?
@@ -70,7 +82,7 @@ struct HubUpstream: Equatable, Sendable {
             writer.append(#"{"type":11,"error":"#)
             if let error { JSONWriter.writeString(error, to: writer) } else { writer.append("null") }
             writer.append("}")
-        case .rpc: return nil
+        case .rpc, .publish, .subscribe: return nil
         }
         var headers = [
             ("content-type", "application/json"), ("x-asrs-connection-id", call.connection), ("x-asrs-hub", name),
@@ -92,9 +104,20 @@ struct HubUpstream: Equatable, Sendable {
 }
 
 extension UpstreamCall {
-    /// The body of an `rpc`: that of Centrifugo's RPC proxy (centrifugal.dev, "Proxy events to the backend").
-    static func body(
-        of method: [UInt8], _ data: [UInt8]?, isJSON: Bool, dialect: String, connection: String, user: ForeignText?
+    /// The body of requests other than a hub's: those of Centrifugo's proxy (centrifugal.dev, "Proxy events to the backend").
+    var body: [UInt8] {
+        switch kind {
+        case .rpc(let method, let data, let isJSON, let dialect):
+            body(dialect, isJSON, ("method", method), data)
+        case .publish(let channel, let data, let isJSON, let dialect):
+            body(dialect, isJSON, ("channel", channel.bytes), data)
+        case .subscribe(let channel, let dialect): body(dialect, true, ("channel", channel.bytes), nil)
+        case .invocation, .connected, .disconnected: []
+        }
+    }
+
+    private func body(
+        _ dialect: String, _ isJSON: Bool, _ about: (key: StaticString, name: [UInt8]), _ data: [UInt8]?
     ) -> [UInt8] {
         let writer = ByteWriter(capacity: 256)
         writer.append(#"{"client":"#)
@@ -106,8 +129,10 @@ extension UpstreamCall {
             writer.append(#","user":"#)
             JSONWriter.writeString(Array(user.utf8), to: writer)
         }
-        writer.append(#","method":"#)
-        JSONWriter.writeString(method, to: writer)
+        writer.append(",\"")
+        writer.append(about.key)
+        writer.append("\":")
+        JSONWriter.writeString(about.name, to: writer)
         if let data {
             if isJSON {
                 writer.append(#","data":"#)

@@ -16,12 +16,13 @@ import Testing
         """
         \(ShardSettings(configuration, reactors: 1, version: "")) \(ExchangeSettings(configuration))
         \(configuration.admission(openFiles: 1 << 30)) \(configuration.presenceLeaving) \(configuration.forwardBytes)
+        \(Upstream.Settings(configuration))
         """
     }
 
     /// Another value than the default, of whatever type.
     private static func changed(_ key: ConfigurationKey) -> Configuration? {
-        for text in ["7", "77", "1234", "70000", "3MiB", "100MiB", "7s", "5m", "false"] {
+        for text in ["7", "77", "1234", "70000", "3MiB", "100MiB", "7s", "5m", "false", "https://a.example/"] {
             var next = Configuration()
             if (try? key.set(&next, text)) != nil, next != Configuration() { return next }
         }

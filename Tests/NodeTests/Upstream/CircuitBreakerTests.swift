@@ -6,8 +6,18 @@ import Testing
 @Suite struct CircuitBreakerTests {
     static let settings = CircuitBreaker.Settings(failures: 3, pause: 100)
 
+    /// What is expected of calls that change it can be asked of this.
+    final class Watched {
+        private var breaker = CircuitBreaker()
+
+        var isOpen: Bool { breaker.isOpen }
+        func mayCall(now: UInt64) -> Bool { breaker.mayCall(now: now) }
+        func succeeded() -> Bool { breaker.succeeded() }
+        func failed(_ settings: CircuitBreaker.Settings, now: UInt64) -> Bool { breaker.failed(settings, now: now) }
+    }
+
     @Test func failuresInARowOpenIt() {
-        var breaker = CircuitBreaker()
+        let breaker = Watched()
         for time in 0..<2 as Range<UInt64> {
             #expect(breaker.mayCall(now: time))
             #expect(!breaker.failed(Self.settings, now: time))
@@ -23,7 +33,7 @@ import Testing
     }
 
     @Test func oneCallTriesWhetherItIsBack() {
-        var breaker = CircuitBreaker()
+        let breaker = Watched()
         for _ in 0..<3 { _ = breaker.failed(Self.settings, now: 0) }
         #expect(breaker.mayCall(now: 100))
         #expect(!breaker.mayCall(now: 100), "one at a time")
@@ -36,7 +46,7 @@ import Testing
     }
 
     @Test func zeroFailuresIsNever() {
-        var breaker = CircuitBreaker()
+        let breaker = Watched()
         for time in 0..<100 as Range<UInt64> { #expect(!breaker.failed(.init(failures: 0, pause: 1), now: time)) }
         #expect(!breaker.isOpen)
     }

@@ -10,7 +10,7 @@ import Testing
         keys: [Array("key".utf8), Array("old".utf8)])
 
     static func call(_ kind: UpstreamCall.Kind, user: String? = nil) -> UpstreamCall {
-        UpstreamCall(kind: kind, hub: 1, connection: "4f3c", user: user.map { ForeignText($0) })
+        UpstreamCall(kind: kind, endpoint: .hub(1), connection: "4f3c", user: user.map { ForeignText($0) })
     }
 
     static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
@@ -101,18 +101,27 @@ import Testing
     }
 
     @Test func bodiesOfRemoteCalls() {
-        let json = UpstreamCall.body(
-            of: Array("m".utf8), Array("{\"a\":1}".utf8), isJSON: true, dialect: "centrifuge", connection: "4f3c",
-            user: ForeignText("ann"))
+        let json = Self.call(
+            .rpc(method: Array("m".utf8), data: Array("{\"a\":1}".utf8), isJSON: true, dialect: "centrifuge"),
+            user: "ann"
+        ).body
         #expect(
             Self.text(json)
                 == #"{"client":"4f3c","transport":"websocket","protocol":"centrifuge","encoding":"json","user":"ann","method":"m","data":{"a":1}}"#
         )
-        let bytes = UpstreamCall.body(
-            of: [], [0, 1], isJSON: false, dialect: "centrifuge", connection: "4f3c", user: nil)
+        let bytes = Self.call(.rpc(method: [], data: [0, 1], isJSON: false, dialect: "centrifuge")).body
         #expect(
             Self.text(bytes)
                 == #"{"client":"4f3c","transport":"websocket","protocol":"centrifuge","encoding":"binary","method":"","b64data":"AAE="}"#
+        )
+        let channel = ChannelName(trusted: Array("a\"b".utf8))
+        #expect(
+            Self.text(Self.call(.publish(channel, data: Array("1".utf8), isJSON: true, dialect: "raw")).body)
+                == #"{"client":"4f3c","transport":"websocket","protocol":"raw","encoding":"json","channel":"a\"b","data":1}"#
+        )
+        #expect(
+            Self.text(Self.call(.subscribe(channel, dialect: "signalr")).body)
+                == #"{"client":"4f3c","transport":"websocket","protocol":"signalr","encoding":"json","channel":"a\"b"}"#
         )
     }
 }

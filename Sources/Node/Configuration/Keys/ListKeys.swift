@@ -57,6 +57,7 @@ extension ConfigurationKey {
     /// The keys of a rule in `channels`.
     package static let ruleKeys = [
         "match", "subscribe", "publish", "slow", "history", "cache", "presence", "occupancy", "delta", "filters",
+        "publish_hook", "subscribe_hook",
     ]
     /// The keys of an entry of `hubs`.
     package static let hubKeys = [
