@@ -198,8 +198,9 @@ package final class Upstream: Sendable {
             return isOpened
         }
         if isOpened {
+            let times = things(settings.breaker.failures, "time", "times")
             log.warning(
-                "the upstream endpoint of \(name(of: call)) failed \(things(settings.breaker.failures, "time", "times")) in a row, the last time because \(why): no call is sent to it for \(settings.breaker.pause / 1_000_000) ms (upstream.breaker_pause)"
+                "the upstream endpoint of \(name(of: call)) failed \(times) in a row, the last time because \(why): no call is sent to it for \(settings.breaker.pause / 1_000_000) ms (upstream.breaker_pause)"
             )
         } else {
             log.debug("a call to the upstream endpoint of \(name(of: call)) failed: \(why)")
