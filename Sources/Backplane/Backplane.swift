@@ -19,6 +19,8 @@ package import Reactor
 /// - **Presence within the lease.** Who is present here is known to every node; who was on a node that died is gone when
 ///   its lease is over, and that is said once.
 ///
+/// - **Revocations are kept.** What `keep` has taken every node reads, as long as the medium keeps its data.
+///
 /// - **Occupancy within the lease.** That a channel has its first subscriber on any node, or lost its last one, is said on one
 ///   node. Where an answer was lost it may be said twice; where the node dies before it says it, it is not said.
 package protocol Backplane: AnyObject, Sendable {
@@ -83,6 +85,16 @@ package protocol Backplane: AnyObject, Sendable {
     /// - Parameter id: Who knows it can answer, so it is told to those who are asked and to nobody else.
     func ask(_ body: [UInt8], id: UInt64, to nodes: Set<NodeID>)
     func answer(_ body: [UInt8], id: UInt64, to node: NodeID)
+
+    /// Keeps a revocation for all nodes, those of later too, until it has expired; again is the same as once. `completion` is called once,
+    /// on the home reactor, with whether there was room for it.
+    ///
+    /// - Parameter limit: How many revocations may be kept.
+    func keep(_ revocation: Revocation, limit: Int, completion: @escaping (Result<Bool, PublishRefusal>) -> Void)
+    /// All revocations that are kept; `completion` is called once, on the home reactor.
+    func readRevocations(completion: @escaping (Result<[Revocation], PublishRefusal>) -> Void)
+    /// Revocations, as they were read, that have expired need not be kept any more.
+    func forget(_ revocations: [Revocation])
 
     /// Takes other limits, from now on.
     func use(_ limits: BackplaneLimits)

@@ -30,6 +30,7 @@ struct Carillon: AsyncParsableCommand {
             ServeCommand.self, CheckCommand.self, ConfigCommand.self, ClusterCommand.self, ChannelsCommand.self,
             ConnectionsCommand.self, TopCommand.self, TailCommand.self, TraceCommand.self, PresenceCommand.self,
             HistoryCommand.self, PublishCommand.self, SubscribeCommand.self, CloseCommand.self, DrainCommand.self,
+            RevokeCommand.self, RevocationsCommand.self,
             HealthCommand.self,
             TokenCommand.self, BenchCommand.self,
         ])

@@ -26,6 +26,8 @@ package enum TokenError: Error, Equatable, Sendable {
     case wrongChannel
     case wrongConnection
     case wrongUser
+    /// It was revoked before it expired.
+    case revoked
 
     /// What is wrong with the form of a token.
     package enum Fault: Equatable, Sendable {
@@ -88,6 +90,7 @@ extension TokenError: CustomStringConvertible {
         case .wrongChannel: "the token is for another channel"
         case .wrongConnection: "the token is for another connection (\"client\")"
         case .wrongUser: "the token is for another user (\"sub\")"
+        case .revoked: "the token was revoked: get a new one"
         }
     }
 
@@ -112,6 +115,7 @@ extension TokenError: CustomStringConvertible {
         case .wrongChannel: "wrong_channel"
         case .wrongConnection: "wrong_connection"
         case .wrongUser: "wrong_user"
+        case .revoked: "revoked"
         }
     }
 }

@@ -188,6 +188,19 @@ package final class MemoryBackplane: Backplane, @unchecked Sendable {
         link.occupiedChannels = occupancy.count
     }
 
+    // MARK: Revocations
+
+    /// The node has them in its own memory, and there is no other.
+    package func keep(
+        _ revocation: Revocation, limit: Int, completion: @escaping (Result<Bool, PublishRefusal>) -> Void
+    ) { completion(.success(true)) }
+
+    package func readRevocations(completion: @escaping (Result<[Revocation], PublishRefusal>) -> Void) {
+        completion(.success([]))
+    }
+
+    package func forget(_ revocations: [Revocation]) {}
+
     // MARK: Interest
 
     package func addInterest(_ channel: ChannelName) {

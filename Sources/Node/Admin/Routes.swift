@@ -25,8 +25,12 @@ struct Routes {
         ("GET", "/api/v1/connections/{id}/trace"), ("GET", "/api/v1/series"), ("GET", "/api/v1/recent"),
         ("GET", "/api/v1/problems"),
         ("POST", "/api/v1/connections/{id}/close"), ("POST", "/api/v1/users/{id}/close"),
+        ("POST", "/api/v1/connections/{id}/subscribe"), ("POST", "/api/v1/users/{id}/subscribe"),
+        ("POST", "/api/v1/connections/{id}/unsubscribe"), ("POST", "/api/v1/users/{id}/unsubscribe"),
+        ("POST", "/api/v1/connections/{id}/refresh"), ("POST", "/api/v1/users/{id}/refresh"),
+        ("POST", "/api/v1/revocations"), ("GET", "/api/v1/revocations"),
         ("POST", "/api/v1/nodes/{id}/drain"), ("POST", "/api/v1/nodes/{id}/undrain"),
-        ("POST", publishPath), ("GET", "/api/v1/events"), ("GET", "/api/v1/config"),
+        ("POST", publishPath), ("POST", "/api/v1/publish/batch"), ("GET", "/api/v1/events"), ("GET", "/api/v1/config"),
         ("GET", "/api/v1/config/differences"), ("POST", "/api/v1/config/reload"), ("POST", "/api/v1/config/compare"),
         ("POST", "/api/{method}"),
         ("POST", "/api"),
@@ -91,10 +95,15 @@ struct Routes {
         api.get("connections/:id") { request, context in
             try await connection(context.parameters.require("id"), Query(request, known: ["cursor", "limit"]))
         }
-        api.post("connections/:id/close") { _, context in try await close(context.parameters.require("id")) }
-        api.post("users/:id/close") { _, context in
-            try await closeUser(context.parameters.require("id"), context.audit)
+        api.post("connections/:id/close") { request, context in
+            try await close(context.parameters.require("id"), request)
         }
+        api.post("users/:id/close") { request, context in
+            try await closeUser(context.parameters.require("id"), request, context.audit)
+        }
+        MembershipRoutes(node: node, inspector: inspector).add(to: api)
+        RevocationRoutes(node: node, inspector: inspector).add(to: api)
+        BatchRoutes(node: node, publisher: publisher).add(to: api)
         api.post("nodes/:id/drain") { _, context in
             try await drain(context.parameters.require("id"), context.audit)
         }
@@ -148,7 +157,14 @@ struct Routes {
                 status: .serviceUnavailable)
         }
         let link = await inspector.linkState
-        guard link.phase != .linked else { return Response.text("ready\n", type: "text/plain") }
+        if link.phase == .linked {
+            // Clients with tokens would be told to try again.
+            guard node.revocations.isRead || node.configuration.authKeys.isEmpty else {
+                return Response.text(
+                    "not ready: the revoked tokens are not read yet\n", type: "text/plain", status: .serviceUnavailable)
+            }
+            return Response.text("ready\n", type: "text/plain")
+        }
         return Response.text(
             "not ready: \(link.phase.rawValue)\(link.reason.map { ": \($0)" } ?? "")\n", type: "text/plain",
             status: .serviceUnavailable)
@@ -259,21 +275,31 @@ struct Routes {
         }
     }
 
-    private func close(_ text: String) async throws -> Response {
+    /// What a closed session is told; a body may say it.
+    private static func farewell(_ fields: APIFields) throws(APIError) -> (code: UInt16, reason: String) {
+        let reason = try fields.text("reason") ?? "closed by an operator"
+        guard reason.utf8.count <= 123 else { throw .badRequest("invalid_field", "'reason' has at most 123 bytes") }
+        let number = try fields.unsigned("code") ?? 4000
+        guard let code = UInt16(exactly: number), (4000...4999).contains(code) else {
+            throw .badRequest("invalid_field", "'code' has to be 4000 to 4999")
+        }
+        return (code, reason)
+    }
+
+    private func close(_ text: String, _ request: Request) async throws -> Response {
         let id = try Self.connection(text)
-        let result = await inspector.close(id, code: 4000, reason: "closed by an operator")
+        let (code, reason) = try Self.farewell(await MembershipRoutes.fields(request, known: ["code", "reason"]))
+        let result = await inspector.close(id, code: code, reason: reason)
         guard result.nodes.answered == result.nodes.asked else { throw Self.unreachable(id) }
         guard result.found else { throw Self.unknown }
         return Response.json(["closed": id.description])
     }
 
-    private func closeUser(_ encoded: String, _ audit: AuditNote) async throws -> Response {
-        let user = encoded.removingPercentEncoding ?? encoded
-        guard ChannelName.user(user) != nil else {
-            throw APIError.badRequest("invalid_user", "this is not the id of a user")
-        }
-        let result = await inspector.close(user: ForeignText(user), code: 4000, reason: "closed by an operator")
-        audit.add("user", user)
+    private func closeUser(_ encoded: String, _ request: Request, _ audit: AuditNote) async throws -> Response {
+        let user = try MembershipRoutes.user(encoded)
+        let (code, reason) = try Self.farewell(await MembershipRoutes.fields(request, known: ["code", "reason"]))
+        let result = await inspector.close(user: user, code: code, reason: reason)
+        audit.add("user", user.text)
         audit.add("sessions", "\(result.sessions)")
         return Response.json(UserClosed(closed: result.sessions, nodes: result.nodes))
     }
@@ -312,10 +338,27 @@ struct Routes {
         return Self.published(channels.count, positions)
     }
 
+    /// The answer to a publication that was accepted everywhere, without a line end.
+    static func writePublished(_ channels: [ChannelName], _ outcomes: [PublishOutcome], to writer: ByteWriter) {
+        let positions = zip(channels, outcomes).compactMap {
+            channel, outcome -> (channel: ChannelName, position: Position)? in
+            if case .accepted(let position?) = outcome { (channel, position) } else { nil }
+        }
+        write(channels.count, positions, to: writer)
+    }
+
     /// `{"published":2,"positions":{"a":"4f3c2b1a09876543:17"}}`; positions where history is kept. Not by way of a dictionary, as
     /// Foundation does it: two names that Unicode has for equal are two channels.
     private static func published(_ count: Int, _ positions: [(channel: ChannelName, position: Position)]) -> Response {
         let writer = ByteWriter(capacity: 64 + positions.count * 64)
+        write(count, positions, to: writer)
+        writer.append("\n")
+        return Response.text(String(decoding: writer.bytes, as: UTF8.self), type: "application/json")
+    }
+
+    private static func write(
+        _ count: Int, _ positions: [(channel: ChannelName, position: Position)], to writer: ByteWriter
+    ) {
         if !positions.isEmpty {
             for (index, entry) in positions.enumerated() {
                 writer.append(index == 0 ? "{\"positions\":{" : ",")
@@ -329,8 +372,7 @@ struct Routes {
         }
         writer.append("\"published\":")
         writer.append(text: "\(count)")
-        writer.append("}\n")
-        return Response.text(String(decoding: writer.bytes, as: UTF8.self), type: "application/json")
+        writer.append("}")
     }
 
     private func configuration(_ query: Query) throws -> Response {

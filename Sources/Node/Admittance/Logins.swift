@@ -1,3 +1,4 @@
+import Authentication
 import Codec
 import Reactor
 
@@ -135,6 +136,7 @@ extension Admittance {
     }
 
     func admit(_ slot: UInt32, _ credentials: Credentials?, _ kind: PendingLogin.Kind) {
+        if let objection = context.gatekeeper.objection(to: credentials) { return turnAway(slot, objection, kind) }
         // They are no sessions, so they do not count as such of their users.
         switch kind {
         case .publication(let request): return publish(request, slot, credentials)
@@ -151,6 +153,7 @@ extension Admittance {
 
     private func turnAway(_ slot: UInt32, _ refusal: AuthRefusal, _ kind: PendingLogin.Kind) {
         if refusal.isOurs { context.counters.undecided += 1 } else { context.counters.unauthorized += 1 }
+        if refusal == .token(.revoked) { context.counters.revokedRefused += 1 }
         switch kind {
         case .opening, .publication, .negotiation:
             session(slot).pointee.phase = .head

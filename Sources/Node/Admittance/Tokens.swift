@@ -11,8 +11,8 @@ extension Admittance {
         }
         authenticate(slot, String(decoding: token, as: UTF8.self), request.channel) { admittance, verdict in
             switch verdict {
-            case .admitted(let expiresAt):
-                admittance.subscribeJudged(slot, request, isGranted: true, expiresAt: expiresAt ?? .max)
+            case .admitted(let expiresAt, let token):
+                admittance.subscribeJudged(slot, request, isGranted: true, expiresAt: expiresAt ?? .max, token)
             case .refused(.expired):
                 admittance.context.counters.unauthorized += 1
                 admittance.io.fail(slot, request.reply, .tokenExpired, about: request.channel)
@@ -27,7 +27,7 @@ extension Admittance {
     }
 
     func subscribeJudged(
-        _ slot: UInt32, _ request: Intent.Subscribe, isGranted: Bool, expiresAt: Int64?
+        _ slot: UInt32, _ request: Intent.Subscribe, isGranted: Bool, expiresAt: Int64?, _ token: TokenMark? = nil
     ) {
         do {
             try channels.subscribe(
@@ -36,10 +36,18 @@ extension Admittance {
                     reply: request.reply, isGranted: isGranted, since: request.seen.map(SeenPosition.init),
                     rejectsUnrecovered: request.rejectsUnrecovered, expiresAt: expiresAt,
                     takesDeltas: request.takesDeltas, filter: request.filter))
+            if let token { noteToken(slot, request.channel, token) }
             channels.armSubscribeTimeout(slot, request.channel)
         } catch {
             io.fail(slot, request.reply, error.failure, about: request.channel, limit: error.limit)
         }
+    }
+
+    /// A token opened a subscription, which ends when that is revoked.
+    private func noteToken(_ slot: UInt32, _ name: ChannelName, _ token: TokenMark) {
+        guard let channel = channels.byName[name], session(slot).pointee.subscriptions.index(of: channel.index) != nil
+        else { return }
+        makeExtras(slot).tokens[channel.index] = token
     }
 
     func refreshSubscription(_ slot: UInt32, _ reply: ReplyID, _ name: ChannelName, _ token: [UInt8]) {
@@ -49,11 +57,12 @@ extension Admittance {
         }
         authenticate(slot, String(decoding: token, as: UTF8.self), name) { admittance, verdict in
             switch verdict {
-            case .admitted(let expiresAt):
+            case .admitted(let expiresAt, let token):
                 guard let channel = admittance.channels.byName[name],
                     admittance.session(slot).pointee.subscriptions.index(of: channel.index) != nil
                 else { return admittance.io.fail(slot, reply, .malformed) }
                 admittance.makeExtras(slot).expiries[channel.index] = expiresAt ?? .max
+                admittance.makeExtras(slot).tokens[channel.index] = token
                 if let expiresAt { admittance.channels.armSubscriptionExpiry(slot, expiresAt) }
                 admittance.io.tell(
                     slot, .subscriptionRefreshed(timeToLive: admittance.timeToLive(expiresAt)), for: reply)
@@ -94,6 +103,7 @@ extension Admittance {
 
     private func refuseRefresh(_ slot: UInt32, _ reply: ReplyID, _ refusal: AuthRefusal) {
         if refusal.isOurs { context.counters.undecided += 1 } else { context.counters.unauthorized += 1 }
+        if refusal == .token(.revoked) { context.counters.revokedRefused += 1 }
         switch refusal.answer {
         case .failure(let failure): io.fail(slot, reply, failure)
         case .ending(let ending): life.end(slot, ending)
@@ -101,6 +111,9 @@ extension Admittance {
     }
 
     private func refreshed(_ slot: UInt32, _ reply: ReplyID, _ credentials: Credentials?) {
+        if let objection = context.gatekeeper.objection(to: credentials) {
+            return refuseRefresh(slot, reply, objection)
+        }
         // Somebody else's token makes no new session out of an old one.
         guard credentials?.user == self.credentials(slot)?.user, assume(credentials, slot) else {
             context.counters.unauthorized += 1
@@ -137,7 +150,7 @@ extension Admittance {
         let user = credentials(slot)?.user
         let client = id(of: slot)
         let verdict = context.gatekeeper.authenticate(token, channel: channel, user: user, client: client)
-        guard case .undecided = verdict else { return then(self, verdict) }
+        guard case .undecided = verdict else { return then(self, withoutRevoked(verdict)) }
         let gatekeeper = context.gatekeeper
         later(
             slot,
@@ -146,7 +159,19 @@ extension Admittance {
                     return await gatekeeper.isKeySetAway() ? .undecided : .refused(.unknownKey)
                 }
                 return gatekeeper.authenticate(token, channel: channel, user: user, client: client)
-            }, then)
+            }, { admittance, verdict in then(admittance, admittance.withoutRevoked(verdict)) })
+    }
+
+    /// The verdict, unless the token is revoked.
+    private func withoutRevoked(_ verdict: Gatekeeper.SubscriptionVerdict) -> Gatekeeper.SubscriptionVerdict {
+        guard case .admitted(_, let token) = verdict else { return verdict }
+        switch context.gatekeeper.revocations.verdict(on: token) {
+        case .accepted: return verdict
+        case .revoked:
+            context.counters.revokedRefused += 1
+            return .refused(.revoked)
+        case .unknown: return .undecided
+        }
     }
 
     /// Does something slow elsewhere, and goes on here if the session is still open. What the session sends meanwhile waits:

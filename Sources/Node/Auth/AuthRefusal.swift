@@ -27,6 +27,9 @@ package enum AuthRefusal: Error, Equatable, Sendable {
             HTTPError(
                 status: 401, code: "token_expired", message: "\(TokenError.expired(secondsAgo: seconds))",
                 headers: Self.challenge)
+        case .token(.revoked):
+            HTTPError(
+                status: 401, code: "token_revoked", message: "\(TokenError.revoked)", headers: Self.challenge)
         case .token(let error):
             HTTPError(status: 401, code: "token_invalid", message: "\(error)", headers: Self.challenge)
         case .noKeys:

@@ -120,7 +120,10 @@ package final class ConnectHook: Sendable {
 
     private func admit(_ body: [UInt8]) -> Gatekeeper.Verdict {
         do {
-            return .admitted(Credentials(try ConnectionClaims(answered: body)))
+            return .admitted(
+                Credentials(
+                    answered: try ConnectionClaims(answered: body),
+                    now: Int64(clamping: WallClock.milliseconds / 1000)))
         } catch {
             return fail("its response is not valid: \(error)")
         }

@@ -13,22 +13,35 @@ package final class Credentials: Sendable {
     package let grants: [Grant]
     /// JSON about the user that others may see.
     package let info: [UInt8]?
+    /// By what it can be revoked; nil for whom nobody has vouched.
+    package let token: TokenMark?
+    /// Whether a token says all this, and not the application.
+    package let isByToken: Bool
 
     package init(
         user: ForeignText?, expiresAt: Int64? = nil, channels: [ChannelName] = [], grants: [Grant] = [],
-        info: [UInt8]? = nil
+        info: [UInt8]? = nil, token: TokenMark? = nil, isByToken: Bool = true
     ) {
         self.user = user
         self.expiresAt = expiresAt
         self.channels = channels
         self.grants = grants
         self.info = info
+        self.token = token
+        self.isByToken = isByToken
+    }
+
+    /// What an application has answered: it is as good as a token that was issued now, and has no id.
+    package convenience init(answered claims: ConnectionClaims, now: Int64) {
+        self.init(
+            user: claims.user, expiresAt: claims.expiresAt, channels: claims.channels, grants: claims.grants,
+            info: claims.info, token: TokenMark(user: claims.user, id: nil, issuedAt: now), isByToken: false)
     }
 
     package convenience init(_ claims: ConnectionClaims) {
         self.init(
             user: claims.user, expiresAt: claims.expiresAt, channels: claims.channels, grants: claims.grants,
-            info: claims.info)
+            info: claims.info, token: TokenMark(claims))
     }
 
     /// The same with the user's personal channel among those that are joined at once.
@@ -40,7 +53,8 @@ package final class Credentials: Sendable {
             !channel.isReserved, !channels.contains(channel)
         else { return self }
         return Credentials(
-            user: user, expiresAt: expiresAt, channels: channels + [channel], grants: grants, info: info)
+            user: user, expiresAt: expiresAt, channels: channels + [channel], grants: grants, info: info,
+            token: token, isByToken: isByToken)
     }
 
     /// Whether a grant, or the list of channels, permits it.

@@ -15,6 +15,8 @@ package final class Gatekeeper: Sendable {
     }
 
     private let authenticator: Authenticator?
+    /// Tokens that are good and not to be accepted all the same.
+    package let revocations: Revocations
     private let hook: ConnectHook?
     private let isRequired: Bool
     /// The cookie that may hold a token.
@@ -33,7 +35,8 @@ package final class Gatekeeper: Sendable {
     package init(
         authenticator: Authenticator?, hook: ConnectHook?, isRequired: Bool, cookie: String?,
         forwarding: HeaderForwarding = HeaderForwarding(), grace: Duration = .seconds(25), leeway: Int64 = 0,
-        personalPrefix: [UInt8]? = nil, clock: @escaping @Sendable () -> Int64
+        personalPrefix: [UInt8]? = nil, revocations: Revocations = Revocations(),
+        clock: @escaping @Sendable () -> Int64
     ) {
         self.forwarding = forwarding
         self.authenticator = authenticator
@@ -43,6 +46,7 @@ package final class Gatekeeper: Sendable {
         self.grace = grace
         self.leeway = leeway
         self.personalPrefix = personalPrefix
+        self.revocations = revocations
         self.clock = clock
     }
 
@@ -74,6 +78,10 @@ package final class Gatekeeper: Sendable {
             grace: configuration.authGrace,
             leeway: configuration.authKeys.isEmpty ? 0 : configuration.authLeeway.components.seconds,
             personalPrefix: configuration.authPersonalPrefix.map { Array($0.utf8) },
+            // What is revoked has nothing to do with the configuration.
+            revocations: previous?.revocations
+                ?? Revocations(
+                    limit: configuration.revocations, isRead: configuration.backplane == .memory),
             clock: { Int64(clamping: WallClock.milliseconds / 1000) })
     }
 
@@ -93,6 +101,18 @@ package final class Gatekeeper: Sendable {
 
     /// Whether it needs that also when a client brings a new token.
     package var asksApplicationAgain: Bool { hook != nil && authenticator == nil }
+
+    /// Why somebody who was admitted is refused all the same: its token is revoked, or nobody knows yet. To be asked on the reactor, where
+    /// sessions are looked for whose tokens have been revoked: whoever is not found there is refused here.
+    func objection(to credentials: Credentials?) -> AuthRefusal? {
+        // Whom the application has admitted just now, it wants.
+        guard let credentials, credentials.isByToken, let token = credentials.token else { return nil }
+        return switch revocations.verdict(on: token) {
+        case .accepted: nil
+        case .revoked: .token(.revoked)
+        case .unknown: .undecided
+        }
+    }
 
     // MARK: Connections
 
@@ -137,7 +157,7 @@ package final class Gatekeeper: Sendable {
     // MARK: Subscriptions
 
     package enum SubscriptionVerdict: Sendable {
-        case admitted(expiresAt: Int64?)
+        case admitted(expiresAt: Int64?, TokenMark)
         case refused(TokenError)
         case undecided
     }
@@ -150,7 +170,7 @@ package final class Gatekeeper: Sendable {
         do {
             let claims = try authenticator.verifier.verifySubscription(token, now: now)
             try claims.check(channel: channel, user: user, client: client)
-            return .admitted(expiresAt: claims.expiresAt)
+            return .admitted(expiresAt: claims.expiresAt, TokenMark(claims))
         } catch {
             return error == .unknownKey && authenticator.usesURLs ? .undecided : .refused(error)
         }

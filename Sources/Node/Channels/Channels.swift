@@ -204,7 +204,10 @@ final class Channels: ShardPart, @unchecked Sendable {
         guard let index = session.pointee.subscriptions.index(of: channel.index) else { return false }
         let rosterIndex = session.pointee.subscriptions[index].rosterIndex
         session.pointee.subscriptions.remove(at: index)
-        extras(slot)?.expiries[channel.index] = nil
+        if let extras = extras(slot) {
+            extras.expiries[channel.index] = nil
+            extras.tokens[channel.index] = nil
+        }
         dropFilter(slot, channel)
         let pending = takePending(slot, channel)
         serverCommands.left(slot, channel)
@@ -230,6 +233,7 @@ final class Channels: ShardPart, @unchecked Sendable {
         }
         session.pointee.subscriptions.removeAll()
         extras(slot)?.expiries = [:]
+        extras(slot)?.tokens = [:]
     }
 
     func leave(_ channel: ShardChannel, _ slot: UInt32, variant: Variant, rosterIndex: UInt32) {

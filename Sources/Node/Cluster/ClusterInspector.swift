@@ -148,19 +148,34 @@ package final class ClusterInspector: Sendable {
     ) async -> (NodeCount, [(node: NodeID, answer: ClusterAnswer)]) {
         let node = node
         let body = Array((try? JSON.encoder.encode(question)) ?? Data())
-        let answers = await withCheckedContinuation { continuation in
+        let (answers, names) = await withCheckedContinuation {
+            (continuation: CheckedContinuation<(QuestionTable.Answers, [NodeID: String]), Never>) in
             node.home.post {
                 // A node nobody knows is not waited for.
                 if let target, !node.backplane.nodes.contains(where: { $0.id == target }) {
-                    return continuation.resume(returning: QuestionTable.Answers(asked: 1, bodies: []))
+                    return continuation.resume(
+                        returning: (QuestionTable.Answers(asked: 1, bodies: [], missing: [target]), [:]))
                 }
-                node.inbox.ask(body, to: target, deadline: Self.deadline) { continuation.resume(returning: $0) }
+                // Those that leave meanwhile are named all the same.
+                let known = node.backplane.nodes
+                node.inbox.ask(body, to: target, deadline: Self.deadline) { answers in
+                    let names = answers.missing.isEmpty ? [] : known.map { ($0.id, $0.name) }
+                    continuation.resume(returning: (answers, Dictionary(names) { first, _ in first }))
+                }
             }
         }
         let decoded = answers.bodies.compactMap { entry -> (node: NodeID, answer: ClusterAnswer)? in
             JSON.decode(ClusterAnswer.self, from: entry.body).map { (entry.node, $0) }
         }
-        return (NodeCount(asked: answers.asked, answered: decoded.count), decoded)
+        // A node of another version may not know what it was asked, and says nothing to it.
+        var missing = answers.missing
+        for entry in answers.bodies where !decoded.contains(where: { $0.node == entry.node }) {
+            missing.insert(entry.node)
+        }
+        let listed = missing.sorted { $0.value < $1.value }.map { names[$0] ?? $0.description }
+        return (
+            NodeCount(asked: answers.asked, answered: decoded.count, missing: listed.isEmpty ? nil : listed), decoded
+        )
     }
 
     // MARK: This node's answers
@@ -219,6 +234,7 @@ package final class ClusterInspector: Sendable {
                     await shard.reactor.perform { shard.close(user: user, code: code, reason: reason) })
             }
             return .closedUser(sessions: sessions)
+        case .revoke(let tokens): return await revoke(tokens)
         case .act(let action, let selection): return .acted(await act(action, on: selection))
         case .population: return await population()
         case .matching(let pattern, let after, let limit):

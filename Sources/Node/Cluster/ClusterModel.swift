@@ -9,6 +9,17 @@ package import Codec
 package struct NodeCount: Codable, Equatable, Sendable {
     package var asked: Int
     package var answered: Int
+    /// The names of the nodes that did not answer; nil where all did. A node that left meanwhile is not one of them.
+    package var missing: [String]?
+
+    package init(asked: Int, answered: Int, missing: [String]? = nil) {
+        self.asked = asked
+        self.answered = answered
+        self.missing = missing
+    }
+
+    /// Whether nobody is missing who is there.
+    package var isComplete: Bool { missing == nil }
 }
 
 /// A node in a few numbers; travels in its beats.
@@ -132,10 +143,12 @@ package enum ClusterQuestion: Codable, Equatable, Sendable {
     case traceEnd(id: String)
     /// What the node has that all nodes of a cluster should have alike.
     case configuration
+    /// Tokens are revoked: they are not accepted any more, and what they opened is closed.
+    case revoke(RevokedTokens)
 
     private static let lookups = [
         "channel", "close", "drain", "undrain", "forget_history", "counts", "series", "recent", "limits", "connection",
-        "trace", "trace_next", "trace_end", "configuration",
+        "trace", "trace_next", "trace_end", "configuration", "revoke",
     ]
 
     /// What answering costs, told by the name of the case without decoding the rest. Whatever is not known to be cheap is
@@ -173,4 +186,6 @@ package enum ClusterAnswer: Codable, Equatable, Sendable {
     case traceEnded
     /// Defaults are left out.
     case configuration([CommonValue])
+    /// How many sessions and subscriptions were closed.
+    case revoked(sessions: Count)
 }

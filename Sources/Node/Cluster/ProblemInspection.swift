@@ -67,6 +67,7 @@ extension RunningNode {
             )
         }
         counts.shards = shards
+        counts.revocations = revocations.refused
         counts.events = collected &+ events.missed.load(ordering: .relaxed)
         counts.eventStreams = events.streamsRefused.load(ordering: .relaxed)
         counts.traces = streamCounters.tracesRefused.load(ordering: .relaxed)

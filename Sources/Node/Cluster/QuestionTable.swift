@@ -8,10 +8,13 @@ package struct QuestionTable {
         /// How many nodes were asked.
         package var asked: Int
         package var bodies: [(node: NodeID, body: [UInt8])]
+        /// Nodes whose answers are missing, and that have not left meanwhile.
+        package var missing: Set<NodeID>
 
-        package init(asked: Int, bodies: [(node: NodeID, body: [UInt8])]) {
+        package init(asked: Int, bodies: [(node: NodeID, body: [UInt8])], missing: Set<NodeID> = []) {
             self.asked = asked
             self.bodies = bodies
+            self.missing = missing
         }
 
         package var answered: Int { bodies.count }
@@ -74,6 +77,7 @@ package struct QuestionTable {
             bytes += body.count
         } else {
             ignored &+= 1
+            question.answers.missing.insert(node)
         }
         guard question.missing.isEmpty else {
             open[id] = question
@@ -87,8 +91,9 @@ package struct QuestionTable {
     ///
     /// - Returns: What came until now, or nil when the question was complete before.
     package mutating func expired(_ id: UInt64) -> Answers? {
-        guard let question = open.removeValue(forKey: id) else { return nil }
+        guard var question = open.removeValue(forKey: id) else { return nil }
         bytes -= question.bytes
+        question.answers.missing.formUnion(question.missing)
         return question.answers
     }
 

@@ -73,6 +73,8 @@ package struct Configuration: Equatable, Sendable {
     /// What stands in front of a user's id in the name of its personal channel; nil where users have none.
     package var authPersonalPrefix: String?
     package var authGrace: Duration = .seconds(25)
+    /// How long a revocation is kept that does not say it.
+    package var authRevocationLifetime: Duration = .seconds(720 * 3600)
     package var connectHookURL: String?
     package var connectHookTimeout: Duration = .seconds(3)
     package var connectHookConcurrency = 256
@@ -111,6 +113,7 @@ package struct Configuration: Equatable, Sendable {
     package var requestBurst = 40_000
     package var requestRatePerAddress = 0
     package var requestBurstPerAddress = 100
+    package var revocations = 100_000
     package var forwardBytes = 16 * 1024 * 1024
     package var incompleteBytesNode = 256 * 1024 * 1024
     package var deltaBytes = 64 * 1024

@@ -15,6 +15,7 @@ package final class Shard: ShardPart, ReactorHandler, TurnWork, @unchecked Senda
     let admittance: Admittance
     let serverCommands: ServerCommands
     let ruleReview: RuleReview
+    let revocationReview: RevocationReview
 
     package init(
         reactor: Reactor, index: Int, node: NodeID, settings: ShardSettings, exchange: Exchange, admission: Admission,
@@ -31,6 +32,7 @@ package final class Shard: ShardPart, ReactorHandler, TurnWork, @unchecked Senda
         admittance = Admittance(context, tls: tls)
         serverCommands = ServerCommands(context)
         ruleReview = RuleReview(context)
+        revocationReview = RevocationReview(context)
         super.init(context)
         io.attach(life: life, commands: commands, fanOut: fanOut, admittance: admittance)
         life.attach(io: io, channels: channels, admittance: admittance, serverCommands: serverCommands)
@@ -42,6 +44,7 @@ package final class Shard: ShardPart, ReactorHandler, TurnWork, @unchecked Senda
         admittance.attach(io: io, life: life, channels: channels, serverCommands: serverCommands)
         serverCommands.attach(io: io, life: life, channels: channels, admittance: admittance)
         ruleReview.attach(life: life, channels: channels, fanOut: fanOut, serverCommands: serverCommands)
+        revocationReview.attach(life: life, channels: channels, serverCommands: serverCommands)
     }
 
     /// On the reactor, once, before the first connection.
@@ -103,6 +106,7 @@ package final class Shard: ShardPart, ReactorHandler, TurnWork, @unchecked Senda
         if isHome { context.exchange.takeNotices(for: context.index) }
         let isInputLeft = io.runInput()
         let isReviewLeft = ruleReview.isUnderWay && ruleReview.run()
+        let isRevokingLeft = revocationReview.isUnderWay && revocationReview.run()
         context.sendRequests()
         let isMore = fanOut.runPasses()
         io.closeFailed()
@@ -113,7 +117,7 @@ package final class Shard: ShardPart, ReactorHandler, TurnWork, @unchecked Senda
         events.flush()
         // The link and the exchange had their turn before this one: what they were asked for now leaves in the next, and that is not
         // to wait for the next event.
-        return isMore || isInputLeft || isReviewLeft
+        return isMore || isInputLeft || isReviewLeft || isRevokingLeft
             || (isHome && (context.hasAsked || context.exchange.hasNotices(for: context.index)))
     }
 
@@ -169,6 +173,13 @@ package final class Shard: ShardPart, ReactorHandler, TurnWork, @unchecked Senda
         completion: @escaping @Sendable (SessionsActedOn) -> Void
     ) {
         serverCommands.act(action, on: selection, completion: completion)
+    }
+
+    /// Ends what tokens opened that are revoked, and known to `Revocations` as such.
+    ///
+    /// - Parameter completion: Called once, on this reactor, with how many sessions and subscriptions `revocation` has ended.
+    func reviewRevocations(_ revocation: Revocation?, completion: @escaping @Sendable (UInt64) -> Void) {
+        revocationReview.begin(revocation, completion)
     }
 
     /// Closes every session, for the end of the process.

@@ -80,6 +80,10 @@ package struct ShardCounters: Sendable {
     package var undecided: UInt64 = 0
     /// Sessions and subscriptions ended because their tokens expired.
     package var expired: UInt64 = 0
+    /// Sessions and subscriptions ended because their tokens were revoked.
+    package var revoked: UInt64 = 0
+    /// Tokens that were refused because they were revoked.
+    package var revokedRefused: UInt64 = 0
     /// Subscribers that came back and got what they had missed.
     package var recovered: UInt64 = 0
     /// Such that could not, and were told.

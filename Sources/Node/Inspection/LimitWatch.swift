@@ -77,6 +77,7 @@ struct CountedLimit: Sendable {
         .init("command_forward_limit_hits", "limits.forward_bytes") { $0.forwards },
         .init("history_reads_refused", "limits.history_reads") { $0.historyReads },
         .init("presence_grace_limit_hits", "limits.presence_leaving") { $0.presenceLeaving },
+        .init("revocations_refused", "limits.revocations") { $0.revocations },
         .init("events_dropped", "limits.event_bytes") { $0.events },
         .init("event_streams_refused", "admin.event_streams") { $0.eventStreams },
         .init("traces_refused", "admin.traces") { $0.traces },
@@ -90,6 +91,7 @@ struct LimitCounts: Sendable {
     var forwards: UInt64 = 0
     var historyReads: UInt64 = 0
     var presenceLeaving: UInt64 = 0
+    var revocations: UInt64 = 0
     var events: UInt64 = 0
     var eventStreams: UInt64 = 0
     var traces: UInt64 = 0

@@ -24,6 +24,8 @@ package final class BackplaneInbox: BackplaneReceiver, @unchecked Sendable {
     /// Answers a question of another node, off the reactor; set before the start.
     package var answering: (@Sendable (NodeQuestion) async -> [UInt8])?
     package var log: (@Sendable (LinkEventLevel, String) -> Void)?
+    /// Set before the start.
+    var revocations: RevocationKeeper?
 
     package init(
         exchange: Exchange, backplane: any Backplane, clock: @escaping @Sendable () -> UInt64,
@@ -48,7 +50,10 @@ package final class BackplaneInbox: BackplaneReceiver, @unchecked Sendable {
 
     package func published(_ ticket: PublishTicket, _ outcome: PublishOutcome) { exchange.published(ticket, outcome) }
 
-    package func linkChanged(_ state: LinkState) { exchange.linkChanged(isUp: state.phase == .linked) }
+    package func linkChanged(_ state: LinkState) {
+        exchange.linkChanged(isUp: state.phase == .linked)
+        revocations?.linkChanged(isUp: state.phase == .linked)
+    }
 
     package func lossNoted(in channel: ChannelName) { exchange.lossNoted(in: channel) }
 
@@ -152,7 +157,7 @@ package final class BackplaneInbox: BackplaneReceiver, @unchecked Sendable {
     ) {
         let nodes = target.map { [$0] } ?? Set(backplane.nodes.map(\.id))
         guard let id = questions.asked(nodes, using: &random) else {
-            return completion(.init(asked: nodes.count, bodies: []))
+            return completion(.init(asked: nodes.count, bodies: [], missing: nodes))
         }
         waiting[id] = completion
         backplane.home.schedule(after: deadline) { [self] in

@@ -32,6 +32,7 @@ extension RunningNode {
         admission.use(next.admission(openFiles: openFiles))
         adminConnections.limit.store(next.adminConnections, ordering: .relaxed)
         events.use(maximumBytes: next.eventBytes)
+        revocations.use(limit: next.revocations)
         let exchange = exchange
         let inbox = inbox
         let backplane = backplane

@@ -39,6 +39,9 @@ package final class RunningNode: Sendable {
     private let firstGatekeeper: Gatekeeper
     /// Whom clients' calls are for, as it is configured now.
     let upstream: Mutex<Upstream?>
+    /// Tokens that are not accepted any more.
+    package var revocations: Revocations { firstGatekeeper.revocations }
+    let revocationKeeper: RevocationKeeper
     /// Files that clients may have open.
     let openFiles: Int
 
@@ -123,6 +126,12 @@ package final class RunningNode: Sendable {
         inbox = BackplaneInbox(
             exchange: exchange, backplane: backplane, clock: { WallClock.milliseconds },
             forwardBytes: configuration.forwardBytes)
+        let inbox = inbox
+        revocationKeeper = RevocationKeeper(
+            backplane: backplane, revocations: gatekeeper.revocations, shards: shards,
+            clock: { Int64(clamping: WallClock.milliseconds / 1000) },
+            report: { [weak inbox] in inbox?.happened($0, $1) })
+        inbox.revocations = revocationKeeper
         inbox.log = { level, message in
             switch level {
             case .info: log.info("\(message)")

@@ -86,6 +86,14 @@ extension MetricsPage {
             Double(events.streamsRefused.load(ordering: .relaxed)))
     }
 
+    mutating func write(_ revocations: Revocations) {
+        gauge(
+            "revocations", "Number of revocations that the node knows (limits.revocations).", Double(revocations.count))
+        counter(
+            "revocations_refused_total", "Revocations refused because of limits.revocations.",
+            Double(revocations.refused))
+    }
+
     mutating func writeLog() {
         counter(
             "log_lines_left_out_total", "Log lines suppressed by the rate limit for lines of the same kind.",

@@ -24,6 +24,7 @@ struct Prometheus {
         page.write(node.upstream.withLock { $0?.counters } ?? Upstream.Counters())
         page.write(node.events, reactors.events)
         page.write(node.streamCounters, traces: node.traces.count)
+        page.write(node.revocations)
         page.writeLog()
         page.write(questions: home.questions, forwards: home.forwards)
         page.write(home.link)

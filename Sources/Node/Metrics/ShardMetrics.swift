@@ -198,6 +198,10 @@ extension ShardCounters {
                 \.presenceLimitHits
             ),
             ("expired", "Sessions and subscriptions closed because their token expired.", \.expired),
+            ("revoked", "Sessions and subscriptions closed because their token was revoked.", \.revoked),
+            (
+                "revoked_refused", "Requests and commands refused because their token was revoked.", \.revokedRefused
+            ),
             (
                 "incomplete_limit_hits", "Sessions closed because of limits.incomplete_bytes_node.",
                 \.incompleteLimitHits

@@ -30,6 +30,10 @@ package protocol Publisher: Sendable {
     ///
     /// - Returns: The outcome in each channel, in the order of the channels.
     func publish(_ order: PublishOrder) async -> [PublishOutcome]
+    /// Publishes several at once; those to one channel keep their order.
+    ///
+    /// - Returns: The outcomes of each, in the order of its channels.
+    func publish(_ orders: [PublishOrder]) async -> [[PublishOutcome]]
 }
 
 /// Publishes by way of this node's exchange.
@@ -57,14 +61,37 @@ package struct NodePublisher: Publisher {
         return outcomes
     }
 
+    package func publish(_ orders: [PublishOrder]) async -> [[PublishOutcome]] {
+        // As one list, of which a window is under way at a time.
+        let all = orders.flatMap { order in order.channels.map { (order, $0) } }
+        var outcomes: [PublishOutcome] = []
+        outcomes.reserveCapacity(all.count)
+        var rest = all[...]
+        while !rest.isEmpty {
+            let part = Array(rest.prefix(Self.window))
+            rest = rest.dropFirst(part.count)
+            outcomes += await publish(part)
+        }
+        var left = outcomes[...]
+        return orders.map { order in
+            let own = Array(left.prefix(order.channels.count))
+            left = left.dropFirst(own.count)
+            return own
+        }
+    }
+
     private func publish(_ order: PublishOrder, to channels: [ChannelName]) async -> [PublishOutcome] {
+        await publish(channels.map { (order, $0) })
+    }
+
+    private func publish(_ publications: [(order: PublishOrder, channel: ChannelName)]) async -> [PublishOutcome] {
         let exchange = exchange
         let origin = origin
         return await withCheckedContinuation { continuation in
             exchange.home.post {
-                let outcomes = Outcomes(channels.count) { continuation.resume(returning: $0) }
+                let outcomes = Outcomes(publications.count) { continuation.resume(returning: $0) }
                 let time = WallClock.milliseconds
-                for (index, channel) in channels.enumerated() {
+                for (index, (order, channel)) in publications.enumerated() {
                     let publication = Publication(
                         channel: channel, kind: order.kind, payload: order.payload, origin: origin, time: time,
                         extras: order.extras)

@@ -1,3 +1,4 @@
+import Authentication
 import Codec
 import Reactor
 
@@ -252,6 +253,15 @@ final class ServerCommands: ShardPart, @unchecked Sendable {
         life.end(slot, .tokenExpired)
     }
 
+    /// The session's token is revoked. Bringing another one is up to a new connection.
+    func revoke(_ slot: UInt32) {
+        context.counters.revoked += 1
+        guard session(slot).pointee.phase == .open else {
+            return turnAway(slot, code: "token_revoked", message: "\(TokenError.revoked)")
+        }
+        life.end(slot, .tokenInvalid)
+    }
+
     /// A request that waits for its channels is refused.
     private func turnAway(_ slot: UInt32, code: String, message: String) {
         let session = session(slot)
@@ -270,7 +280,7 @@ final class ServerCommands: ShardPart, @unchecked Sendable {
         _ = admittance.assume(
             Credentials(
                 user: known?.user, expiresAt: expiresAt, channels: known?.channels ?? [], grants: known?.grants ?? [],
-                info: known?.info), slot)
+                info: known?.info, token: known?.token, isByToken: known?.isByToken ?? true), slot)
         io.tell(slot, .expiryMoved(timeToLive: timeToLive(expiresAt)))
     }
 }

@@ -26,6 +26,8 @@ final class SessionExtras {
     var suspended: SuspendedInput?
     /// When subscriptions that a token opened end: by channel index, in seconds since 1970; `.max` is never.
     var expiries: [UInt32: Int64] = [:]
+    /// The tokens that opened subscriptions, by channel index.
+    var tokens: [UInt32: TokenMark] = [:]
     /// The filters of subscriptions, by channel index: their numbers in the channels' lists.
     var filters: [UInt32: UInt32] = [:]
     /// Bytes of them.
@@ -40,7 +42,7 @@ final class SessionExtras {
     var isEmpty: Bool {
         early.isEmpty && asked == nil && body == nil && commandSecret == nil && pendingLogin == nil && opening == nil
             && connecting == nil && known.isEmpty && wanted.isEmpty
-            && handshake == nil && suspended == nil && expiries.isEmpty && pending.isEmpty && filters.isEmpty
-            && replies.isEmpty && callsUnderWay == 0
+            && handshake == nil && suspended == nil && expiries.isEmpty && tokens.isEmpty && pending.isEmpty
+            && filters.isEmpty && replies.isEmpty && callsUnderWay == 0
     }
 }

@@ -53,10 +53,10 @@ class NamedClient:
         await self._client.connect()
         await self._client.ready(10)
 
-    def subscribe(self, channel: str) -> None:
-        self._loop.run(self._subscribe(channel))
+    def subscribe(self, channel: str, token: str = "") -> None:
+        self._loop.run(self._subscribe(channel, token))
 
-    async def _subscribe(self, channel: str) -> None:
+    async def _subscribe(self, channel: str, token: str) -> None:
         receiver = self
 
         class Events(centrifuge.SubscriptionEventHandler):
@@ -69,7 +69,7 @@ class NamedClient:
             async def on_publication(self, ctx: centrifuge.PublicationContext) -> None:
                 receiver.events.append(("publication", channel, ctx.pub.data, ctx.pub.offset))
 
-        subscription = self._client.new_subscription(channel, events=Events())
+        subscription = self._client.new_subscription(channel, events=Events(), token=token)
         await subscription.subscribe()
         await subscription.ready(10)
 

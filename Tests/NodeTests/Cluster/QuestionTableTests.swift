@@ -31,7 +31,7 @@ import Testing
         _ = table.answered(id, from: second, [2])
         let last = table.expired(id)
         let answers = try #require(last)
-        #expect(answers.asked == 2 && answers.answered == 1)
+        #expect(answers.asked == 2 && answers.answered == 1 && answers.missing == [first])
         check(table.answered(id, from: first, [1]) == nil)
     }
 
@@ -43,7 +43,9 @@ import Testing
         let otherNumber = table.asked([second], using: &random)
         let other = try #require(otherNumber)
         _ = table.answered(id, from: first, [1])
-        check(Set(table.left(second).map(\.id)) == [id, other])
+        let complete = table.left(second)
+        #expect(Set(complete.map(\.id)) == [id, other])
+        #expect(complete.allSatisfy { $0.answers.missing.isEmpty }, "who has left is not missing")
         #expect(table.count == 0)
     }
 

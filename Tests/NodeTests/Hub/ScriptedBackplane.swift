@@ -73,4 +73,19 @@ final class ScriptedBackplane: Backplane, @unchecked Sendable {
     func dropInterest(_ channel: ChannelName) { released.append(channel) }
     func ask(_ body: [UInt8], id: UInt64, to nodes: Set<NodeID>) {}
     func answer(_ body: [UInt8], id: UInt64, to node: NodeID) {}
+
+    var keptRevocations: [Revocation] = []
+    var revocationReads: [(Result<[Revocation], PublishRefusal>) -> Void] = []
+    var forgotten: [Revocation] = []
+
+    func keep(_ revocation: Revocation, limit: Int, completion: @escaping (Result<Bool, PublishRefusal>) -> Void) {
+        keptRevocations.append(revocation)
+        completion(.success(true))
+    }
+
+    func readRevocations(completion: @escaping (Result<[Revocation], PublishRefusal>) -> Void) {
+        revocationReads.append(completion)
+    }
+
+    func forget(_ revocations: [Revocation]) { forgotten += revocations }
 }

@@ -12,6 +12,8 @@ final class RedisNames: Sendable {
     let lease: [UInt8]
     /// Which layout the cluster has.
     let stored: [UInt8]
+    /// Tokens that are revoked.
+    let revocations: [UInt8]
     /// What is meant for this node alone.
     let own: [UInt8]
     let partitions: [PartitionNames]
@@ -25,6 +27,7 @@ final class RedisNames: Sendable {
         beat = start + Array("beat".utf8)
         lease = start + Array("lease:\(node)".utf8)
         stored = start + Array("layout".utf8)
+        revocations = start + Array("revocations".utf8)
         own = start + Array("node:\(node)".utf8)
         switch layout {
         case .flat:

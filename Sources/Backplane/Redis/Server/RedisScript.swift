@@ -12,6 +12,7 @@ package enum RedisScript: String, CaseIterable, Sendable {
     case occupy
     case vacate
     case clear
+    case revoke
 
     var source: String {
         switch self {
@@ -26,6 +27,7 @@ package enum RedisScript: String, CaseIterable, Sendable {
         case .occupy: Self.occupySource
         case .vacate: Self.vacateSource
         case .clear: Self.clearSource
+        case .revoke: Self.revokeSource
         }
     }
 }

@@ -11,6 +11,7 @@ package struct ReplyQueue {
         case removal((Result<Void, PublishRefusal>) -> Void)
         case script(RedisScript)
         case presence(PresenceReply)
+        case revocation(RevocationReply)
         case identity
         case authenticated
         case selected
@@ -34,6 +35,7 @@ package struct ReplyQueue {
             case .read: .read
             case .markLost: .markLost
             case .presence(let reply): reply.calls
+            case .revocation(let reply): reply.calls
             default: nil
             }
         }

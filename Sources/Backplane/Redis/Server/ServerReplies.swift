@@ -61,6 +61,7 @@ extension RedisServer {
         case (.removal(let completion), _): removed(value, completion)
         case (.script(let script), _): objected(scripts.loaded(script, value))
         case (.presence(let reply), _): owner.answered(reply, value)
+        case (.revocation(let reply), _): owner.answered(reply, value)
         case (.identity, _): objected(scripts.identified(value, failover: commands.address?.failover))
         case (.authenticated, .error(let text)):
             commands.fail("Redis at \(addressText) refused the password: \(text)")
@@ -142,6 +143,7 @@ extension RedisServer {
             case .markLost(let completion): completion(.failure(.isolated))
             case .removal(let completion): completion(.failure(.isolated))
             case .presence(let reply): owner.unanswered(reply)
+            case .revocation(let reply): reply.failed(.isolated)
             default: break
             }
         }

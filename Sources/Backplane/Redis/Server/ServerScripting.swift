@@ -62,6 +62,8 @@ extension RedisServer {
         case .presence(let reply):
             owner.unanswered(reply)
             return owner.tellMore()
+        case .revocation(.kept(let revocation, let limit, let completion)):
+            owner.keep(revocation, limit: limit, completion: completion)
         default: return giveUp(expected, "NOSCRIPT")
         }
         if replies.appended > before { replies.markRepeat() }
@@ -73,6 +75,7 @@ extension RedisServer {
         case .read(_, let completion): completion(.failure(.medium(text)))
         case .markLost(let completion): completion(.failure(.medium(text)))
         case .presence(let reply): owner.refused(reply, text)
+        case .revocation(let reply): reply.failed(.medium(text))
         default: break
         }
     }

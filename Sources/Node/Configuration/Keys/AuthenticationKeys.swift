@@ -43,6 +43,13 @@ extension ConfigurationKey {
             configuration.authGrace = try Value.duration(text, .zero...(.seconds(3600)))
         },
         .init(
+            "auth.revocation_lifetime", "duration", default: "720h", reload: .now,
+            "Time that a revocation without expires_at is kept. It must be at least as long as your tokens are valid."
+        ) {
+            (configuration, text) throws(ValueError) in
+            configuration.authRevocationLifetime = try Value.duration(text, .seconds(1)...(.seconds(10 * 8784 * 3600)))
+        },
+        .init(
             "auth.connect_hook.url", "URL", default: "none", reload: .newSessions, isSecret: true,
             "URL of the connect hook. For a client without a token, the node sends a POST request to it to ask who the client is."
         ) { (configuration, text) throws(ValueError) in configuration.connectHookURL = try Value.url(text) },

@@ -74,6 +74,13 @@ extension ConfigurationKey {
             configuration.presenceLeaving = try Value.number(text, 0...16_000_000)
         },
         .init(
+            "limits.revocations", "number", default: "100000", reload: .now,
+            "Maximum number of revocations of the cluster. Further revocations are refused."
+        ) {
+            (configuration, text) throws(ValueError) in
+            configuration.revocations = try Value.number(text, 0...1_000_000)
+        },
+        .init(
             "limits.event_bytes", "size", default: "16MiB", reload: .now,
             "Maximum number of bytes of events that wait for one listener, for example an event stream, and that one reactor collects in one turn. Further events are dropped, and the listener is told how many."
         ) {
