@@ -91,7 +91,7 @@ def test_a_node_that_does_not_answer_is_counted(cluster: Cluster) -> None:
     silent.pause()
     try:
         answer = first.api.get("/api/v1/connections")
-        assert answer["nodes"] == {"asked": 3, "answered": 2}
+        assert answer["nodes"] == {"asked": 3, "answered": 2, "missing": [silent.name]}
         assert len(answer["connections"]) == 2
     finally:
         silent.resume()

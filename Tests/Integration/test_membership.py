@@ -1,7 +1,5 @@
 """What applications do with sessions by the API of any node: subscribe, unsubscribe, refresh, close; and batches of publications."""
 
-import os
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -143,17 +141,19 @@ def test_nodes_that_do_not_answer_are_named(start_node: Any, redis_server: Any) 
     first, second = (start_node(name, redis_url=redis_server.url, **SETTINGS) for name in "ab")
     until(lambda: first.api.node_names() == {"a", "b"}, "the nodes know each other")
     here, there = NamedClient(first.client, token("ann")), NamedClient(second.client, token("ann"))
-    os.kill(second.pid, signal.SIGSTOP)
+    second.pause()
     try:
         answer = post(first, "users/ann/subscribe", channel="room:1")
         assert answer.status_code == 503 and answer.json()["error"]["code"] == "nodes_missing", answer.text
         assert answer.json()["nodes"] == {"asked": 2, "answered": 1, "missing": ["b"]} and answer.json()["sessions"] == 1
         alone = post(first, f"connections/{there.id}/subscribe", channel="room:1").json()
         assert alone["nodes"] == {"asked": 1, "answered": 0, "missing": ["b"]} and alone["sessions"] == 0
+        closed = post(first, "users/bob/close")
+        assert closed.status_code == 503 and closed.json()["nodes"]["missing"] == ["b"], closed.text
         # A session of a node that answers does not need the other.
         assert done(first, f"connections/{here.id}/subscribe", channel="room:2")["sessions"] == 1
     finally:
-        os.kill(second.pid, signal.SIGCONT)
+        second.resume()
 
 
 def test_a_batch_of_publications(nodes: list[Node]) -> None:

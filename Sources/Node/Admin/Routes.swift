@@ -301,12 +301,16 @@ struct Routes {
         let result = await inspector.close(user: user, code: code, reason: reason)
         audit.add("user", user.text)
         audit.add("sessions", "\(result.sessions)")
-        return Response.json(UserClosed(closed: result.sessions, nodes: result.nodes))
+        var answer = UserClosed(closed: result.sessions, nodes: result.nodes)
+        guard !result.nodes.isComplete else { return Response.json(answer) }
+        answer.error = MembershipRoutes.incomplete(result.nodes)
+        return Response.json(answer, status: .serviceUnavailable)
     }
 
     private struct UserClosed: Encodable {
         var closed: Count
         var nodes: NodeCount
+        var error: MembershipRoutes.Refused?
     }
 
     private func publish(_ request: Request, _ audit: AuditNote) async throws -> Response {

@@ -14,10 +14,16 @@ package final class RevocationKeeper: @unchecked Sendable {
     /// Seconds since 1970.
     private let clock: @Sendable () -> Int64
     private let report: (LinkEventLevel, String) -> Void
+    /// Does something that takes long on another thread, and what follows on the home reactor.
+    private let apart: Apart
     /// Which timer counts: each reading sets another one.
     private var round: UInt64 = 0
     private var isReading = false
     private var isReported = false
+
+    typealias Apart = (
+        _ work: @escaping @Sendable () -> Revocations.Taken, _ then: @escaping @Sendable (Revocations.Taken) -> Void
+    ) -> Void
 
     /// How often everything is read again while the link is up, and how soon after a failure.
     private static var interval: Duration { .seconds(30) }
@@ -29,15 +35,23 @@ package final class RevocationKeeper: @unchecked Sendable {
     /// Entries that are kept again in one reading.
     private static let portion = 1000
 
-    package init(
+    init(
         backplane: any Backplane, revocations: Revocations, shards: [Shard], clock: @escaping @Sendable () -> Int64,
-        report: @escaping (LinkEventLevel, String) -> Void
+        report: @escaping (LinkEventLevel, String) -> Void, apart: Apart? = nil
     ) {
         self.backplane = backplane
         self.revocations = revocations
         self.shards = shards
         self.clock = clock
         self.report = report
+        let home = backplane.home
+        self.apart =
+            apart ?? { work, then in
+                Task {
+                    let result = work()
+                    home.post { then(result) }
+                }
+            }
     }
 
     package func linkChanged(isUp: Bool) {
@@ -80,15 +94,9 @@ package final class RevocationKeeper: @unchecked Sendable {
                 report(.info, "the revoked tokens are read")
             }
             let now = clock()
-            let (isNews, missing) = revocations.take(kept, now: now)
-            if isNews { review() }
-            backplane.forget(kept.filter { $0.expiresAt &+ Self.slack <= now })
-            for revocation in missing.prefix(Self.portion) {
-                backplane.keep(revocation, limit: revocations.limit) { [self] in
-                    if case .success(false) = $0 { revocations.noteRefusal() }
-                }
-            }
-            readAgain(after: Self.interval)
+            let round = round
+            let revocations = revocations
+            apart({ revocations.take(kept, now: now) }) { [self] taken in settle(taken, kept, now, round) }
         case .failure(.medium(let text)):
             if !isReported {
                 isReported = true
@@ -100,6 +108,21 @@ package final class RevocationKeeper: @unchecked Sendable {
             readAgain(after: Self.retry)
         case .failure: readAgain(after: Self.retry)
         }
+    }
+
+    /// What was read is known.
+    private func settle(_ taken: Revocations.Taken, _ kept: [Revocation], _ now: Int64, _ round: UInt64) {
+        if taken.isNews { review() }
+        // The link was lost meanwhile: everything is read again when it is back.
+        guard self.round == round else { return }
+        let expired = kept.filter { $0.expiresAt &+ Self.slack <= now }
+        if !expired.isEmpty { backplane.forget(expired) }
+        for revocation in taken.missing.prefix(Self.portion) {
+            backplane.keep(revocation, limit: revocations.limit) { [self] in
+                if case .success(false) = $0 { revocations.noteRefusal() }
+            }
+        }
+        readAgain(after: Self.interval)
     }
 
     private func review() {

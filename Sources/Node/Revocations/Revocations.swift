@@ -15,6 +15,8 @@ package final class Revocations: Sendable {
         var table = RevocationTable()
         var limit: Int
         var isRead: Bool
+        /// Grows with each change of the table.
+        var generation: UInt64 = 0
         var refused: UInt64 = 0
     }
 
@@ -55,7 +57,8 @@ package final class Revocations: Sendable {
 
     func isKnown(_ subject: Revocation.Subject) -> Bool { state.withLock { $0.table.contains(subject) } }
 
-    package var all: [Revocation] { state.withLock { $0.table.all } }
+    /// The list is made of a copy, which costs nothing under the lock.
+    package var all: [Revocation] { state.withLock { $0.table }.all }
 
     /// Adds a revocation.
     ///
@@ -67,6 +70,7 @@ package final class Revocations: Sendable {
                 return false
             }
             state.table.add(revocation)
+            state.generation &+= 1
             isIdle.store(false, ordering: .releasing)
             return true
         }
@@ -75,22 +79,40 @@ package final class Revocations: Sendable {
     /// There was no room for a revocation somewhere else.
     package func noteRefusal() { state.withLock { $0.refused &+= 1 } }
 
-    /// Everything that is kept for the cluster was read.
+    /// What came of reading everything.
+    package struct Taken: Equatable, Sendable {
+        /// Whether something was not known.
+        package var isNews: Bool
+        /// What is known here and was not kept.
+        package var missing: [Revocation]
+    }
+
+    /// Everything that is kept for the cluster was read. Takes tens of milliseconds for 100,000 revocations, so it is not for reactors; the
+    /// lock is not held meanwhile.
     ///
     /// - Parameter now: Seconds since 1970.
-    /// - Returns: Whether something of it was not known, and what is known here and was not kept.
-    package func take(_ kept: [Revocation], now: Int64) -> (isNews: Bool, missing: [Revocation]) {
+    package func take(_ kept: [Revocation], now: Int64) -> Taken {
         var read = RevocationTable()
         for revocation in kept where revocation.expiresAt > now { read.add(revocation) }
-        return state.withLock { state in
-            state.table.expire(now: now)
-            let missing = state.table.all.filter { !read.covers($0) }
-            let news = read.all.filter { !state.table.covers($0) }
+        while true {
+            let (before, generation) = state.withLock { ($0.table, $0.generation) }
+            var next = before
+            next.expire(now: now)
+            let missing = next.all.filter { !read.covers($0) }
+            let news = read.all.filter { !next.covers($0) }
             // However many there are: none of them may be passed over.
-            for revocation in news { state.table.add(revocation) }
-            state.isRead = true
-            isIdle.store(state.table.isEmpty, ordering: .releasing)
-            return (!news.isEmpty, missing)
+            for revocation in news { next.add(revocation) }
+            let isTaken = state.withLock { state in
+                // Something was added meanwhile: that may not be lost.
+                guard state.generation == generation else { return false }
+                state.table = next
+                state.generation &+= 1
+                state.isRead = true
+                isIdle.store(next.isEmpty, ordering: .releasing)
+                return true
+            }
+            // The old table is let go of here, and not under the lock.
+            if isTaken { return withExtendedLifetime(before) { Taken(isNews: !news.isEmpty, missing: missing) } }
         }
     }
 }

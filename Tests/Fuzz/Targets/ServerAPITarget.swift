@@ -26,6 +26,7 @@ enum ServerAPITarget {
             }
         }
         _ = try? ServerAPIBatch(body, limits)
+        readOwnAPI(body)
         for line in (try? ServerAPILine.read(body)) ?? [] {
             expect(line.parameters.withUnsafeBytes(JSONScanner.isValid), "parameters are not JSON")
         }
@@ -33,6 +34,24 @@ enum ServerAPITarget {
         for name in [body, [], Array("chat:1".utf8)] { _ = pattern.matches(name) }
         if !text.contains(where: { "*?[]{},\\".contains($0) }) {
             expect(pattern.matches(body), "a pattern without signs does not match itself")
+        }
+    }
+
+    /// Bodies of the routes of `/api/v1`, and entries of revocations as Redis may have them.
+    private static func readOwnAPI(_ body: [UInt8]) {
+        for request in (try? BatchRoutes.parse(body, messageBytes: limits.messageBytes)) ?? [] {
+            for name in request.channels where !name.isReserved { isName(name) }
+            expect(request.payload.count <= limits.messageBytes, "the message is too long")
+        }
+        let known = ["user", "token", "all", "issued_until", "expires_at"]
+        if let fields = try? APIFields(body, known: known),
+            let revocation = try? RevocationRoutes.revocation(fields, now: limits.now, lifetime: 60)
+        {
+            expect(Revocation(packed: revocation.packed) == revocation, "a revocation comes back as another one")
+            expect(revocation.expiresAt > limits.now, "a revocation has ended before it begins")
+        }
+        if let entry = Revocation(packed: body) {
+            expect(entry.packed == body, "an entry of a revocation is written in two ways")
         }
     }
 

@@ -23,7 +23,7 @@ import Testing
             let said = said
             keeper = RevocationKeeper(
                 backplane: backplane, revocations: revocations, shards: [], clock: { 1000 },
-                report: { said.lines.append("\($0): \($1)") })
+                report: { said.lines.append("\($0): \($1)") }, apart: { work, then in then(work()) })
         }
     }
 

@@ -63,8 +63,8 @@ import Testing
         check(revocations.add(revocation(.user("bob"))))
         #expect(
             revocations.verdict(on: mark("bob", at: 1)) == .revoked && revocations.verdict(on: mark("ann")) == .unknown)
-        let (isNews, missing) = revocations.take([revocation(.user("cid"))], now: 10)
-        #expect(isNews && missing == [revocation(.user("bob"))])
+        let taken = revocations.take([revocation(.user("cid"))], now: 10)
+        #expect(taken == .init(isNews: true, missing: [revocation(.user("bob"))]))
         #expect(
             revocations.verdict(on: mark("ann")) == .accepted && revocations.verdict(on: mark("cid", at: 1)) == .revoked
         )
@@ -85,7 +85,7 @@ import Testing
     @Test func forgetsWhatHasExpired() {
         let revocations = Revocations()
         check(revocations.add(revocation(.user("ann"), expires: 50)))
-        let (isNews, missing) = revocations.take([revocation(.user("bob"), expires: 50)], now: 50)
-        #expect(!isNews && missing.isEmpty && revocations.count == 0)
+        let taken = revocations.take([revocation(.user("bob"), expires: 50)], now: 50)
+        #expect(taken == .init(isNews: false, missing: []) && revocations.count == 0)
     }
 }
