@@ -32,6 +32,14 @@ struct Routes {
         ("POST", "/api/v1/nodes/{id}/drain"), ("POST", "/api/v1/nodes/{id}/undrain"),
         ("POST", publishPath), ("POST", "/api/v1/publish/batch"), ("GET", "/api/v1/events"), ("GET", "/api/v1/config"),
         ("GET", "/api/v1/config/differences"), ("POST", "/api/v1/config/reload"), ("POST", "/api/v1/config/compare"),
+        ("POST", "/api/hubs/{hub}/:send"), ("POST", "/api/hubs/{hub}/{kind}/{name}/:send"),
+        ("POST", "/api/hubs/{hub}/users/{user}/:closeConnections"), ("GET", "/api/hubs/{hub}/{kind}/{name}"),
+        ("DELETE", "/api/hubs/{hub}/connections/{id}"), ("PUT", "/api/hubs/{hub}/groups/{group}/connections/{id}"),
+        ("DELETE", "/api/hubs/{hub}/groups/{group}/connections/{id}"),
+        ("PUT", "/api/hubs/{hub}/users/{user}/groups/{group}"),
+        ("DELETE", "/api/hubs/{hub}/users/{user}/groups/{group}"),
+        ("GET", "/api/hubs/{hub}/users/{user}/groups/{group}"),
+        ("GET", "/api/health"),
         ("POST", "/api/{method}"),
         ("POST", "/api"),
     ]
@@ -69,6 +77,7 @@ struct Routes {
         }
         ServerAPIRoutes(api: ServerAPI(node: node, inspector: inspector, publisher: publisher))
             .add(to: router, ServerAPIKey(node.live))
+        HubAPI(node: node, inspector: inspector, publisher: publisher).add(to: router)
         let api = router.group("/api/v1")
         api.get("cluster") { _, _ in Response.json(await inspector.cluster()) }
         api.get("nodes/:id") { _, context in try await oneNode(context.parameters.require("id")) }

@@ -3,7 +3,7 @@ import Hummingbird
 
 /// Asks for the token where one is set; for metrics too, since they tell about the cluster. Not for health, and not for the page
 /// and its files: it tells nothing by itself, and asks for the token that it then sends to the API. The server API has keys of its own
-/// (`ServerAPIKey`).
+/// (`ServerAPIKey`), and so has that of hubs (`HubAPI`).
 struct TokenCheck: RouterMiddleware {
     let live: LiveConfiguration
 
@@ -11,7 +11,7 @@ struct TokenCheck: RouterMiddleware {
         _ request: Request, context: AdminContext, next: (Request, AdminContext) async throws -> Response
     ) async throws -> Response {
         guard let token = live.configuration.adminToken, !Self.isOpen(request.uri.path),
-            !Self.isServerAPI(request.uri.path)
+            !Self.isServerAPI(request.uri.path), !HubAPI.isOne(request.uri.path)
         else {
             return try await next(request, context)
         }

@@ -69,7 +69,7 @@ extension Admittance {
         context.counters.opened += 1
         extras(slot)?.asked = nil
         session.pointee.phase = .open
-        if session.pointee.traits.isFoundByID { request(.opened(session.pointee.secret, locator(of: slot))) }
+        if session.pointee.isKnownByID { request(.opened(session.pointee.secret, locator(of: slot))) }
         if session.pointee.flags.contains(.counted) {
             context.admission.opened(session.pointee.peer.address)
             session.pointee.flags.insert(.settled)

@@ -10,6 +10,8 @@ package final class ClusterInspector: Sendable {
 
     /// How long the other nodes have to answer.
     package static let deadline: Duration = .seconds(2)
+    /// Nodes that did not answer and are named.
+    private static let namedNodes = 100
     /// How long after a beat a node counts as fresh.
     static let freshness: Duration = .seconds(3)
 
@@ -172,7 +174,7 @@ package final class ClusterInspector: Sendable {
         for entry in answers.bodies where !decoded.contains(where: { $0.node == entry.node }) {
             missing.insert(entry.node)
         }
-        let listed = missing.sorted { $0.value < $1.value }.map { names[$0] ?? $0.description }
+        let listed = missing.sorted { $0.value < $1.value }.prefix(Self.namedNodes).map { names[$0] ?? $0.description }
         return (
             NodeCount(asked: answers.asked, answered: decoded.count, missing: listed.isEmpty ? nil : listed), decoded
         )
@@ -235,6 +237,7 @@ package final class ClusterInspector: Sendable {
             }
             return .closedUser(sessions: sessions)
         case .revoke(let tokens): return await revoke(tokens)
+        case .sessions(let secrets): return await ownSessions(secrets)
         case .act(let action, let selection): return .acted(await act(action, on: selection))
         case .population: return await population()
         case .matching(let pattern, let after, let limit):

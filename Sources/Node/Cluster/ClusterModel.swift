@@ -145,10 +145,12 @@ package enum ClusterQuestion: Codable, Equatable, Sendable {
     case configuration
     /// Tokens are revoked: they are not accepted any more, and what they opened is closed.
     case revoke(RevokedTokens)
+    /// Which of its sessions of hubs have these negotiated ids.
+    case sessions(secrets: [String])
 
     private static let lookups = [
         "channel", "close", "drain", "undrain", "forget_history", "counts", "series", "recent", "limits", "connection",
-        "trace", "trace_next", "trace_end", "configuration", "revoke",
+        "trace", "trace_next", "trace_end", "configuration", "revoke", "sessions",
     ]
 
     /// What answering costs, told by the name of the case without decoding the rest. Whatever is not known to be cheap is
@@ -188,4 +190,5 @@ package enum ClusterAnswer: Codable, Equatable, Sendable {
     case configuration([CommonValue])
     /// How many sessions and subscriptions were closed.
     case revoked(sessions: Count)
+    case sessions(ids: [String])
 }

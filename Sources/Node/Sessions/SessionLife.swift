@@ -95,7 +95,7 @@ final class SessionLife: ShardPart, @unchecked Sendable {
 
     private func noteClosing(_ slot: UInt32, _ session: UnsafeMutablePointer<SessionSlot>) {
         context.counters.closed += 1
-        if session.pointee.traits.isFoundByID { request(.closed(session.pointee.secret, locator(of: slot))) }
+        if session.pointee.isKnownByID { request(.closed(session.pointee.secret, locator(of: slot))) }
     }
 
     /// Sends the last bytes.

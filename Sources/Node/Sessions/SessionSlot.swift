@@ -112,6 +112,8 @@ package struct SessionSlot {
     /// What that is like.
     @inline(__always)
     package var traits: DialectTraits { variant.traits }
+    /// Whether it is known to the exchange by its negotiated id: commands find it by that, or applications that call its hub's API.
+    var isKnownByID: Bool { traits.isFoundByID || machine.hub != nil }
     /// The next slot in the list of free ones: a free slot has no use for the number it is kept in.
     package var nextFree: UInt32 {
         get { kernelBytes }

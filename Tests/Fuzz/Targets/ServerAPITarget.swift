@@ -1,3 +1,5 @@
+import Foundation
+
 @testable import Codec
 @testable import Node
 
@@ -50,6 +52,15 @@ enum ServerAPITarget {
             expect(Revocation(packed: revocation.packed) == revocation, "a revocation comes back as another one")
             expect(revocation.expiresAt > limits.now, "a revocation has ended before it begins")
         }
+        if let path = String(validating: body, as: UTF8.self) {
+            for method in ["GET", "POST", "PUT", "DELETE"] { _ = try? HubAPICall(method: method, path: path) }
+            _ = try? HubAPIQuery(path)
+            _ = HubAPICall.isAudience(path, of: "/api/hubs/a/:send")
+            if path.hasPrefix("/"), !path.contains("?"), HubAPICall.isAudience("https://x" + path, of: path + "/x") {
+                expect(path.removingPercentEncoding == nil, "a token is for what is behind its path")
+            }
+        }
+        _ = try? HubAPIMessage(body, messageBytes: limits.messageBytes)
         if let entry = Revocation(packed: body) {
             expect(entry.packed == body, "an entry of a revocation is written in two ways")
         }
