@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct ReloadEffectTests {
     /// Keys that are looked up in the live configuration each time they are needed.
-    private static let live = ["admin.", "drain.", "log."]
+    private static let live = ["admin.", "drain.", "log.", "auth.revocation_lifetime"]
 
     static let handedOut = ConfigurationKey.all.filter { key in
         key.reload == .now && !live.contains { key.path.hasPrefix($0) }
@@ -16,6 +16,7 @@ import Testing
         """
         \(ShardSettings(configuration, reactors: 1, version: "")) \(ExchangeSettings(configuration))
         \(configuration.admission(openFiles: 1 << 30)) \(configuration.presenceLeaving) \(configuration.forwardBytes)
+        \(configuration.revocations)
         \(Upstream.Settings(configuration))
         """
     }
