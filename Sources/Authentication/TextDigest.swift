@@ -8,6 +8,11 @@ package enum TextDigest {
         hexadecimal(Secret(key).code(over: Array(text.utf8), with: .sha256))
     }
 
+    /// The same of bytes.
+    package static func keyed(by key: [UInt8], _ bytes: [UInt8]) -> String {
+        hexadecimal(Secret(key).code(over: bytes, with: .sha256))
+    }
+
     private static func hexadecimal(_ bytes: [UInt8]?) -> String {
         guard let bytes else {
             // trap-ok: no text makes it fail, and without SHA-256 all texts would look the same

@@ -75,6 +75,12 @@ package protocol Backplane: AnyObject, Sendable {
     /// It has none any more. The others are told a little later, in case it soon has some again.
     func vacate(_ channel: ChannelName)
 
+    /// Does something with a queue of events for an application, in one step that is whole or did not happen. After `unknown`, nobody
+    /// knows which; `completion` is called once, on the home reactor.
+    func outbox(
+        _ request: OutboxRequest, _ part: OutboxPart, _ limits: OutboxLimits,
+        completion: @escaping (Result<OutboxAnswer, PublishRefusal>) -> Void)
+
     /// This node wants what is published on a channel; answered by `held`, once.
     func addInterest(_ channel: ChannelName)
     /// It does not any more. The medium may be told a little later, in case it soon wants it again.
@@ -131,7 +137,9 @@ package protocol BackplaneReceiver: AnyObject {
     /// Whether any channel's occupancy is to be known.
     var tracksOccupancy: Bool { get }
     /// A channel has its first subscriber on any node, or lost its last one.
-    func occupancyChanged(of channel: ChannelName, isOccupied: Bool)
+    ///
+    /// - Parameter order: Greater than with each earlier change of this channel, whichever node said it.
+    func occupancyChanged(of channel: ChannelName, isOccupied: Bool, order: UInt64)
     /// Whether somebody on this node listens to who comes and goes.
     var followsMembers: Bool { get }
     /// A member came to a channel or is gone from it, on any node; said to the one that found out. Only while it listens.

@@ -107,7 +107,7 @@ def node(request: pytest.FixtureRequest, start_node: Any, tmp_path: Path) -> Ite
 
 def test_a_session_from_its_opening_to_its_end(node: Node) -> None:
     with Events(node) as events:
-        assert len(events.greeting["kinds"]) == 9
+        assert len(events.greeting["kinds"]) == 10
         client = CentrifugeWire(node)
         client.subscribe("room")
         client.command("publish", channel="room", data={"n": 1})

@@ -359,8 +359,11 @@ def test_the_keys_of_redis_are_those_of_the_program() -> None:
     presence = set(re.findall(r'names\.presence\("([a-z]+)"', "\n".join(path.read_text() for path in (SOURCES / "Backplane/Redis").rglob("*.swift"))))
     presence |= set(re.findall(r'names\.occupancy\("([a-z]+)"', "\n".join(path.read_text() for path in (SOURCES / "Backplane/Redis").rglob("*.swift"))))
     listed = {re.sub(r"`PREFIX:(?:\{N\}:)?([a-z]+).*", r"\1", row[0]) for row in rows(OPERATIONS.read_text(), "| key or channel |")}
-    assert presence >= {"pu", "pl", "pc", "pn", "pr", "o", "oc", "on", "or", "om"}
-    assert listed == kinds | presence | {"p"}
+    assert presence >= {"pu", "pl", "pc", "pn", "pr", "o", "oc", "on", "or", "om", "os"}
+    outbox = (SOURCES / "Backplane/Redis/Outbox/RedisOutbox.swift").read_text()
+    webhooks = {f"w{kind}" for kind in re.findall(r'"([a-z])"[,\]]', outbox)}
+    assert webhooks >= {"ws", "wd", "wl"}
+    assert listed == kinds | presence | webhooks | {"p"}
 
 
 def test_the_user_of_redis_is_the_one_in_deploy() -> None:

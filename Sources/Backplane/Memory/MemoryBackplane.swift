@@ -17,6 +17,9 @@ package final class MemoryBackplane: Backplane, @unchecked Sendable {
     private var isWatchingLeaving = false
     private var occupancy = OccupancyTable()
     private var isWatchingVacancies = false
+    /// Changes of occupancy so far.
+    private var changes: UInt64 = 0
+    private var outbox = MemoryOutbox()
     private let startedAt: UInt64
 
     /// How often the node asks itself for its summary, and looks through some histories for what is over.
@@ -183,7 +186,8 @@ package final class MemoryBackplane: Backplane, @unchecked Sendable {
         while let step = occupancy.next() {
             occupancy.answered(step)
             let isOccupied = if case .mark = step { true } else { false }
-            receiver?.occupancyChanged(of: step.channel, isOccupied: isOccupied)
+            changes &+= 1
+            receiver?.occupancyChanged(of: step.channel, isOccupied: isOccupied, order: changes)
         }
         link.occupiedChannels = occupancy.count
     }
@@ -200,6 +204,15 @@ package final class MemoryBackplane: Backplane, @unchecked Sendable {
     }
 
     package func forget(_ revocations: [Revocation]) {}
+
+    // MARK: Outbox
+
+    package func outbox(
+        _ request: OutboxRequest, _ part: OutboxPart, _ limits: OutboxLimits,
+        completion: @escaping (Result<OutboxAnswer, PublishRefusal>) -> Void
+    ) {
+        completion(.success(outbox.carryOut(request, part, limits, now: WallClock.milliseconds)))
+    }
 
     // MARK: Interest
 

@@ -36,6 +36,12 @@ package enum JSONWriter {
         text.withUTF8 { writeString(UnsafeRawBufferPointer($0), to: writer) }
     }
 
+    /// A time in milliseconds since 1970 as a string: `"2026-01-31T10:20:30.5Z"` (RFC 3339); `null` after the year 9999.
+    package static func writeTime(_ milliseconds: UInt64, to writer: ByteWriter) {
+        guard let time = MessagePackTime(milliseconds: milliseconds) else { return writer.append("null") }
+        time.write(to: writer)
+    }
+
     /// A value that is JSON already, without the line breaks that a line-based protocol would trip over. JSON has them
     /// only between its tokens, so they can go.
     package static func writeOnOneLine(_ json: UnsafeRawBufferPointer, to writer: ByteWriter) {

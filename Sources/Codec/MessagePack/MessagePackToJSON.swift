@@ -106,6 +106,13 @@ struct MessagePackTime: Equatable {
         guard nanoseconds < 1_000_000_000, (-62_167_219_200...253_402_300_799).contains(seconds) else { return nil }
     }
 
+    /// - Parameter milliseconds: Since 1970; nil after the year 9999.
+    init?(milliseconds: UInt64) {
+        guard milliseconds < 253_402_300_800_000 else { return nil }
+        seconds = Int64(clamping: milliseconds / 1000)
+        nanoseconds = UInt32(truncatingIfNeeded: milliseconds % 1000) * 1_000_000
+    }
+
     /// As a JSON string: `"2026-01-31T10:20:30.5Z"` (RFC 3339).
     func write(to writer: ByteWriter) {
         let second = seconds - day * 86_400

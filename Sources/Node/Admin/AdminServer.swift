@@ -47,6 +47,7 @@ package struct AdminServer: Service {
             node: node, inspector: inspector, publisher: NodePublisher(exchange: node.exchange, origin: node.id)
         ).add(to: router)
         ReloadRoutes(node: node, reloads: reloads).add(to: router)
+        WebhookRoutes(webhooks: node.webhooks).add(to: router)
         let onListening = onListening
         let application = Application(
             router: router, server: try Self.server(node.configuration),

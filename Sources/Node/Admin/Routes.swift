@@ -40,6 +40,8 @@ struct Routes {
         ("DELETE", "/api/hubs/{hub}/users/{user}/groups/{group}"),
         ("GET", "/api/hubs/{hub}/users/{user}/groups/{group}"),
         ("GET", "/api/health"),
+        ("GET", "/api/v1/webhooks"), ("GET", "/api/v1/webhooks/{id}/letters"),
+        ("POST", "/api/v1/webhooks/{id}/resend"), ("POST", "/api/v1/webhooks/{id}/purge"),
         ("POST", "/api/{method}"),
         ("POST", "/api"),
     ]

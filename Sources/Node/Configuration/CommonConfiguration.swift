@@ -63,7 +63,8 @@ extension Configuration {
                 let kinds = authKeys.map(\.kind).joined(separator: ", ")
                 return ConfigurationEntry(key: entry.key, shown: kinds, match: kinds)
             }
-            let isSecret = ConfigurationKey.byPath[entry.key]?.isSecret ?? ["hubs", "channels"].contains(entry.key)
+            let isSecret =
+                ConfigurationKey.byPath[entry.key]?.isSecret ?? ["hubs", "channels", "webhooks"].contains(entry.key)
             guard isSecret else { return entry }
             return ConfigurationEntry(key: entry.key, shown: entry.shown, match: entry.shown)
         }

@@ -62,6 +62,7 @@ package struct Configuration: Equatable, Sendable {
 
     package var channels: [ChannelRule] = []
     package var hubs: [HubRule] = []
+    package var webhooks: [Webhook] = []
 
     package var authRequired = false
     package var authKeys: [KeySource] = []
@@ -97,6 +98,8 @@ package struct Configuration: Equatable, Sendable {
     package var sessions = 1_000_000
     package var presenceLeaving = LocalPresence.defaultLeaving
     package var eventBytes = NodeEvents.defaultBytes
+    package var webhookBytes = NodeEvents.defaultBytes
+    package var webhookPendingBytes = 64 << 20
     package var sessionsPerAddress = 0
     package var sessionsPerUser = 0
     package var handshakes = 4096

@@ -18,9 +18,14 @@ extension Configuration {
     package func entries(nonce: [UInt8]) -> [ConfigurationEntry] {
         effective.map { path, shown in
             guard let key = ConfigurationKey.byPath[path] else {
-                let secret =
-                    path == "auth.keys"
-                    ? authKeysText : path == "hubs" ? hubsText : path == "channels" ? hooksText : nil
+                let secret: String? =
+                    switch path {
+                    case "auth.keys": authKeysText
+                    case "hubs": hubsText
+                    case "channels": hooksText
+                    case "webhooks": webhooksText
+                    default: nil
+                    }
                 let match = secret.map { TextDigest.keyed(by: nonce, $0) } ?? shown
                 return ConfigurationEntry(key: path, shown: shown, match: match)
             }
@@ -56,6 +61,11 @@ extension Configuration {
         guard channels.contains(where: { $0.publishHook != nil || $0.subscribeHook != nil }) else { return nil }
         return channels.flatMap { [$0.text, $0.publishHook ?? "", $0.subscribeHook ?? ""] }
             .map { "\($0.utf8.count):\($0)" }.joined()
+    }
+
+    /// Everything that is configured of webhooks, their secrets too.
+    private var webhooksText: String {
+        webhooks.flatMap { [$0.text, $0.url.text, $0.secret] }.map { "\($0.utf8.count):\($0)" }.joined()
     }
 
     /// Everything that is configured of hubs, their keys too.

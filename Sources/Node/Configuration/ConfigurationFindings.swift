@@ -7,6 +7,7 @@ extension Configuration {
     /// Everything, errors and warnings.
     package var findings: [ConfigurationFinding] {
         listenerFindings + proxyFindings + limitFindings + redisFindings + authFindings + ruleFindings + hubFindings
+            + webhookFindings
     }
 
     /// The errors alone.

@@ -11,6 +11,7 @@ extension Configuration {
         switch path {
         case "channels": channels = []
         case "hubs": hubs = []
+        case "webhooks": webhooks = []
         case "client.origins": origins = .sameHost
         case "client.proxy_protocol.trusted": proxy.trusted = []
         case "auth.connect_hook.proxies": connectHookForwarding.proxies = []
@@ -27,6 +28,7 @@ extension Configuration {
         switch path {
         case "channels": channels = other.channels
         case "hubs": hubs = other.hubs
+        case "webhooks": webhooks = other.webhooks
         case "client.origins": origins = other.origins
         case "client.proxy_protocol.trusted": proxy.trusted = other.proxy.trusted
         case "auth.connect_hook.proxies": connectHookForwarding.proxies = other.connectHookForwarding.proxies
@@ -44,6 +46,7 @@ extension ConfigurationReader {
         switch path {
         case "channels": readRules(node)
         case "hubs": readHubs(node)
+        case "webhooks": readWebhooks(node)
         case "client.origins": readOrigins(node)
         case "client.proxy_protocol.trusted": configuration.proxy.trusted += readRanges(node, path)
         case "auth.connect_hook.proxies": configuration.connectHookForwarding.proxies += readRanges(node, path)

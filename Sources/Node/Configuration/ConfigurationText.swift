@@ -9,7 +9,7 @@ package enum ConfigurationText {
         var lines = [
             "# Every key with its default. Leave out what you do not change.",
             "# An environment variable overrides a key: client.listen is CARILLON_CLIENT_LISTEN. Lists have commas between",
-            "# their entries there; channels, hubs and auth.keys are YAML.",
+            "# their entries there; channels, hubs, webhooks and auth.keys are YAML.",
             "# ${NAME} in a value is replaced by the environment variable NAME.",
         ]
         var open: [String] = []
@@ -45,6 +45,9 @@ package enum ConfigurationText {
             "", "# \(ConfigurationKey.summary(ofList: "hubs"))",
             "# hubs:",
             "#   - { path: /chat, prefix: \"chat:\", methods: { join: JoinGroup, leave: LeaveGroup, send_to_group: SendToGroup } }",
+            "", "# \(ConfigurationKey.summary(ofList: "webhooks"))",
+            "# webhooks:",
+            "#   - { url: \"https://app.example.com/events\", secret: \"${WEBHOOK_SECRET}\", events: [channel_occupied, channel_vacated] }",
             "",
         ]
         return lines.joined(separator: "\n")
@@ -97,6 +100,7 @@ extension Configuration {
         all.append(("auth.issuers", authIssuers.joined(separator: ", ")))
         all.append(("channels", channels.map(\.text).joined(separator: " ")))
         all.append(("hubs", hubs.map(\.text).joined(separator: " ")))
+        all.append(("webhooks", webhooks.map(\.text).joined(separator: " ")))
         return all
     }
 }

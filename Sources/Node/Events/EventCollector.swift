@@ -72,7 +72,9 @@ package final class EventCollector: @unchecked Sendable {
         dropped = 0
     }
 
+    /// From now on these listen. What was gathered before is told to those who listened then.
     func listen(_ listeners: [NodeEvents.Listening]) {
+        flush()
         self.listeners = listeners
         wanted = listeners.reduce(into: []) { $0.formUnion($1.kinds) }
     }

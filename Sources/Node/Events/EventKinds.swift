@@ -18,12 +18,15 @@ package struct EventKinds: OptionSet, Hashable, Sendable {
     package static let memberLeft = EventKinds(rawValue: 1 << 7)
     /// A client published.
     package static let published = EventKinds(rawValue: 1 << 8)
+    /// A session is closed because its client did not keep up.
+    package static let slowConsumer = EventKinds(rawValue: 1 << 9)
 
     /// Every kind with its name for operators and applications.
     package static let named: [(kind: EventKinds, name: String)] = [
         (.sessionOpened, "session_opened"), (.sessionClosed, "session_closed"), (.subscribed, "subscribed"),
         (.unsubscribed, "unsubscribed"), (.channelOccupied, "channel_occupied"), (.channelVacated, "channel_vacated"),
         (.memberJoined, "member_joined"), (.memberLeft, "member_left"), (.published, "published"),
+        (.slowConsumer, "slow_consumer"),
     ]
 
     package static let all = named.reduce(into: EventKinds()) { $0.insert($1.kind) }

@@ -20,7 +20,7 @@ package enum EventText {
 
     private static func write(_ details: NodeEvent.Details, to writer: ByteWriter) {
         switch details {
-        case .nothing, .member(nil): break
+        case .nothing, .occupancy, .member(nil): break
         case .opened(let dialect, let remote):
             field("dialect", dialect, to: writer)
             if let remote { field("remote", remote.description, to: writer) }

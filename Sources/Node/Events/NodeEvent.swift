@@ -6,6 +6,8 @@ package struct NodeEvent: Sendable {
     /// What only some kinds have.
     package enum Details: Sendable {
         case nothing
+        /// The channel is occupied or vacated: the number of the change, which grows with each change of a channel anywhere.
+        case occupancy(order: UInt64)
         /// A session opened: the dialect it speaks, and where it comes from.
         case opened(dialect: String, remote: SocketAddress?)
         /// A session closed: what it was told, or would have been, and why in one word.
@@ -44,7 +46,7 @@ package struct NodeEvent: Sendable {
     package var weight: Int {
         var bytes = Self.overhead + (channel?.bytes.count ?? 0) + (user?.utf8.count ?? 0)
         switch details {
-        case .nothing, .opened: break
+        case .nothing, .opened, .occupancy: break
         case .closed(_, let reason, _): bytes += reason.utf8.count
         case .member(let info): bytes += info?.count ?? 0
         case .publication(_, let payload): bytes += payload.count

@@ -60,6 +60,18 @@ package final class NodeEvents: Sendable {
         return id
     }
 
+    /// A listener wants other kinds. When this returns, it is told of these and of no others.
+    package func change(_ id: UInt64, to kinds: EventKinds) async {
+        listeners.withLock { listeners in
+            for (index, one) in listeners.all.enumerated() where one.id == id {
+                listeners.all[index] = Listening(id: id, kinds: kinds, listener: one.listener)
+            }
+        }
+        for (reactor, collector) in zip(reactors, collectors) {
+            await reactor.perform { self.review(collector) }
+        }
+    }
+
     /// Removes a listener. It may be told something yet.
     package func remove(_ id: UInt64) {
         listeners.withLock { $0.all.removeAll { $0.id == id } }

@@ -385,9 +385,9 @@ extension Exchange {
 // MARK: - What listeners are told
 
 extension Exchange {
-    func occupancyChanged(of channel: ChannelName, isOccupied: Bool) {
+    func occupancyChanged(of channel: ChannelName, isOccupied: Bool, order: UInt64) {
         let kind: EventKinds = isOccupied ? .channelOccupied : .channelVacated
-        if events.wants(kind) { events.append(NodeEvent(kind, channel: channel)) }
+        if events.wants(kind) { events.append(NodeEvent(kind, channel: channel, details: .occupancy(order: order))) }
     }
 
     func memberChanged(_ change: PresenceChange, _ member: PresenceMember, in channel: ChannelName) {

@@ -11,6 +11,10 @@ extension ShardPart {
     }
 
     final func noteClosed(_ slot: UInt32, code: CloseCode, reason: String, cause: String) {
+        if events.wants(.slowConsumer), cause.utf8.elementsEqual(Ending.slow.cause.utf8) {
+            events.append(NodeEvent(.slowConsumer, session: id(of: slot), user: credentials(slot)?.user))
+        }
+        guard events.wants(.sessionClosed) else { return }
         events.append(
             NodeEvent(
                 .sessionClosed, session: id(of: slot), user: credentials(slot)?.user,

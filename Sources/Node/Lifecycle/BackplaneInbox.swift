@@ -65,8 +65,8 @@ package final class BackplaneInbox: BackplaneReceiver, @unchecked Sendable {
 
     package var tracksOccupancy: Bool { exchange.tracksOccupancy }
 
-    package func occupancyChanged(of channel: ChannelName, isOccupied: Bool) {
-        exchange.occupancyChanged(of: channel, isOccupied: isOccupied)
+    package func occupancyChanged(of channel: ChannelName, isOccupied: Bool, order: UInt64) {
+        exchange.occupancyChanged(of: channel, isOccupied: isOccupied, order: order)
     }
 
     package var followsMembers: Bool { exchange.events.wants([.memberJoined, .memberLeft]) }

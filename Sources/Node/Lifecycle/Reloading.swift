@@ -46,6 +46,7 @@ extension RunningNode {
                 exchange.use(settings) { continuation.resume() }
             }
         }
+        await webhooks.use(next)
         let upstream = upstream.withLock { upstream in
             upstream = Upstream.make(next, replacing: upstream, log: log)
             return upstream

@@ -20,6 +20,7 @@ package final class RunningNode: Sendable {
     package let backplane: any Backplane
     package let inbox: BackplaneInbox
     package let events: NodeEvents
+    let webhooks: Webhooks
     package let tls: TLSServer?
     let admission: Admission
     let adminConnections: AdminConnections.Count
@@ -119,6 +120,9 @@ package final class RunningNode: Sendable {
         }
         self.shards = shards
         channelRates = ChannelRates(shards)
+        webhooks = Webhooks(
+            node: id, home: reactors[0], backplane: backplane, events: events, queueBytes: configuration.webhookBytes,
+            log: log)
         traces = Traces(streamCounters)
         for shard in shards { shard.log = log }
         listeners = ClientListeners(ports, shards: shards, isDivided: isDivided)
@@ -160,6 +164,8 @@ package final class RunningNode: Sendable {
             exchange.home.add(turnWork: exchange)
             first.start()
         }
+        // Before anybody comes, so that nobody's coming is missed.
+        await webhooks.use(configuration)
         try await listeners.open()
     }
 
@@ -169,6 +175,7 @@ package final class RunningNode: Sendable {
         for shard in shards {
             await shard.reactor.perform { shard.closeAll() }
         }
+        await webhooks.stop()
         // The farewell's pause is also the time the close frames have to leave.
         let backplane = backplane
         await withCheckedContinuation { continuation in

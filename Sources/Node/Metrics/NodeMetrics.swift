@@ -94,6 +94,33 @@ extension MetricsPage {
             Double(revocations.refused))
     }
 
+    mutating func write(_ webhooks: WebhookBooks) {
+        let counters = webhooks.counters
+        gauge(
+            "webhooks_failing",
+            "Number of webhooks to which this node sends events and whose last request failed.",
+            Double(webhooks.failing))
+        counter(
+            "webhook_events_total", "Events that this node stored for webhooks. Each webhook counts.",
+            Double(counters.accepted))
+        counter(
+            "webhook_events_dropped_total",
+            "Events for webhooks dropped because of limits.webhook_bytes or limits.webhook_pending_bytes, or because the node stopped before they were stored or, with the memory backplane, delivered.",
+            Double(counters.dropped))
+        counter(
+            "webhook_events_delivered_total", "Events that webhooks acknowledged to this node.",
+            Double(counters.delivered))
+        counter("webhook_requests_total", "Requests that this node sent to webhooks.", Double(counters.requests))
+        counter(
+            "webhook_requests_failed_total", "Requests to webhooks without a 2xx response.", Double(counters.failures))
+        counter(
+            "webhook_dead_letters_total", "Events that webhooks did not take within their retry_for.",
+            Double(counters.dead))
+        counter(
+            "webhook_dead_letters_dropped_total", "Dead letters dropped because of limits.webhook_pending_bytes.",
+            Double(counters.deadDropped))
+    }
+
     mutating func writeLog() {
         counter(
             "log_lines_left_out_total", "Log lines suppressed by the rate limit for lines of the same kind.",

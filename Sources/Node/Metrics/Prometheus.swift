@@ -23,6 +23,7 @@ struct Prometheus {
         page.write(node.live)
         page.write(node.upstream.withLock { $0?.counters } ?? Upstream.Counters())
         page.write(node.events, reactors.events)
+        page.write(node.webhooks.books)
         page.write(node.streamCounters, traces: node.traces.count)
         page.write(node.revocations)
         page.writeLog()

@@ -60,7 +60,8 @@ final class SessionLife: ShardPart, @unchecked Sendable {
 
     /// Whether somebody wants to hear that a session closes: of one that never was in, nobody has to.
     private func isClosingTold(_ slot: UInt32) -> Bool {
-        events.wants(.sessionClosed) && session(slot).pointee.phase == .open && channels.isOneOfEverybody(slot)
+        events.wants([.sessionClosed, .slowConsumer]) && session(slot).pointee.phase == .open
+            && channels.isOneOfEverybody(slot)
     }
 
     /// The application of its hub is told, if the session was in.

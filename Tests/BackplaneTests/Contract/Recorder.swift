@@ -127,7 +127,7 @@ final class Recorder: BackplaneReceiver, @unchecked Sendable {
     var tracksOccupancy: Bool { true }
     var followsMembers: Bool { isFollowing }
 
-    func occupancyChanged(of channel: ChannelName, isOccupied: Bool) {
+    func occupancyChanged(of channel: ChannelName, isOccupied: Bool, order: UInt64) {
         note(channel, isOccupied ? .occupied : .vacated)
     }
 

@@ -143,8 +143,8 @@ import Testing
         #expect(rig.backplane.vacated == seen)
         let ear = Ear()
         listen(rig, ear)
-        rig.exchange.occupancyChanged(of: seen[0], isOccupied: true)
-        rig.exchange.occupancyChanged(of: seen[0], isOccupied: false)
+        rig.exchange.occupancyChanged(of: seen[0], isOccupied: true, order: 1)
+        rig.exchange.occupancyChanged(of: seen[0], isOccupied: false, order: 2)
         rig.turn()
         #expect(ear.names == ["channel_occupied seen:a", "channel_vacated seen:a"])
     }

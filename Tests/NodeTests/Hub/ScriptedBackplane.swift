@@ -67,6 +67,11 @@ final class ScriptedBackplane: Backplane, @unchecked Sendable {
         presenceQuestions.append((query, completion))
     }
 
+    func outbox(
+        _ request: OutboxRequest, _ part: OutboxPart, _ limits: OutboxLimits,
+        completion: @escaping (Result<OutboxAnswer, PublishRefusal>) -> Void
+    ) { completion(.failure(.isolated)) }
+
     func occupy(_ channel: ChannelName) { occupied.append(channel) }
     func vacate(_ channel: ChannelName) { vacated.append(channel) }
     func addInterest(_ channel: ChannelName) { held.append(channel) }

@@ -39,6 +39,18 @@ final class RedisNames: Sendable {
         }
     }
 
+    /// A key of a part of an outbox. It has a tag in every layout: it is about no channel, so nothing that a layout says is about it.
+    func outbox(_ kind: String, _ part: OutboxPart) -> [UInt8] {
+        let tag = RedisPartition.tags[RedisNames.partition(of: part)]
+        return prefix + Array("{\(tag)}:w\(kind):\(part.receiver):\(part.number)".utf8)
+    }
+
+    /// Parts are spread over the partitions, and so over the servers.
+    static func partition(of part: OutboxPart) -> Int {
+        let stride = RedisPartition.count / OutboxPart.parts
+        return max(0, min(part.number, OutboxPart.parts - 1)) * stride
+    }
+
     func lease(of node: NodeID) -> [UInt8] { prefix + Array("lease:\(node)".utf8) }
     func directed(_ node: NodeID) -> [UInt8] { prefix + Array("node:\(node)".utf8) }
 
@@ -103,7 +115,7 @@ final class PartitionNames: Sendable {
         prefix + Array(kind.utf8) + (about.isEmpty ? [] : [UInt8(ascii: ":")] + about)
     }
 
-    /// A key of occupancy: `o`, `oc`, `on`, `or` or `om`, and the node it is about.
+    /// A key of occupancy: `o`, `oc`, `on`, `or`, `om` or `os`, and the node it is about.
     func occupancy(_ kind: String, _ node: [UInt8] = []) -> [UInt8] { presence(kind, node) }
 
     func members(_ channel: [UInt8], of node: NodeID) -> [UInt8] { presence("p", channel + Array(":\(node)".utf8)) }

@@ -71,23 +71,25 @@ extension RedisBackplane {
             .clear, .occupancy(.cleared(dead, partition)),
             keys: [
                 names.occupancy("o"), names.occupancy("oc", text), names.occupancy("on"), names.occupancy("or", text),
-                names.occupancy("om", text),
+                names.occupancy("om", text), names.occupancy("os"),
             ],
             [RedisServer.bytes(dead.value), text, Array("\(OccupancyReaping.channels)".utf8)])
     }
 
-    /// How many channels there were, and those that have no subscribers any more: no more than was asked for, and nothing that is
+    /// How many channels there were, the number of the change, and those that have no subscribers any more: no more than was asked for, and nothing that is
     /// no channel of this partition.
     func occupantCleared(_ dead: NodeID, _ partition: Int, _ value: RESPValue) {
         defer { occupancy.reaping.ended() }
-        guard case .array(let answer) = value, case .integer(let found)? = answer.first else { return }
-        for case .bulk(let bytes?) in answer.dropFirst().prefix(OccupancyReaping.channels) {
+        guard case .array(let answer) = value, answer.count >= 2, case .integer(let found) = answer[0],
+            case .integer(let order) = answer[1]
+        else { return }
+        for case .bulk(let bytes?) in answer.dropFirst(2).prefix(OccupancyReaping.channels) {
             guard let channel = try? ChannelName(validating: bytes), names.partition(of: channel) == partition else {
                 status.badMessages &+= 1
                 continue
             }
             occupancy.reaping.cleared &+= 1
-            receiver?.occupancyChanged(of: channel, isOccupied: false)
+            receiver?.occupancyChanged(of: channel, isOccupied: false, order: UInt64(clamping: order))
         }
         if found > 0 { clear(dead, partition) }
     }

@@ -13,10 +13,26 @@ extension RedisScript {
     /// How long it is known of a node that it was taken for dead.
     private static let clearedLifetime = 3_600_000
 
-    /// KEYS: o, oc, on, or. ARGV: 1 node (8 bytes), 2 node (text), 3 channel, 4 `new`, `again` or `unsure`.
+    /// `order()` numbers the changes of a partition: each number is greater than those before, by the clock where that goes on, so that
+    /// it stays so when Redis has lost the last one (`os`, in `key`).
+    private static func ordering(_ key: Int) -> String {
+        """
+        local function order()
+          local time = redis.call('TIME')
+          local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+          local last = tonumber(redis.call('GET', KEYS[\(key)]) or '0') or 0
+          if now <= last then now = last + 1 end
+          redis.call('SET', KEYS[\(key)], string.format('%.0f', now), 'PX', \(occupancyLifetime))
+          return now
+        end
+        """
+    }
+
+    /// KEYS: o, oc, on, or, os. ARGV: 1 node (8 bytes), 2 node (text), 3 channel, 4 `new`, `again` or `unsure`.
     ///
-    /// Returns whether the channel had no subscribers before, and nobody was told.
+    /// Returns the number of the change when the channel had no subscribers before and nobody was told; otherwise 0.
     static let occupySource = """
+        \(ordering(5))
         local nodes = redis.call('HGET', KEYS[1], ARGV[3]) or ''
         local known = false
         for i = 1, #nodes, 8 do
@@ -28,16 +44,17 @@ extension RedisScript {
         for i = 1, 3 do redis.call('PEXPIRE', KEYS[i], \(occupancyLifetime)) end
         if nodes == '' then
           if ARGV[4] == 'again' and redis.call('EXISTS', KEYS[4]) == 0 then return 0 end
-          return 1
+          return order()
         end
-        if ARGV[4] == 'unsure' and nodes == ARGV[1] then return 1 end
+        if ARGV[4] == 'unsure' and nodes == ARGV[1] then return order() end
         return 0
         """
 
     /// KEYS and ARGV as for `occupy`. A mark that is not there was lost, unless it was given up for this node.
     ///
-    /// Returns whether the channel has no subscribers any more, and nobody was told.
+    /// Returns the number of the change when the channel has no subscribers any more and nobody was told; otherwise 0.
     static let vacateSource = """
+        \(ordering(5))
         local nodes = redis.call('HGET', KEYS[1], ARGV[3]) or ''
         local rest, had = '', false
         for i = 1, #nodes, 8 do
@@ -57,17 +74,19 @@ extension RedisScript {
         end
         redis.call('SREM', KEYS[2], ARGV[3])
         if redis.call('EXISTS', KEYS[2]) == 0 then redis.call('SREM', KEYS[3], ARGV[2]) end
-        return gone
+        if gone == 1 then return order() end
+        return 0
         """
 
-    /// Some channels of a dead node are given up. KEYS: o, oc, on, or, om. ARGV: 1 node (8 bytes), 2 node (text), 3 how many.
+    /// Some channels of a dead node are given up. KEYS: o, oc, on, or, om, os. ARGV: 1 node (8 bytes), 2 node (text), 3 how many.
     ///
-    /// Returns how many there were, and then those that have no subscribers any more.
+    /// Returns how many there were, the number of this change, and then those that have no subscribers any more.
     static let clearSource = """
+        \(ordering(6))
         redis.call('SET', KEYS[4], '1', 'PX', \(clearedLifetime))
         redis.call('DEL', KEYS[5])
         local channels = redis.call('SRANDMEMBER', KEYS[2], ARGV[3])
-        local answer = {#channels}
+        local answer = {#channels, order()}
         for _, channel in ipairs(channels) do
           local nodes = redis.call('HGET', KEYS[1], channel) or ''
           local rest, had = '', false

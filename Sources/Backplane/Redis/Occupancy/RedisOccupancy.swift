@@ -109,6 +109,7 @@ extension RedisBackplane {
             script, .occupancy(.told(step)),
             keys: [
                 names.occupancy("o"), names.occupancy("oc", text), names.occupancy("on"), names.occupancy("or", text),
+                names.occupancy("os"),
             ],
             [RedisServer.bytes(node.value), text, channel.bytes, Array(certainty.rawValue.utf8)])
     }
@@ -183,9 +184,10 @@ extension RedisBackplane {
         switch reply {
         case .told(let step):
             occupancy.table.answered(step)
-            if value == .integer(1) {
+            if case .integer(let order) = value, order > 0 {
                 let isOccupied = if case .mark = step { true } else { false }
-                receiver?.occupancyChanged(of: step.channel, isOccupied: isOccupied)
+                receiver?.occupancyChanged(
+                    of: step.channel, isOccupied: isOccupied, order: UInt64(clamping: order))
             }
             tellOccupancy()
         case .listed(let partition): occupantsListed(partition, value)

@@ -13,6 +13,10 @@ package enum RedisScript: String, CaseIterable, Sendable {
     case vacate
     case clear
     case revoke
+    case outboxAppend
+    case outboxTake
+    case outboxSettle
+    case outboxLetters
 
     var source: String {
         switch self {
@@ -28,6 +32,10 @@ package enum RedisScript: String, CaseIterable, Sendable {
         case .vacate: Self.vacateSource
         case .clear: Self.clearSource
         case .revoke: Self.revokeSource
+        case .outboxAppend: Self.outboxAppendSource
+        case .outboxTake: Self.outboxTakeSource
+        case .outboxSettle: Self.outboxSettleSource
+        case .outboxLetters: Self.outboxLettersSource
         }
     }
 }

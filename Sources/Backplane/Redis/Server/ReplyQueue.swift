@@ -12,6 +12,7 @@ package struct ReplyQueue {
         case script(RedisScript)
         case presence(PresenceReply)
         case revocation(RevocationReply)
+        case outbox(OutboxCall)
         case identity
         case authenticated
         case selected
@@ -36,6 +37,7 @@ package struct ReplyQueue {
             case .markLost: .markLost
             case .presence(let reply): reply.calls
             case .revocation(let reply): reply.calls
+            case .outbox(let call): call.script
             default: nil
             }
         }

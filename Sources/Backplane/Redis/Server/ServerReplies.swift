@@ -50,7 +50,10 @@ extension RedisServer {
         }
         if case .keep = expected { pacing.answered() }
         defer { sendPaced() }
-        if !state.takesCommands, case .error(let text) = value, Self.isBusy(text) { return greetAgain(commands, text) }
+        if !state.takesCommands, case .error(let text) = value, Self.isBusy(text) {
+            if case .outbox(let call) = expected { call.completion(.failure(.medium(text))) }
+            return greetAgain(commands, text)
+        }
         if let script = expected.calls, isScriptMissing(script, expected, value) { return }
         switch (expected, value) {
         case (.publish(let ticket), .error(let text)): owner.refuse(ticket, .medium(text))
@@ -62,6 +65,7 @@ extension RedisServer {
         case (.script(let script), _): objected(scripts.loaded(script, value))
         case (.presence(let reply), _): owner.answered(reply, value)
         case (.revocation(let reply), _): owner.answered(reply, value)
+        case (.outbox(let call), _): call.completion(OutboxReply.answer(value, to: call.request))
         case (.identity, _): objected(scripts.identified(value, failover: commands.address?.failover))
         case (.authenticated, .error(let text)):
             commands.fail("Redis at \(addressText) refused the password: \(text)")
@@ -144,6 +148,7 @@ extension RedisServer {
             case .removal(let completion): completion(.failure(.isolated))
             case .presence(let reply): owner.unanswered(reply)
             case .revocation(let reply): reply.failed(.isolated)
+            case .outbox(let call): call.completion(.failure(.unknown))
             default: break
             }
         }

@@ -47,10 +47,14 @@ extension ConfigurationKey {
             "hubs", reload: .now,
             "Hubs for SignalR clients. Each entry has a path, and optionally prefix, everyone, keys, methods, message_bytes and token_ttl."
         ),
+        .init(
+            "webhooks", reload: .now,
+            "Applications that are told of events by HTTP. Each entry has a url and a secret, and optionally events, channels, retry_for, timeout, vacated_grace and allow_private."
+        ),
     ]
 
     /// Lists whose entries are mappings: in the environment they are written as YAML.
-    package static let structuredLists: Set<String> = ["auth.keys", "channels", "hubs"]
+    package static let structuredLists: Set<String> = ["auth.keys", "channels", "hubs", "webhooks"]
 
     static func summary(ofList path: String) -> String { lists.first { $0.path == path }?.summary ?? "" }
 
@@ -62,6 +66,10 @@ extension ConfigurationKey {
     /// The keys of an entry of `hubs`.
     package static let hubKeys = [
         "path", "prefix", "everyone", "keys", "methods", "upstream", "message_bytes", "token_ttl",
+    ]
+    /// The keys of an entry of `webhooks`.
+    package static let webhookKeys = [
+        "url", "secret", "events", "channels", "retry_for", "timeout", "vacated_grace", "allow_private",
     ]
     package static let historyKeys = ["size", "ttl"]
     package static let presenceKeys = ["join_leave", "grace"]

@@ -88,6 +88,20 @@ extension ConfigurationKey {
             configuration.eventBytes = try Value.size(text, 4096...(1 << 30))
         },
         .init(
+            "limits.webhook_bytes", "size", default: "16MiB", reload: .restart,
+            "Maximum number of bytes of events for webhooks that wait in the memory of a node until Redis has them. Further events are dropped."
+        ) {
+            (configuration, text) throws(ValueError) in
+            configuration.webhookBytes = try Value.size(text, 65_536...(1 << 30))
+        },
+        .init(
+            "limits.webhook_pending_bytes", "size", default: "64MiB", reload: .now,
+            "Maximum number of bytes of events that wait for one webhook in the cluster, and once more of its dead letters. Each of the eight queues of a webhook has an eighth. Further events are dropped; of dead letters, the oldest."
+        ) {
+            (configuration, text) throws(ValueError) in
+            configuration.webhookPendingBytes = try Value.size(text, 1 << 20...(4 << 30))
+        },
+        .init(
             "limits.message_timeout", "duration", default: "30s", reload: .now,
             "Time limit from the first byte of a message to its last. After it, the session is closed."
         ) {

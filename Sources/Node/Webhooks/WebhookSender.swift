@@ -1,0 +1,97 @@
+import Backplane
+import Reactor
+
+/// Sends what waits in one part of a webhook, as long as this node has the part's lease: first to last, one request at a time.
+///
+/// Every node has a sender for each part, and one of them has the lease while something waits. It is given back when nothing does, and
+/// runs out when its node dies, so another one goes on with the events that were not acknowledged.
+struct WebhookSender: Sendable {
+    let part: OutboxPart
+    let limits: OutboxLimits
+    let client: WebhookClient
+    let store: WebhookStore
+    let books: WebhookBooks
+    let nudge: WebhookNudge
+
+    /// How often it is looked whether something waits that another node left, or whose grace is over.
+    private static let interval = 0.75...1.25
+    /// What a lease lasts beyond a request.
+    private static let margin: Duration = .seconds(5)
+    /// A lease is renewed this often while nothing is sent.
+    private static let renewal: Duration = .seconds(3)
+
+    private var hook: Webhook { client.hook }
+    private static func milliseconds(_ time: Duration) -> Int64 { Int64(clamping: time.wholeNanoseconds / 1_000_000) }
+
+    func run() async {
+        let lease = OutboxLease(
+            token: "\(UInt64.random(in: .min ... .max))", duration: Self.milliseconds(hook.timeout + Self.margin))
+        var random = SystemRandomNumberGenerator()
+        var backoff = WebhookBackoff()
+        var holds = false
+        while !Task.isCancelled {
+            let answer = await store(.take(lease), part, limits)
+            guard case .success(.taken(.events(let entries, let now))) = answer else {
+                holds = false
+                books.ended(part.receiver, part.number)
+                await nudge.wait(atMost: .seconds(Double.random(in: Self.interval, using: &random)))
+                continue
+            }
+            holds = true
+            books.count { $0.requests &+= 1 }
+            let failure = await client.post(
+                CloudEvents.batch(entries.lazy.map(\.body)), time: WallClock.milliseconds / 1000)
+            if Task.isCancelled { break }
+            guard let failure else {
+                backoff.reset()
+                if await settle(.acknowledge(entries.map(\.id), lease)) {
+                    books.delivered(hook, part.number, entries.count)
+                }
+                continue
+            }
+            books.failed(hook, part.number, failure.description)
+            await giveUp(entries, now, failure.description, lease)
+            await pause(backoff.next(using: &random), failure.description, lease)
+        }
+        books.ended(part.receiver, part.number)
+        if holds { _ = await store(.release(lease), part, limits) }
+    }
+
+    /// - Returns: Whether the lease still held. Where it did not, another node sends these events once more.
+    private func settle(_ request: OutboxRequest) async -> Bool {
+        // What the receiver has is not sent again only because the link breaks now.
+        for _ in 0..<5 {
+            switch await store(request, part, limits) {
+            case .success(.settled(let isHeld, _)): return isHeld
+            case .success: return false
+            case .failure: try? await Task.sleep(for: .milliseconds(200))
+            }
+        }
+        return false
+    }
+
+    /// What has been tried for long enough becomes a dead letter.
+    private func giveUp(_ entries: [OutboxEntry], _ now: UInt64, _ reason: String, _ lease: OutboxLease) async {
+        let oldest = UInt64(clamping: Self.milliseconds(hook.retryFor))
+        let over = entries.filter { now > $0.id.time && now - $0.id.time >= oldest }.map(\.id)
+        guard !over.isEmpty else { return }
+        let answer = await store(.bury(over, reason: Self.short(reason), lease), part, limits)
+        guard case .success(.settled(true, let lost)) = answer else { return }
+        books.buried(hook, over.count, lost: lost, reason)
+    }
+
+    /// Waits, and keeps the lease.
+    private func pause(_ time: Duration, _ reason: String, _ lease: OutboxLease) async {
+        var rest = time
+        while rest > .zero, !Task.isCancelled {
+            let answer = await store(.failed(reason: Self.short(reason), lease), part, limits)
+            if case .success(.settled(false, _)) = answer { return }
+            let slice = min(rest, Self.renewal)
+            try? await Task.sleep(for: slice)
+            rest -= slice
+        }
+    }
+
+    /// A reason is kept in Redis, and shown.
+    private static func short(_ reason: String) -> String { String(reason.prefix(300)) }
+}

@@ -1,0 +1,14 @@
+import Authentication
+
+/// By what a receiver knows that a request comes from a node, and that it is not an old one.
+package enum WebhookSignature {
+    package static let timeHeader = "carillon-time"
+    package static let header = "carillon-signature"
+
+    /// `sha256=` and the HMAC-SHA-256 (RFC 2104), with the secret, of the time in decimal digits, a dot, and the body; hexadecimal.
+    ///
+    /// - Parameter time: In seconds since 1970.
+    package static func of(_ body: [UInt8], time: UInt64, secret: String) -> String {
+        "sha256=" + TextDigest.keyed(by: Array(secret.utf8), Array("\(time).".utf8) + body)
+    }
+}
