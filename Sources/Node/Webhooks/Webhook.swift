@@ -31,10 +31,8 @@ package struct Webhook: Equatable, Sendable {
     package static let maximum = 16
     /// The shortest secret, in bytes: what HMAC-SHA-256 is worth (RFC 7518 3.2).
     package static let secretBytes = 32
-    private static let idDigits = 12
-
     /// By what all nodes know it: the same URL is the same webhook, whatever else is changed.
-    package var id: String { String(TextDigest.of(url.text).prefix(Self.idDigits)) }
+    package var id: String { url.id }
 
     /// What has to be listened to.
     var listened: EventKinds { kinds.isDisjoint(with: Self.occupancy) ? kinds : kinds.union(Self.occupancy) }
@@ -72,6 +70,10 @@ package struct WebhookURL: Equatable, Sendable {
     package let port: UInt16
     /// Without the query, which may hold a secret.
     package let shown: String
+    /// Twelve hexadecimal digits that are the same for the same text.
+    package let id: String
+
+    private static let idDigits = 12
 
     /// - Returns: Nil for what is no such URL.
     package init?(_ text: String) {
@@ -96,6 +98,7 @@ package struct WebhookURL: Equatable, Sendable {
             guard !host.isEmpty, host.count <= 253, host.allSatisfy(Self.isOfName) else { return nil }
         }
         self.text = text
+        id = String(TextDigest.of(text).prefix(Self.idDigits))
         self.host = String(decoding: host, as: UTF8.self)
         self.port = port
         shown = String(decoding: text.utf8.prefix { $0 != UInt8(ascii: "?") }, as: UTF8.self)

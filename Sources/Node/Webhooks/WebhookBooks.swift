@@ -29,6 +29,7 @@ final class WebhookBooks: Sendable {
         var failing: [String: Failing] = [:]
         var dropLoggedAt: MonotonicTime?
         var droppedSince: UInt64 = 0
+        var refusalLoggedAt: MonotonicTime?
     }
 
     private let state = Mutex(State())
@@ -111,5 +112,14 @@ final class WebhookBooks: Sendable {
         }
     }
 
-    func note(_ message: String) { log.warning("webhooks: \(message)") }
+    /// The backplane refuses something that queues need: it is tried again, and events wait meanwhile.
+    func refused(_ text: String) {
+        let now = MonotonicTime.now()
+        let isNews = state.withLock { state in
+            if let last = state.refusalLoggedAt, now - last < Self.pause { return false }
+            state.refusalLoggedAt = now
+            return true
+        }
+        if isNews { log.error("webhooks: the backplane refuses what their queues need: \(text)") }
+    }
 }

@@ -35,8 +35,8 @@ package actor Webhooks {
     private static let look: Duration = .milliseconds(100)
 
     init(node: NodeID, home: Reactor, backplane: any Backplane, events: NodeEvents, queueBytes: Int, log: Logger) {
-        let store = WebhookStore(home: home, backplane: backplane)
         let books = WebhookBooks(log: log)
+        let store = WebhookStore(home: home, backplane: backplane, books: books)
         self.store = store
         self.events = events
         self.books = books
