@@ -287,3 +287,18 @@ def test_redis_away(tmp_path: Path, receiver: WebhookReceiver, unlimited: Any) -
         wire.close()
     node.stop()
     server.stop()
+
+
+def test_a_redis_that_refuses(tmp_path: Path, receiver: WebhookReceiver, unlimited: Any) -> None:
+    """The user lacks a permission: the log says so, and events wait."""
+    server = RedisServer(tmp_path).start()
+    node = Node("node", tmp_path, server.url, webhooks=[receiver.entry(events=["subscribed"])], **unlimited).start()
+    server.client().execute_command("ACL", "SETUSER", "carillon", "-xadd")
+    wire = raw(node, "room")
+    until(lambda: "webhooks: the backplane refuses what their queues need" in node.output(), "it is said")
+    assert node.api.metric("webhook_events_dropped_total") == 0
+    server.client().execute_command("ACL", "SETUSER", "carillon", "+xadd")
+    until(lambda: receiver.of("subscribed", channel="room"), "it is told")
+    wire.close()
+    node.stop()
+    server.stop()
