@@ -321,9 +321,8 @@ def test_negotiations_offer_what_there_is(hub_node: Node) -> None:
         {"transport": "WebSockets", "transferFormats": ["Text", "Binary"]}, {"transport": "ServerSentEvents", "transferFormats": ["Text"]}]
     assert answer["negotiateVersion"] == 1 and set(answer) == {
         "negotiateVersion", "connectionId", "connectionToken", "availableTransports"}
-    # Nothing says that a connection that was cut can be taken up again.
     asked = requests.post(f"http://{hub_node.client}/chat/negotiate?negotiateVersion=1&useStatefulReconnect=true", timeout=5)
-    assert "useStatefulReconnect" not in asked.json()
+    assert asked.json()["useStatefulReconnect"] is True
     assert requests.get(f"http://{hub_node.client}/chat/negotiate", timeout=5).status_code == 405
     assert hub_node.api.metric("negotiations_total") == 2
 

@@ -45,6 +45,10 @@ package enum Ending: Equatable, Sendable {
     case lost(ChannelName)
     /// The node holds too much of messages that are incomplete.
     case tooMuchIncomplete
+    /// Its connection was cut, and it did not come back in time, or more was kept for it than may be.
+    case notResumed
+    /// The session that it wants to go on with is not here any more.
+    case unknownSession
 
     /// Whether the client wanted it, and did nothing wrong.
     package var isOwnWish: Bool { if case .left = self { true } else { false } }
@@ -92,6 +96,8 @@ package struct Farewell: Equatable, Sendable {
         case .silent(let time): self.init(.policyViolation, "no pong within \(time)")
         case .lost(let channel):
             self.init(CloseCode(rawValue: 4010), "messages were lost, reconnect: \(channel)")
+        case .notResumed: self.init(.abnormal, "the connection was cut, and the client did not come back in time")
+        case .unknownSession: self.init(CloseCode(rawValue: 4011), "the session cannot be resumed, reconnect")
         case .tooMuchIncomplete:
             self.init(
                 .tryAgainLater, "too many bytes of incomplete messages on this node (limits.incomplete_bytes_node)")

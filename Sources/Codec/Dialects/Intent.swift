@@ -17,6 +17,8 @@ package enum Intent {
         package let wanted: [ChannelName]
         /// How messages are written from here on; nil where that is known from the request.
         package var encoding: Variant.Encoding?
+        /// It would come back to a connection that was cut, and counts its messages for that.
+        package var isResumable = false
 
         init(
             reply: ReplyID, token: [UInt8]?, name: [UInt8]?, version: [UInt8]?, data: UnsafeRawBufferPointer?,
@@ -34,11 +36,20 @@ package enum Intent {
         }
 
         /// The greeting of a client whose request said who it is.
-        init(greetingIn encoding: Variant.Encoding) {
+        init(greetingIn encoding: Variant.Encoding, isResumable: Bool) {
             self.init(
                 reply: .none, token: nil, name: nil, version: nil, data: nil, known: [], headers: [], wanted: [])
             self.encoding = encoding
+            self.isResumable = isResumable
         }
+    }
+
+    /// The client is back with the session of a connection that was cut.
+    package struct Resume: Sendable {
+        /// How messages were written in that session.
+        package let encoding: Variant.Encoding
+        /// The number of the message that it sends next.
+        package let next: UInt64
     }
 
     package struct Subscribe {
@@ -119,10 +130,16 @@ package enum Intent {
     case history(History)
     /// Who is present, or only how many.
     case presence(ReplyID, ChannelName, PresenceQuery.View)
-    /// It answered a ping.
+    /// It answered a ping, or said in another way that it is there.
     case pong
     /// It said something that means nothing, and costs as little as that.
     case nothing
+    /// The first thing it says on a new connection: it goes on with its session.
+    case resume(Resume)
+    /// It has all messages up to this number.
+    case acknowledged(UInt64)
+    /// The message that it sends next has this number.
+    case renumbered(next: UInt64)
     /// A new token for the connection.
     case refresh(ReplyID, token: [UInt8])
     /// A new token for a subscription.
@@ -131,6 +148,16 @@ package enum Intent {
     case refuse(ReplyID, Failure)
     /// It has to go.
     case end(Ending)
+
+    /// Whether it came in a message that both sides count, where they count messages.
+    package var isCounted: Bool {
+        switch self {
+        case .pong, .resume, .acknowledged, .renumbered, .connect, .end: false
+        case .subscribe, .unsubscribe, .publish, .call, .rpc, .history, .presence, .nothing, .refresh,
+            .refreshSubscription, .refuse:
+            true
+        }
+    }
 }
 
 /// What a client asks for with its request, where that is all it ever says: the channels it wants.

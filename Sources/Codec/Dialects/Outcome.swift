@@ -61,6 +61,10 @@ package enum Outcome {
 
     /// Whether the client is there, or so that whatever is between keeps the connection.
     case ping
+    /// The node has all messages of the client up to this number.
+    case acknowledged(UInt64)
+    /// The message that the client is sent next has this number.
+    case renumbered(next: UInt64)
     /// An application had the session subscribed: where that begins, if the channel has history, and one JSON value for the client.
     case subscriptionBegan(ChannelName, at: Position?, data: [UInt8]?)
     /// An application moved the moment at which the session ends: seconds until then; nil for never.
@@ -73,6 +77,14 @@ package enum Outcome {
     case positions([(channel: ChannelName, position: Position)])
     /// The request is refused, on a transport whose status cannot say so.
     case refused(HTTPError)
+
+    /// Whether both sides count the message that says it, where they count messages.
+    package var isCounted: Bool {
+        switch self {
+        case .connected, .ping, .acknowledged, .renumbered, .refused: false
+        default: true
+        }
+    }
 }
 
 /// Why a command is not carried out.

@@ -20,6 +20,8 @@ package enum EnvelopeCodec {
         case change = 6
         /// A loss was noted in the history of the channel it comes through; nothing follows.
         case loss = 7
+        /// A node asked for a mark in the order of the channel it comes through: its number (8) follows.
+        case fence = 8
     }
 
     private enum Tag: UInt8 {
@@ -45,6 +47,9 @@ package enum EnvelopeCodec {
     package static let changeType = Kind.change.rawValue
     /// That of a loss.
     package static let lossType = Kind.loss.rawValue
+    /// That of a fence.
+    package static let fenceType = Kind.fence.rawValue
+    private static let fenceBytes = headBytes + 8
 
     @inline(__always)
     static func writeHead(_ kind: Kind, detail: UInt8, origin: NodeID, to writer: ByteWriter) {
@@ -68,6 +73,10 @@ package enum EnvelopeCodec {
     }
 
     package static func write(_ publication: Publication, to writer: ByteWriter) {
+        if let fence = publication.extras?.fence {
+            writeHead(.fence, detail: 0, origin: publication.origin, to: writer)
+            return writer.append(bigEndian: fence)
+        }
         writeHead(.publication, detail: publication.kind.rawValue, origin: publication.origin, to: writer)
         writeField(.channel, publication.channel.bytes, to: writer)
         if let position = publication.position {
@@ -124,7 +133,8 @@ package enum EnvelopeCodec {
 
     /// How many bytes `write` adds.
     package static func bytes(of publication: Publication) -> Int {
-        headBytes + 5 + publication.channel.bytes.count + (publication.position == nil ? 0 : 21)
+        if publication.extras?.fence != nil { return fenceBytes }
+        return headBytes + 5 + publication.channel.bytes.count + (publication.position == nil ? 0 : 21)
             + bytesOfRest(publication)
     }
 
@@ -181,6 +191,17 @@ package enum EnvelopeCodec {
         let packed = UnsafeRawBufferPointer(rebasing: bytes[headBytes...])
         guard let member = PresenceMember(packed: packed) else { throw .badField(0) }
         return Publication(change, of: member, in: channel, origin: head.origin)
+    }
+
+    /// Reads a fence, of the channel it came through.
+    package static func decodeFence(
+        _ bytes: UnsafeRawBufferPointer, of channel: ChannelName
+    ) throws(EnvelopeError) -> Publication {
+        let head = try readHead(bytes)
+        guard head.kind == .fence else { throw .unknownType(head.kind.rawValue) }
+        guard bytes.count == fenceBytes else { throw .truncated }
+        let fence = UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: headBytes, as: UInt64.self))
+        return Publication(fence: fence, in: channel, origin: head.origin)
     }
 
     package static func writeLoss(origin: NodeID, to writer: ByteWriter) {

@@ -77,7 +77,7 @@ package enum NodeMessage: Equatable, Sendable {
                 Beat(
                     node: head.origin, sequence: sequence, name: name, summary: Array(summary),
                     layout: head.detail))
-        case .publication, .change, .loss:
+        case .publication, .change, .loss, .fence:
             throw .unknownType(bytes[2])
         }
     }

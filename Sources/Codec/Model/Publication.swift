@@ -53,12 +53,15 @@ package struct Publication: Sendable {
         package let change: (PresenceChange, PresenceMember)?
         /// What the publisher says about it, for filters and for clients; nil for nothing.
         package let tags: PublicationTags?
+        /// It is no message: a node asked for this mark in the order of the channel, and the payload is empty.
+        package let fence: UInt64?
 
         package init(
             idempotencyKey: [UInt8]? = nil, event: [UInt8]? = nil, except: [SessionID] = [],
             publisher: PresenceMember? = nil, change: (PresenceChange, PresenceMember)? = nil,
-            tags: PublicationTags? = nil
+            tags: PublicationTags? = nil, fence: UInt64? = nil
         ) {
+            self.fence = fence
             self.change = change
             self.tags = tags.flatMap { $0.isEmpty ? nil : $0 }
             self.idempotencyKey = idempotencyKey
@@ -87,6 +90,11 @@ package struct Publication: Sendable {
     /// What it counts against limits, in bytes: the payload, its tags, and what is told of its publisher.
     package var weight: Int {
         payload.count + (extras?.publisher?.info?.count ?? 0) + (extras?.tags?.packed.count ?? 0)
+    }
+
+    /// A mark in the order of the channel, which no subscriber is told of.
+    package init(fence: UInt64, in channel: ChannelName, origin: NodeID) {
+        self.init(channel: channel, kind: .binary, payload: [], origin: origin, extras: Extras(fence: fence))
     }
 
     /// A change of presence, which is delivered in its place between publications.

@@ -155,6 +155,10 @@ extension Admittance {
                     timeToLive: timeToLive(credentials(slot)?.expiresAt),
                     channels: waiting.channels.map { ($0, waiting.ready[$0] ?? nil) }, key: commandKey(slot))),
             for: waiting.reply)
+        if let extras = extras(slot), extras.wantsCounting {
+            extras.wantsCounting = false
+            life.beginCounting(slot)
+        }
         if events.wants(.sessionOpened) { noteOpened(slot) }
         tellUpstream(slot, .connected)
         joinWhatIsReady(slot, waiting)

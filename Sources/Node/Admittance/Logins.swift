@@ -68,6 +68,7 @@ extension Admittance {
     }
 
     func authenticate(_ connect: Intent.Connect, _ slot: UInt32) {
+        if connect.isResumable { makeExtras(slot).wantsCounting = true }
         // It was decided when it came.
         if session(slot).pointee.traits.login == .greeting { return connected(slot, connect.reply, credentials(slot)) }
         extras(slot)?.handshake?.emulated = context.gatekeeper.forwarding.emulated(connect.headers)

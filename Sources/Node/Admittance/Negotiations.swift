@@ -25,7 +25,11 @@ extension Admittance {
         guard let hub = context.settings.hubs.rule(negotiation.hub) else { return refuse(slot, .hubGone) }
         let id = SessionID.Secret.random(using: &random)
         let begin = MonotonicTime.now()
-        let token = ConnectionToken(id, expiresAt: context.gatekeeper.now &+ hub.tokenSeconds).signed(for: hub)
+        var negotiation = negotiation
+        negotiation.isResumable = negotiation.isResumable && context.settings.resume.time > .zero
+        let token = ConnectionToken(
+            id, expiresAt: context.gatekeeper.now &+ hub.tokenSeconds, isResumable: negotiation.isResumable
+        ).signed(for: hub)
         io.spent(since: begin)
         guard let token else { return refuse(slot, .notSigned) }
         context.counters.negotiations += 1
@@ -48,15 +52,25 @@ extension Admittance {
     /// - Returns: Whether the client may go on; else it was answered.
     func takeConnectionToken(_ head: RequestHead, _ slot: UInt32, _ route: DialectRoute, isNeeded: Bool) -> Bool {
         guard isNeeded || route.dialect.connectionToken(in: head) != nil else { return true }
-        guard let id = connectionID(head, slot, route) else { return false }
-        session(slot).pointee.secret = id
+        guard let token = connectionToken(head, slot, route) else { return false }
+        if token.isResumable, life.gone.contains(token.id) {
+            context.counters.resumesRefused += 1
+            refuse(
+                slot,
+                HTTPError(
+                    status: 404, code: "unknown_connection",
+                    message: "the session of this connection id cannot be resumed: negotiate again"))
+            return false
+        }
+        session(slot).pointee.secret = token.id
+        if token.isResumable, !isNeeded { session(slot).pointee.linkage = .undecided }
         return true
     }
 
-    /// The id of the connection that a request names.
+    /// The token of the connection that a request names.
     ///
     /// - Returns: Nil if the client was answered.
-    private func connectionID(_ head: RequestHead, _ slot: UInt32, _ route: DialectRoute) -> SessionID.Secret? {
+    private func connectionToken(_ head: RequestHead, _ slot: UInt32, _ route: DialectRoute) -> ConnectionToken? {
         guard let hub = context.settings.hubs.rule(route.hub) else {
             refuse(slot, .hubGone)
             return nil
@@ -72,7 +86,7 @@ extension Admittance {
         let begin = MonotonicTime.now()
         defer { io.spent(since: begin) }
         do {
-            return try ConnectionToken(text, of: hub, now: context.gatekeeper.now).id
+            return try ConnectionToken(text, of: hub, now: context.gatekeeper.now)
         } catch {
             context.counters.connectionTokensRefused += 1
             // Clients negotiate again on this status, and on no other.
@@ -86,7 +100,7 @@ extension Admittance {
     /// - Returns: Nil if the client was answered.
     func commandRequest(_ head: RequestHead, _ slot: UInt32, _ route: DialectRoute, _ body: [UInt8]) -> CommandRequest?
     {
-        guard let id = connectionID(head, slot, route) else { return nil }
+        guard let id = connectionToken(head, slot, route)?.id else { return nil }
         guard body.withUnsafeBytes({ UTF8Validator.isValid($0) }), !body.isEmpty else {
             refuse(slot, HTTPError(status: 400, code: "invalid_text", message: "the body has to be messages in UTF-8"))
             return nil

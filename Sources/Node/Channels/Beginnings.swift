@@ -32,6 +32,7 @@ extension Channels {
         guard let index = session.pointee.subscriptions.index(of: channel.index),
             session.pointee.subscriptions[index].rosterIndex == Self.notInRoster
         else { return fault("a subscription that is awaited is not there, or is confirmed") }
+        if extras(slot)?.resumption?.arrival != nil { return life.fence(slot, channel) }
         if isOpeningStream(slot) { return beginStream(slot, channel, answer, pending.since) }
         if serverCommands.isGiven(slot, channel) {
             return serverCommands.begins(slot, channel, answer, pending.since)

@@ -33,6 +33,11 @@ extension Channels {
             else { return }
             // It is told where it begins when that is known.
             if pendingSubscription(slot, channel)?.isAsked ?? false { return }
+            // One that comes from another node goes on where it was there.
+            if extras(slot)?.resumption?.arrival != nil {
+                if channel.rule.history != nil, !channel.name.isReserved { return askBeginning(slot, channel, .none) }
+                return life.fence(slot, channel)
+            }
             // One that the node subscribes is told with the reply to its `connect`, and begins there.
             if !reply.isExpected, extras(slot)?.connecting != nil {
                 if channel.rule.history != nil, !channel.name.isReserved { return askBeginning(slot, channel, .none) }

@@ -45,6 +45,8 @@ package final class ShardChannel {
     /// The number that the next publication to arrive will get. Wraps.
     package var nextSequence: UInt64
     package var pass: Pass?
+    /// Sessions that leave, and the first publication that is not for them.
+    var fences: [(session: Locator, sequence: UInt64)] = []
     package var isQueued = false
     /// The epoch of the last publication that a pass took; 0 where nobody knows.
     package var lastEpoch: UInt64 = 0

@@ -24,6 +24,8 @@ extension Ending {
         case .silent: "silent"
         case .lost: "publications_lost"
         case .tooMuchIncomplete: "node_limit"
+        case .notResumed: Self.goneCause
+        case .unknownSession: "unknown_session"
         }
     }
 

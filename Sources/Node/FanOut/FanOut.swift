@@ -49,6 +49,10 @@ final class FanOut: ShardPart, @unchecked Sendable {
     static var turnBudget: Duration { .milliseconds(1) }
 
     func delivered(_ publication: Publication) {
+        if let fence = publication.extras?.fence {
+            if let channel = channels.byName[publication.channel] { channels.fencePassed(fence, channel) }
+            return
+        }
         context.counters.publications += 1
         if publication.channel.isReserved, publication.channel.isConnection { return deliverToConnection(publication) }
         // Nobody here any more: the exchange will hear of it.
@@ -184,7 +188,7 @@ final class FanOut: ShardPart, @unchecked Sendable {
         let pass = Pass(
             publications: publications, firstSequence: first, kind: channel.kind(of: publications),
             channel: channel.index, reactor: UInt8(index), node: node, lastEpoch: channel.lastEpoch,
-            forms: needsForms ? PassForms(base: channel.base) : nil)
+            forms: needsForms ? PassForms(base: channel.base) : nil, fences: channel.fences)
         if let position = publications.last(where: { $0.position != nil })?.position {
             channel.lastEpoch = position.epoch
         }
@@ -205,8 +209,10 @@ final class FanOut: ShardPart, @unchecked Sendable {
     }
 
     private func endPass(of channel: ShardChannel) {
+        let end = channel.pass?.end
         channel.pass = nil
         channel.rosters.endPass()
+        if !channel.fences.isEmpty, let end { channels.passEnded(channel, at: end) }
         if channel.base != nil, !channel.rosters.hasDeltas { forgetBase(of: channel) }
     }
 }

@@ -39,7 +39,8 @@ package final class Pass {
 
     package init(
         publications: [Publication], firstSequence: UInt64, kind: Outbound.Kind, channel: UInt32, reactor: UInt8,
-        node: NodeID, lastEpoch: UInt64 = 0, forms: PassForms? = nil
+        node: NodeID, lastEpoch: UInt64 = 0, forms: PassForms? = nil,
+        fences: [(session: Locator, sequence: UInt64)] = []
     ) {
         self.lastEpoch = lastEpoch
         self.forms = forms
@@ -55,6 +56,15 @@ package final class Pass {
                 if locator.reactor == reactor { exceptions.append(Exception(locator: locator, publication: index)) }
             }
         }
+        for fence in fences {
+            // Numbers wrap, and less than half of them are between any two that are compared.
+            let begin = max(0, Int(clamping: Int64(bitPattern: fence.sequence &- firstSequence)))
+            for index in min(begin, publications.count)..<publications.count {
+                exceptions.append(Exception(locator: fence.session, publication: index))
+            }
+        }
+        // Whoever takes holes takes them from the front.
+        if !fences.isEmpty { exceptions.sort { $0.publication < $1.publication } }
         self.exceptions = exceptions
     }
 

@@ -30,6 +30,18 @@ package final class Exchange: TurnWork, @unchecked Sendable {
         /// A session is open that commands find by its id, or is no more.
         case opened(SessionID.Secret, Locator)
         case closed(SessionID.Secret, Locator)
+        /// A client wants to go on with a session.
+        case resume(ResumeRequest)
+        /// Where that is, and for which connection; nil when it cannot be gone on with.
+        case resumable(Locator?, Locator)
+        /// The connection goes to the session.
+        case moved(MovedConnection, to: Locator)
+        /// What another node is told that wants a session of this one.
+        case answerHandover([UInt8], NodeAsker)
+        /// A node is asked for a session that comes from there.
+        case askHandover(HandoverQuestion, NodeID, Locator)
+        /// A mark in the order of a channel, for a session that comes from another node.
+        case fence(ChannelName, UInt64, Locator)
     }
 
     /// What a reactor is told.
@@ -47,6 +59,16 @@ package final class Exchange: TurnWork, @unchecked Sendable {
         case presence(PresenceQuery, ReadRequest, Result<PresencePage, PublishRefusal>)
         case carry(CommandRequest, CommandAsker)
         case carried(Locator, CommandRequest.Verdict)
+        /// Whether that session of the reactor can be gone on with.
+        case resume(ResumeRequest, Locator)
+        case resumable(Locator?, Locator)
+        case moved(MovedConnection, Locator)
+        /// Another node wants that session of the reactor.
+        case handOver(HandoverQuestion, Locator, NodeAsker)
+        /// What another node said to a question for that session; no node where none has what was asked for.
+        case handoverAnswered(HandoverQuestion, Locator, NodeID?, HandoverAnswer)
+        /// A fence could not be put.
+        case handoverFailed(Locator)
     }
 
     /// A channel that some reactor of this node has subscribers of.
@@ -100,6 +122,8 @@ package final class Exchange: TurnWork, @unchecked Sendable {
     var healing: Healing?
     /// Brings commands to a session of another node; the completion is called once, on the home reactor.
     package var forward: ((CommandRequest, @escaping @Sendable (CommandRequest.Verdict) -> Void) -> Void)?
+    /// Asks a node, or all others, for a session; the completion is called once, on the home reactor.
+    package var askNodes: ((HandoverQuestion, NodeID?, @escaping HandoverAsking.Completion) -> Void)?
     /// Where sessions of this node are that commands find by their ids.
     var sessionsByID: [SessionID.Secret: Locator] = [:]
     /// Tells operators.
@@ -188,6 +212,12 @@ package final class Exchange: TurnWork, @unchecked Sendable {
         case .carried(let verdict, let asker): carried(verdict, asker)
         case .opened(let id, let locator): sessionsByID[id] = locator
         case .closed(let id, let locator): sessionClosed(id, locator)
+        case .resume(let wanted): resume(wanted)
+        case .resumable(let place, let connection): resumable(place, for: connection)
+        case .moved(let connection, let place): moved(connection, to: place)
+        case .answerHandover(let answer, let asker): backplane.answer(answer, id: asker.question, to: asker.node)
+        case .askHandover(let question, let node, let connection): ask(question, node, for: connection)
+        case .fence(let name, let fence, let connection): putFence(fence, in: name, for: connection)
         case .presence(let query, let request):
             backplane.presence(query) { [self] result in
                 self.tell(request.reactor, .presence(query, request, result))
@@ -323,6 +353,7 @@ extension Exchange {
             interest = known
             last = known
         }
+        if publication.extras?.fence != nil { return passFence(publication, interest) }
         if let history = interest.history, publication.position != nil {
             return arrived(publication, interest, history)
         }

@@ -134,6 +134,18 @@ package final class Shard: ShardPart, ReactorHandler, TurnWork, @unchecked Senda
         case .presence(let query, let request, let result): channels.presenceRead(query, request, result)
         case .carry(let request, let asker): admittance.take(request, from: asker)
         case .carried(let locator, let verdict): admittance.carried(locator, verdict)
+        case .resume(let wanted, let place):
+            request(.resumable(life.isResumable(place, wanted) ? place : nil, wanted.connection))
+        case .resumable(let place, let connection): life.found(place, for: connection)
+        case .moved(let connection, let place): life.take(connection, for: place)
+        case .handOver(let question, let place, let asker): life.handOver(question, place, to: asker)
+        case .handoverAnswered(let question, let connection, let node, let answer):
+            switch (question.what, node) {
+            case (.claim, let node?): life.claimed(connection, at: node, fence: question.fence, answer)
+            case (.claim, nil): life.found(nil, for: connection)
+            case (.fetch, _): life.fetched(connection, fence: question.fence, answer)
+            }
+        case .handoverFailed(let connection): life.giveUp(connection)
         case .link(let isUp, let isCongested):
             context.isLinked = isUp
             fanOut.linkChanged(isUp: isUp, isCongested: isCongested)

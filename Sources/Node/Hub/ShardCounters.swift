@@ -63,6 +63,24 @@ package struct ShardCounters: Sendable {
     package var negotiations: UInt64 = 0
     /// Clients of hubs whose connection token is not good.
     package var connectionTokensRefused: UInt64 = 0
+    /// Sessions whose connection was cut, and that wait for another one.
+    package var sessionsCut: UInt64 = 0
+    /// Such that got one.
+    package var sessionsResumed: UInt64 = 0
+    /// Of those, sessions that came from another node.
+    package var sessionsTakenOver: UInt64 = 0
+    /// Sessions that went to another node.
+    package var sessionsHandedOver: UInt64 = 0
+    /// Sessions that were on their way from node to node and are lost.
+    package var handoversFailed: UInt64 = 0
+    /// Such that did not in time.
+    package var resumeTimeouts: UInt64 = 0
+    /// Clients that wanted to go on with a session that is not there, or cannot be gone on with.
+    package var resumesRefused: UInt64 = 0
+    /// Sessions for which more had to be kept than may be.
+    package var resumeLimitHits: UInt64 = 0
+    /// Messages that clients sent again, and that were not carried out again.
+    package var resumeRepeats: UInt64 = 0
     package var messageTimeouts: UInt64 = 0
     package var incompleteLimitHits: UInt64 = 0
     /// From addresses that are not trusted to speak for others.

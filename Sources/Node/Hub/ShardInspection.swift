@@ -13,6 +13,9 @@ extension Shard {
         /// Of publications kept to make deltas of.
         package var deltaBytes: Int
         package var filterBytes: Int
+        /// Sessions whose connection was cut.
+        package var cutSessions: Int
+        package var resumeBytes: Int
         /// Clients refused or sent away, by reason.
         package var refusals: [String: UInt64]
         package var reactor: Reactor.Statistics
@@ -22,7 +25,8 @@ extension Shard {
         Snapshot(
             counters: context.counters, sessions: context.table.count, channels: channelCount,
             outboundBytes: io.outboundBytes, kernelBytes: io.kernelBytes, deltaBytes: fanOut.deltaBytes,
-            filterBytes: channels.filterBytes, refusals: context.refusals.counts, reactor: reactor.statistics)
+            filterBytes: channels.filterBytes, cutSessions: life.cutSessions, resumeBytes: io.resumeBytes,
+            refusals: context.refusals.counts, reactor: reactor.statistics)
     }
 
     /// Who has sessions here, and how many subscriptions there are to channels of applications.

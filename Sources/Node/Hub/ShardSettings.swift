@@ -29,6 +29,10 @@ package struct ShardSettings: Sendable {
     package var filterBytes: Int
     /// Bytes of the filters of all sessions of one reactor.
     package var reactorFilterBytes: Int
+    /// What is kept for clients that may come back.
+    package var resume: ResumeLimits
+    /// Bytes of it in all sessions of one reactor.
+    package var reactorResumeBytes: Int
     /// How long a message may be incomplete.
     package var messageTimeout: Duration
     /// The largest body of a request.
@@ -70,6 +74,8 @@ package struct ShardSettings: Sendable {
         reactorDeltaBytes = configuration.deltaBytesNode / reactors
         filterBytes = configuration.filterBytes
         reactorFilterBytes = configuration.filterBytesNode / reactors
+        resume = configuration.resume
+        reactorResumeBytes = configuration.resume.bytesNode / reactors
         messageTimeout = configuration.messageTimeout
         requestBytes = configuration.requestBytes
         connectTimeout = configuration.connectTimeout

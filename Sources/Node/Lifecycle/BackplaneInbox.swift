@@ -15,6 +15,7 @@ package final class BackplaneInbox: BackplaneReceiver, @unchecked Sendable {
     /// Requests with commands have a gate of their own, so that clients leave the questions of operators their room.
     private var commandGate = QuestionGate(perNode: 20_000, perSecond: 50_000)
     private var forwards: CommandForwards
+    private var handovers = HandoverAsking()
     /// Questions that wait until a walk is over, oldest first, and when they came.
     private var walksWaiting: [(question: NodeQuestion, came: MonotonicTime)] = []
     private var waiting: [UInt64: @Sendable (QuestionTable.Answers) -> Void] = [:]
@@ -36,6 +37,7 @@ package final class BackplaneInbox: BackplaneReceiver, @unchecked Sendable {
         self.clock = clock
         forwards = CommandForwards(maximumBytes: forwardBytes)
         exchange.forward = { [self] in forward($0, $1) }
+        exchange.askNodes = { [self] in askForHandover($0, $1, $2) }
         exchange.report = { [self] level, message in self.happened(level, message) }
     }
 
@@ -92,6 +94,7 @@ package final class BackplaneInbox: BackplaneReceiver, @unchecked Sendable {
         // Whoever asks by way of this node's API is known to it, and its requests are limited there.
         guard question.sender != .here else { return answer(question, isWalk: false) }
         if CommandRequest.isOne(question.body) { return commandsCame(question) }
+        if HandoverQuestion.isOne(question.body) { return handoverWanted(question) }
         let cost = ClusterQuestion.cost(of: question.body)
         let verdict = gate.asked(
             by: question.from, isStranger: question.sender == .stranger, cost: cost, now: backplane.home.now)
@@ -140,12 +143,18 @@ package final class BackplaneInbox: BackplaneReceiver, @unchecked Sendable {
             forwards.answered(id, from: node, verdict)?(verdict)
             return
         }
+        if handovers.awaits(id, from: node) {
+            let answer = HandoverAnswer(body) ?? .refused
+            handovers.answered(id, from: node, answer)?(node, answer)
+            return
+        }
         if let answers = questions.answered(id, from: node, body) { finish(id, answers) }
     }
 
     package func nodeLeft(_ node: NodeID) {
         for (id, answers) in questions.left(node) { finish(id, answers) }
         for completion in forwards.left(node) { completion(.unknown) }
+        for completion in handovers.left(node) { completion(nil, .refused) }
     }
 
     // MARK: Asking
@@ -195,6 +204,36 @@ package final class BackplaneInbox: BackplaneReceiver, @unchecked Sendable {
             by: question.from, isStranger: question.sender == .stranger, cost: .lookup, now: backplane.home.now)
         guard verdict == .answer else { return exchange.carried(.unreachable, asker) }
         exchange.carry(request, from: asker)
+    }
+
+    // MARK: Handovers
+
+    /// A client that comes back is told within a second that its session is nowhere.
+    private static let claimTime: Duration = .milliseconds(700)
+    /// What the other node kept is there when it has all fences.
+    private static let fetchTime: Duration = .seconds(2)
+
+    private func askForHandover(
+        _ question: HandoverQuestion, _ target: NodeID?, _ completion: @escaping HandoverAsking.Completion
+    ) {
+        let nodes = target.map { [$0] } ?? Set(backplane.nodes.map(\.id).filter { $0 != exchange.node })
+        guard !nodes.isEmpty, backplane.link.phase == .linked,
+            let id = handovers.begin(to: nodes, using: &random, completion)
+        else {
+            return completion(nil, .refused)
+        }
+        let time: Duration = if case .claim = question.what { Self.claimTime } else { Self.fetchTime }
+        backplane.home.schedule(after: time) { [self] in self.handovers.expired(id)?(nil, .refused) }
+        backplane.ask(question.bytes, id: id, to: nodes)
+    }
+
+    /// Another node wants a session of this one.
+    private func handoverWanted(_ question: NodeQuestion) {
+        guard question.isDirected, let wanted = HandoverQuestion(question.body) else { return }
+        let verdict = commandGate.asked(
+            by: question.from, isStranger: question.sender == .stranger, cost: .lookup, now: backplane.home.now)
+        guard verdict == .answer else { return }
+        exchange.handOver(wanted, to: NodeAsker(node: question.from, question: question.id))
     }
 
     private func finish(_ id: UInt64, _ answers: QuestionTable.Answers) {

@@ -32,6 +32,12 @@ extension MetricsPage {
         gauge(
             "filter_bytes", "Bytes of tag filters in the node's memory (limits.filter_bytes_node).",
             Double(figures.filterBytes))
+        gauge(
+            "sessions_waiting", "Number of sessions whose connection was cut and that wait for their client.",
+            Double(figures.cutSessions))
+        gauge(
+            "resume_bytes", "Bytes of messages that clients have not acknowledged (resume.bytes, resume.bytes_node).",
+            Double(figures.resumeBytes))
         gauge("memory_bytes", "Resident memory of the process in bytes.", Double(ProcessUsage.residentBytes))
         counter(
             "cpu_seconds_total", "CPU time used by the process in seconds (user and system).",

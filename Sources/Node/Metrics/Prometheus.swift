@@ -79,6 +79,8 @@ struct ReactorFigures {
     private(set) var kernelBytes = 0
     private(set) var deltaBytes = 0
     private(set) var filterBytes = 0
+    private(set) var cutSessions = 0
+    private(set) var resumeBytes = 0
     /// Clients refused or sent away, by reason.
     private(set) var refusals: [String: UInt64] = [:]
     private(set) var events = EventCollector.Counters()
@@ -91,6 +93,8 @@ struct ReactorFigures {
         kernelBytes += snapshot.kernelBytes
         deltaBytes += snapshot.deltaBytes
         filterBytes += snapshot.filterBytes
+        cutSessions += snapshot.cutSessions
+        resumeBytes += snapshot.resumeBytes
         refusals.merge(snapshot.refusals) { $0 &+ $1 }
         events.collected &+= collected.collected
         events.dropped &+= collected.dropped

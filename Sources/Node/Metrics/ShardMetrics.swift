@@ -149,6 +149,43 @@ extension ShardCounters {
                 \.connectionTokensRefused
             ),
             (
+                "sessions_cut", "Sessions that were kept for their client when its connection was cut (resume.time).",
+                \.sessionsCut
+            ),
+            ("sessions_resumed", "Sessions resumed by their client on another connection.", \.sessionsResumed),
+            (
+                "sessions_taken_over", "Sessions that were resumed on this node and came from another one.",
+                \.sessionsTakenOver
+            ),
+            (
+                "sessions_handed_over", "Sessions that were resumed on another node and were on this one before.",
+                \.sessionsHandedOver
+            ),
+            (
+                "handovers_failed",
+                "Sessions lost on their way from one node to another. The client is told and reconnects. The leaving and the arriving node both count.",
+                \.handoversFailed
+            ),
+            (
+                "resume_timeouts", "Sessions closed because their client did not come back within resume.time.",
+                \.resumeTimeouts
+            ),
+            (
+                "resumes_refused",
+                "Clients that wanted to resume a session that is not on this node or cannot be resumed. Clients then reconnect.",
+                \.resumesRefused
+            ),
+            (
+                "resume_limit_hits",
+                "Sessions that cannot be resumed any more because of resume.messages, resume.bytes or resume.bytes_node.",
+                \.resumeLimitHits
+            ),
+            (
+                "resume_repeats",
+                "Messages that a client sent again after it resumed its session, and that were ignored.",
+                \.resumeRepeats
+            ),
+            (
                 "message_timeouts", "Sessions closed because a message was not complete within limits.message_timeout.",
                 \.messageTimeouts
             ),

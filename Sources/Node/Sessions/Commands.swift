@@ -62,6 +62,14 @@ final class Commands: ShardPart, @unchecked Sendable {
             admittance.refreshSubscription(slot, reply, channel, token)
         case .pong, .nothing:
             chargeCommand(slot, session)
+        case .resume(let resume):
+            life.resume(slot, resume)
+        case .acknowledged(let number):
+            chargeCommand(slot, session)
+            life.acknowledged(slot, number)
+        case .renumbered(let next):
+            chargeCommand(slot, session)
+            life.renumbered(slot, next: next)
         case .refuse(let reply, let failure):
             chargeCommand(slot, session)
             if failure == .invalidFilter { context.counters.filtersRefused += 1 }

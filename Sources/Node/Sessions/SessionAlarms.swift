@@ -25,6 +25,10 @@ enum SessionAlarm: UInt8 {
     case subscriptionExpiry
     /// Something has to have come by now from a client that says something by itself.
     case silence
+    /// The client has to be back by now on another connection.
+    case resume
+    /// What came is acknowledged by now.
+    case acknowledge
 }
 
 extension ShardPart {
@@ -44,7 +48,8 @@ extension ShardPart {
         case .lingering: arm(alarm, slot, after: SessionLife.lingering)
         case .message: arm(alarm, slot, after: context.settings.messageTimeout)
         case .proxy: arm(alarm, slot, after: context.settings.proxy.timeout)
-        case .debt, .expiry, .subscriptionExpiry: break
+        case .acknowledge: arm(alarm, slot, after: SessionLife.acknowledging)
+        case .debt, .expiry, .subscriptionExpiry, .resume: break
         }
     }
 }
@@ -108,6 +113,10 @@ extension SessionLife {
             checkPong(slot)
         case (.silence, .open):
             checkSilence(slot)
+        case (.resume, .open):
+            checkResume(slot)
+        case (.acknowledge, .open):
+            acknowledgeLate(slot)
         case (.message, .open):
             io.checkIncomplete(slot, session)
         case (.debt, .open):
@@ -132,6 +141,9 @@ extension SessionLife {
     private var mutualInterval: Duration { min(context.settings.pingInterval, .seconds(15)) }
     static var silence: Duration { .seconds(30) }
 
+    /// How long what came is not acknowledged, at the most.
+    static var acknowledging: Duration { .seconds(1) }
+
     private func ping(_ slot: UInt32) {
         let session = session(slot)
         let liveness = session.pointee.traits.liveness
@@ -154,11 +166,12 @@ extension SessionLife {
         let session = session(slot)
         // Whoever is not read from cannot be heard.
         guard
-            session.pointee.flags.contains(.heard)
+            session.pointee.linkage == .cut || session.pointee.flags.contains(.heard)
                 || !session.pointee.flags.isDisjoint(with: SessionSlot.Flags.unread)
         else {
             context.counters.missedPongs += 1
-            return end(slot, .silent(Self.silence))
+            // Its connection is most likely gone, and it may come back with another one.
+            return cut(slot) ? arm(.silence, slot) : end(slot, .silent(Self.silence))
         }
         session.pointee.flags.remove(.heard)
         arm(.silence, slot)

@@ -39,10 +39,18 @@ final class SessionExtras {
     /// Subscriptions that wait for their confirmation, by channel index: a session is subscribed to a channel once.
     var pending: [UInt32: PendingSubscription] = [:]
 
+    /// Its client would count messages, once it has logged in.
+    var wantsCounting = false
+    /// Messages are counted, and what is kept of them.
+    var resumption: Resumption?
+    /// It is looked for the session that its client wants to go on with.
+    var resuming: ResumeRequest?
+
     var isEmpty: Bool {
         early.isEmpty && asked == nil && body == nil && commandSecret == nil && pendingLogin == nil && opening == nil
             && connecting == nil && known.isEmpty && wanted.isEmpty
             && handshake == nil && suspended == nil && expiries.isEmpty && tokens.isEmpty && pending.isEmpty
-            && filters.isEmpty && replies.isEmpty && callsUnderWay == 0
+            && filters.isEmpty && replies.isEmpty && callsUnderWay == 0 && !wantsCounting && resumption == nil
+            && resuming == nil
     }
 }

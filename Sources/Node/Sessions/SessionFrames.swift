@@ -18,10 +18,10 @@ extension SessionIO {
         let taken = reader.receive(bytes, limits: limits) { event in
             receivedEvent(event, slot, session)
             if !failed.isEmpty, failed.last?.locator == locator { return false }
-            return session.pointee.phase == .open
+            return session.pointee.phase == .open && session.pointee.linkage != .cut
                 && !session.pointee.flags.contains(.suspended)
         }
-        guard session.pointee.phase == .open else { return reader.reset() }
+        guard session.pointee.phase == .open, session.pointee.linkage != .cut else { return reader.reset() }
         session.pointee.reader = reader
         if reader.isIncomplete {
             isIncomplete(slot, session, isNew: !wasIncomplete || messages != session.pointee.messagesIn)
@@ -46,6 +46,8 @@ extension SessionIO {
             _ = commands.isControlFrameInTime(slot, session)
         case .close(let code, let reason):
             if context.isTracing { traceClose(slot, code, reason) }
+            // Only one code says that the client wants to go; others are of whatever is between, or of a client that is in trouble.
+            if session.pointee.linkage == .counted, code != .normal { return life.drop(slot) }
             // RFC 6455 5.5.1: the reply usually echoes the code.
             life.end(slot, .left(code ?? .normal))
         case .failure(let error):

@@ -19,6 +19,10 @@ final class SessionIO: ShardPart, @unchecked Sendable {
     /// Replies to one session that are not in its outbound yet, and whose they are; `.max` for nobody's.
     let gatheredReplies = ByteWriter(capacity: 4096)
     var repliesFor = UInt32.max
+    /// What is appended now is nothing that both sides count.
+    var isUncounted = false
+    /// Bytes kept for clients that may come back, in all sessions together.
+    var resumeBytes = 0
     /// Sessions whose input has its turn later, in this order.
     var inputQueue: [Locator] = []
     var inputQueueStart = 0
@@ -42,6 +46,7 @@ final class SessionIO: ShardPart, @unchecked Sendable {
 
     /// Reads what came in and hands it to whatever the session is at the moment.
     func read(_ slot: UInt32, _ session: UnsafeMutablePointer<SessionSlot>) {
+        guard session.pointee.linkage != .cut else { return }
         if session.pointee.phase == .proxy { return admittance.readProxyHeader(slot, session) }
         guard session.pointee.subscriptions.count <= Self.manyChannels else {
             let begin = MonotonicTime.now()
@@ -90,6 +95,7 @@ final class SessionIO: ShardPart, @unchecked Sendable {
     /// Tells the reactor what the session waits for.
     func updateInterest(_ slot: UInt32) {
         let session = session(slot)
+        guard session.pointee.linkage != .cut else { return }
         var readiness: Readiness = []
         if session.pointee.flags.isDisjoint(with: SessionSlot.Flags.unread) { readiness.insert(.readable) }
         if session.pointee.flags.contains(.blocked) { readiness.insert(.writable) }

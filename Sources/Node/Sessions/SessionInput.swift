@@ -82,6 +82,23 @@ extension SessionIO {
     /// Whether messages wait that came in requests.
     func hasMessages(_ slot: UInt32) -> Bool { !(extras(slot)?.suspended?.messages ?? []).isEmpty }
 
+    /// What the session sent and was not carried out goes to another one.
+    func giveInput(_ slot: UInt32) -> SuspendedInput? {
+        guard let input = takeInput(slot) else { return nil }
+        incompleteBytes -= input.count
+        return input
+    }
+
+    /// What came on the session's new connection before it was the session's is carried out in its turn.
+    func takeInput(_ input: SuspendedInput?, _ slot: UInt32) {
+        if let input {
+            makeExtras(slot).suspended = input
+            incompleteBytes += input.count
+        }
+        session(slot).pointee.flags.insert(.suspended)
+        enqueueInput(slot)
+    }
+
     private func takeInput(_ slot: UInt32) -> SuspendedInput? {
         guard let extras = extras(slot), let input = extras.suspended else { return nil }
         extras.suspended = nil
@@ -204,7 +221,11 @@ extension SessionIO {
         var message = message
         let begin = MonotonicTime.now()
         defer { spent(since: begin) }
+        var left = message.rest.count
         while let intent = session.pointee.machine.next(in: &message, hint: commands.lastPublished?.name) {
+            let bytes = left - message.rest.count
+            left = message.rest.count
+            if session.pointee.linkage.isCounting, intent.isCounted, !life.isNew(slot, bytes: bytes) { continue }
             commands.perform(intent, slot, session)
             guard session.pointee.phase == .open else { return }
             if !session.pointee.flags.contains(.suspended), !intent.isPublish,

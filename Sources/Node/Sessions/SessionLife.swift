@@ -5,6 +5,12 @@ import Reactor
 final class SessionLife: ShardPart, @unchecked Sendable {
     /// Its sessions are being told to come back elsewhere.
     var leaving: Leaving?
+    /// Sessions whose connection was cut and that wait for another one.
+    var cutSessions = 0
+    /// Sessions that clients need not try to go on with.
+    var gone = GoneSessions()
+    /// Fences of the handovers that are under way, by their numbers.
+    var fences: [UInt64: FenceOwner] = [:]
 
     // Whom it calls; the shard makes all of them and owns them.
     unowned(unsafe) private(set) var io: SessionIO!
@@ -24,6 +30,7 @@ final class SessionLife: ShardPart, @unchecked Sendable {
 
     /// Ends a session with a goodbye where its dialect has one: what was queued before still goes out first.
     func end(_ slot: UInt32, _ ending: Ending) {
+        if session(slot).pointee.linkage == .cut { return drop(slot, ending) }
         let isTold = isClosingTold(slot)
         tellGone(slot, ending)
         guard beginClosing(slot) else { return }
@@ -41,6 +48,8 @@ final class SessionLife: ShardPart, @unchecked Sendable {
         let session = session(slot)
         session.pointee.flags.remove(.slow)
         guard session.pointee.phase == .open else { return }
+        if session.pointee.linkage == .cut { return drop(slot, .notResumed) }
+        if session.pointee.linkage == .arriving { return giveUp(slot) }
         context.counters.slowDisconnects += 1
         io.sendGathered()
         let dropped = session.pointee.outbound.dropUnsent(committed: session.pointee.stream.committedBytes)
@@ -82,6 +91,7 @@ final class SessionLife: ShardPart, @unchecked Sendable {
         guard session.pointee.phase != .free, session.pointee.phase != .closing else { return false }
         if session.pointee.phase == .open { noteClosing(slot, session) }
         forgetWaiting(slot)
+        forgetResumption(slot)
         channels.unsubscribeFromAll(slot)
         session.pointee.freeExtras()
         session.pointee.phase = .closing
@@ -96,7 +106,9 @@ final class SessionLife: ShardPart, @unchecked Sendable {
 
     private func noteClosing(_ slot: UInt32, _ session: UnsafeMutablePointer<SessionSlot>) {
         context.counters.closed += 1
-        if session.pointee.isKnownByID { request(.closed(session.pointee.secret, locator(of: slot))) }
+        if session.pointee.isKnownByID || session.pointee.linkage.isCounting {
+            request(.closed(session.pointee.secret, locator(of: slot)))
+        }
     }
 
     /// Sends the last bytes.
@@ -134,6 +146,7 @@ final class SessionLife: ShardPart, @unchecked Sendable {
     ///
     /// - Parameter ending: Why it is to go; nil when it is gone.
     func drop(_ slot: UInt32, _ ending: Ending? = nil) {
+        if ending == nil, context.table.isTaken(slot), cut(slot) { return }
         if io.repliesFor == slot {
             io.repliesFor = .max
             io.gatheredReplies.removeAll()
@@ -144,7 +157,10 @@ final class SessionLife: ShardPart, @unchecked Sendable {
         if context.isTracing { context.traceEnded(slot) }
         tellGone(slot, ending)
         let isTold = isClosingTold(slot)
+        let hasConnection = session.pointee.linkage != .cut
+        if !hasConnection { cutSessions -= 1 }
         forgetWaiting(slot)
+        forgetResumption(slot)
         channels.unsubscribeFromAll(slot)
         if isTold { noteGone(slot, ending) }
         admittance.forgetCredentials(session)
@@ -154,8 +170,10 @@ final class SessionLife: ShardPart, @unchecked Sendable {
         if session.pointee.flags.contains(.counted) {
             context.admission.gone(session.pointee.peer.address, wasOpen: session.pointee.flags.contains(.settled))
         }
-        reactor.deregister(session.pointee.stream.descriptor)
-        session.pointee.stream.close()
+        if hasConnection {
+            reactor.deregister(session.pointee.stream.descriptor)
+            session.pointee.stream.close()
+        }
         if !context.table.release(slot) { fault("a session that is over is released") }
         context.admission.left()
     }

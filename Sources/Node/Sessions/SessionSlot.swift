@@ -76,6 +76,8 @@ package struct SessionSlot {
     package var generation: UInt32 = 0
     package var phase = Phase.free
     package var variant = Variant.undecided
+    /// Whether it outlives its connection.
+    package var linkage = Linkage.plain
     package var flags = Flags()
     /// Channels that are not confirmed yet.
     package var unconfirmed: UInt16 = 0

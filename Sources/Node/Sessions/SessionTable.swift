@@ -61,6 +61,7 @@ package final class SessionTable {
         slot.pointee.freeCommands()
         slot.pointee.phase = .free
         slot.pointee.flags = []
+        slot.pointee.linkage = .plain
         slot.pointee.generation = (slot.pointee.generation &+ 1) & Self.generationMask
         slot.pointee.nextFree = firstFree
         firstFree = index

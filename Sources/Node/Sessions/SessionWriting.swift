@@ -10,6 +10,7 @@ extension SessionIO {
     ) {
         if repliesFor == slot { sendGathered() }
         let session = session(slot)
+        if session.pointee.linkage.isCounting { return appendCounted(block, from: start, to: end, for: slot) }
         let waiting = session.pointee.outbound.bytes
         // Whoever has nothing waiting may get a piece of any size; the budget is for those who do not keep up.
         if waiting > 0 {
@@ -173,6 +174,7 @@ extension SessionIO {
 
     /// Tells a client something, in its dialect.
     func tell(_ slot: UInt32, _ outcome: Outcome, for reply: ReplyID = .none) {
+        if session(slot).pointee.linkage.isCounting, !outcome.isCounted { return tellUncounted(slot, outcome) }
         send(slot) { session(slot).pointee.variant.write(outcome, for: reply, to: $0) }
     }
 

@@ -188,3 +188,22 @@ import Testing
         #expect(throws: EnvelopeError.self) { try bytes.withUnsafeBytes { try EnvelopeCodec.decode($0) } }
     }
 }
+
+@Suite struct FenceTests {
+    @Test func aFenceComesBackAndNothingElseIsOne() throws {
+        let name = ChannelName(trusted: Array("a".utf8))
+        let fence = Publication(fence: .max - 1, in: name, origin: NodeID(7))
+        let writer = ByteWriter()
+        EnvelopeCodec.write(fence, to: writer)
+        let bytes = Array(writer.bytes)
+        #expect(bytes.count == EnvelopeCodec.bytes(of: fence) && bytes[2] == EnvelopeCodec.fenceType)
+        func read(_ bytes: [UInt8]) -> Publication? {
+            bytes.withUnsafeBytes { try? EnvelopeCodec.decodeFence($0, of: name) }
+        }
+        let back = try #require(read(bytes))
+        #expect(back.extras?.fence == .max - 1 && back.channel == name && back.origin == NodeID(7))
+        for count in 0..<bytes.count { #expect(read(Array(bytes[..<count])) == nil) }
+        #expect(read(bytes + [0]) == nil && read([0xCA, 2] + bytes.dropFirst(2)) == nil)
+        #expect(throws: EnvelopeError.self) { try bytes.withUnsafeBytes { _ = try EnvelopeCodec.decode($0) } }
+    }
+}

@@ -75,6 +75,7 @@ enum CentrifugeTarget {
             isName(channel)
         case .pong, .nothing, .refresh, .refuse, .end, .rpc: break
         case .call: expect(false, "a call of a method")
+        case .resume, .acknowledged, .renumbered: expect(false, "messages that are counted")
         }
     }
 
@@ -90,7 +91,9 @@ enum CentrifugeTarget {
         case .end(let ending): "disconnect \(ending)"
         case .pong: "pong"
         case .nothing: "nothing"
-        case .unsubscribe, .refresh, .refreshSubscription, .presence, .refuse, .call, .rpc: "\(intent)"
+        case .unsubscribe, .refresh, .refreshSubscription, .presence, .refuse, .call, .rpc, .resume, .acknowledged,
+            .renumbered:
+            "\(intent)"
         }
     }
 

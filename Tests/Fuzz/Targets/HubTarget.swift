@@ -37,7 +37,12 @@ enum HubTarget {
                     machine.loginAccepted()
                 case .call(let call): check(call)
                 case .refuse(let reply, _): check(reply)
-                case .nothing: expect(machine.isLoggedIn, "something before the greeting")
+                case .resume(let resume):
+                    expect(!machine.isLoggedIn && machine.awaitsLogin, "a client that greeted comes back")
+                    expect(resume.encoding == .standard || resume.encoding == .messagePack, "no encoding")
+                    machine.loginAccepted()
+                case .nothing, .pong, .acknowledged, .renumbered:
+                    expect(machine.isLoggedIn, "something before the greeting")
                 case .end: isOver = true
                 default: expect(false, "an intent that the dialect does not have")
                 }

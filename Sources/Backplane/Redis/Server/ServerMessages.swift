@@ -10,6 +10,7 @@ extension RedisServer {
         if payload.count > 2, payload[2] != EnvelopeCodec.publicationType {
             if payload[2] == EnvelopeCodec.changeType { return receivedChange(payload, on: channel) }
             if payload[2] == EnvelopeCodec.lossType { return receivedLoss(payload, on: channel) }
+            if payload[2] == EnvelopeCodec.fenceType { return receivedFence(payload, on: channel) }
             return receivedNodeMessage(payload, on: channel)
         }
         do {
@@ -47,6 +48,17 @@ extension RedisServer {
         }
         counts.received &+= 1
         receiver?.lossNoted(in: name)
+    }
+
+    private func receivedFence(_ payload: UnsafeRawBufferPointer, on channel: UnsafeRawBufferPointer) {
+        guard let name = names.name(in: channel).map({ ChannelName(trusted: Array($0)) }),
+            let fence = try? EnvelopeCodec.decodeFence(payload, of: name)
+        else {
+            owner.status.badMessages &+= 1
+            return
+        }
+        counts.received &+= 1
+        receiver?.delivered(fence)
     }
 
     private func isExpected(_ name: ChannelName, on channel: UnsafeRawBufferPointer) -> Bool {

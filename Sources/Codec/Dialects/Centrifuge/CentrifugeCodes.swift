@@ -104,7 +104,7 @@ extension CentrifugeDisconnect {
         case .tokenExpired: self = .expired
         case .denied: self = .forceDisconnect
         case .tooManySessions: self = .connectionLimit
-        case .undecided: self = .serverError
+        case .undecided, .notResumed, .unknownSession: self = .serverError
         case .slow: self = .slow
         case .silent: self = .noPong
         case .lost: self = .insufficientState

@@ -34,8 +34,8 @@ extension CentrifugeEncoder {
             writeUnsubscribePush(channel, code: code, reason: reason.description, in: carrier, to: writer)
         case .refused(let error):
             CentrifugeDialect.writeRefusal(error, in: carrier, to: writer)
-        // Its subscriptions end instead, and its positions are in replies.
-        case .lost, .positions: break
+        // Its subscriptions end instead, its positions are in replies, and it counts no messages.
+        case .lost, .positions, .acknowledged, .renumbered: break
         }
     }
 
@@ -111,7 +111,7 @@ extension CentrifugeProtobufEncoder {
             let (code, reason) = ending.centrifuge
             writeUnsubscribePush(channel, code: code, reason: reason.description, in: carrier, to: writer)
         // As in JSON; event streams are always in JSON.
-        case .lost, .positions, .refused: break
+        case .lost, .positions, .refused, .acknowledged, .renumbered: break
         }
     }
 }

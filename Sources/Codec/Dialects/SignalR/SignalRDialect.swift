@@ -70,7 +70,9 @@ extension Ending {
     /// Whether a client that is told why it has to go may come back by itself.
     fileprivate func isReconnectWelcome(_ code: CloseCode) -> Bool {
         switch self {
-        case .shutdown, .slow, .lost, .undecided, .tooMuchIncomplete, .silent, .tokenExpired, .messageTimedOut: true
+        case .shutdown, .slow, .lost, .undecided, .tooMuchIncomplete, .silent, .tokenExpired, .messageTimedOut,
+            .unknownSession, .notResumed:
+            true
         // As in the other dialects: the first half of a thousand is for what may be over soon.
         case .requested: !(3500..<4000).contains(code.rawValue) && !(4500..<5000).contains(code.rawValue)
         default: false

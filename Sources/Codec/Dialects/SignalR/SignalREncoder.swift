@@ -83,6 +83,19 @@ enum SignalREncoder {
         message(over: transport, writer) { writer.append(#"{"type":6}"#) }
     }
 
+    /// Up to which number messages came (type 8), or which number the next one has (type 9).
+    static func writeCount(
+        _ kind: SignalRMessage.Kind, _ number: UInt64, over transport: Transport, to writer: ByteWriter
+    ) {
+        message(over: transport, writer) {
+            writer.append(#"{"type":"#)
+            writer.append(decimal: kind.rawValue)
+            writer.append(#","sequenceId":"#)
+            writer.append(decimal: number)
+            writer.append("}")
+        }
+    }
+
     /// - Parameter error: Nil when the client may come back.
     static func writeClose(_ error: String?, over transport: Transport, to writer: ByteWriter) {
         message(over: transport, writer) {

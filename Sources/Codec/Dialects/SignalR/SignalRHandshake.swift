@@ -1,12 +1,13 @@
 /// The first message of a client, and the answer to it (HubProtocol.md, "Overview"): JSON with a record separator behind it, whatever
 /// is spoken afterwards.
 enum SignalRHandshake {
-    /// Versions of the hub protocol. Clients name 2 when they would like to come back to a connection that was cut, which counts only
-    /// if the negotiation allowed it; and one client names 0.
+    /// Versions of the hub protocol. One client names 0.
     private static let versions: ClosedRange<UInt64> = 0...2
+    /// From this one on, clients come back to a connection that was cut, if the negotiation allowed it.
+    private static let resumable: UInt64 = 2
 
     enum Request: Equatable {
-        case accepted(SignalREncoding)
+        case accepted(SignalREncoding, isResumable: Bool)
         case refused(Ending)
     }
 
@@ -26,8 +27,10 @@ enum SignalRHandshake {
         }
         guard isWhole, scanner.isAtEnd, let name, let version else { return .refused(.malformed) }
         guard versions.contains(version) else { return .refused(.wrongEncoding) }
-        if name.elementsEqual("json".utf8) { return .accepted(.json) }
-        return name.elementsEqual("messagepack".utf8) ? .accepted(.messagePack) : .refused(.wrongEncoding)
+        let isResumable = version >= resumable
+        if name.elementsEqual("json".utf8) { return .accepted(.json, isResumable: isResumable) }
+        return name.elementsEqual("messagepack".utf8)
+            ? .accepted(.messagePack, isResumable: isResumable) : .refused(.wrongEncoding)
     }
 
     /// - Parameter error: Nil when the client may go on.

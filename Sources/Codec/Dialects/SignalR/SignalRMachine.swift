@@ -1,7 +1,8 @@
 /// The client's side of a hub: from messages to intents. Knows in which order messages may come, and nothing of channels, methods or
 /// sockets.
 ///
-/// The first message says what is spoken. Until its owner says that the login was accepted, nothing else becomes an intent.
+/// The first message says what is spoken. Until its owner says that the login was accepted, nothing else becomes an intent. A client
+/// that goes on with the session of a connection that was cut does not greet: its first message says how it counts its messages.
 package struct SignalRMachine: Equatable {
     private enum Phase: UInt8 {
         /// Only the handshake is right.
@@ -53,7 +54,7 @@ package struct SignalRMachine: Equatable {
     mutating func next(in message: inout IncomingMessage) -> Intent? {
         let rest = message.rest
         guard phase != .over, !rest.isEmpty else { return nil }
-        if phase == .open, speech == .messagePack { return nextPacked(in: &message) }
+        if phase == .open ? speech == .messagePack : isPacked(rest[0]) { return nextPacked(in: &message) }
         let end = rest.recordSeparator(from: 0)
         guard end < rest.count else {
             return leave(rest.count > message.commandBytes ? .oversizedCommand : .malformed)
@@ -65,11 +66,15 @@ package struct SignalRMachine: Equatable {
         guard record.count <= message.commandBytes else { return leave(.oversizedCommand) }
         guard isText || UTF8Validator.isValid(record) else { return leave(.malformed) }
         switch phase {
-        case .new: return greeted(record)
+        case .new: return greeted(record) ?? resumed(SignalRMessage(json: record), .json)
         case .open: return received(SignalRMessage(json: record))
         case .pending, .over: return leave(.malformed)
         }
     }
+
+    /// Whether a first message is in MessagePack: it begins with its length, which is less than any
+    /// character that JSON begins with is as a number. (White space but the space itself is no beginning that a client has.)
+    private func isPacked(_ byte: UInt8) -> Bool { phase == .new && speech == .any && byte < UInt8(ascii: " ") }
 
     /// A message behind its length: 7 bits a byte, the lowest first, at most five bytes.
     private mutating func nextPacked(in message: inout IncomingMessage) -> Intent? {
@@ -85,18 +90,30 @@ package struct SignalRMachine: Equatable {
         guard length <= message.commandBytes else { return leave(.oversizedCommand) }
         guard length <= rest.count - index else { return leave(.malformed) }
         message.take(leaving: rest.count - index - length)
-        return received(SignalRMessage(packed: UnsafeRawBufferPointer(rebasing: rest[index..<(index + length)])))
+        let read = SignalRMessage(packed: UnsafeRawBufferPointer(rebasing: rest[index..<(index + length)]))
+        return phase == .new ? resumed(read, .messagePack) : received(read)
     }
 
     private mutating func greeted(_ record: UnsafeRawBufferPointer) -> Intent? {
         switch SignalRHandshake.read(record) {
+        case .refused(.malformed) where speech == .any && SignalRMessage(json: record)?.kind == .sequence: return nil
         case .refused(let ending): return leave(ending)
-        case .accepted(.messagePack) where speech == .textOnly: return leave(.wrongEncoding)
-        case .accepted(let encoding):
-            speech = encoding == .json ? .json : .messagePack
-            phase = .pending
-            return .connect(.init(greetingIn: encoding.variant))
+        case .accepted(.messagePack, _) where speech == .textOnly: return leave(.wrongEncoding)
+        case .accepted(let encoding, let isResumable):
+            begin(encoding)
+            return .connect(.init(greetingIn: encoding.variant, isResumable: isResumable))
         }
+    }
+
+    private mutating func resumed(_ message: SignalRMessage?, _ encoding: SignalREncoding) -> Intent? {
+        guard let message, message.kind == .sequence, let next = message.sequence else { return leave(.malformed) }
+        begin(encoding)
+        return .resume(.init(encoding: encoding.variant, next: next))
+    }
+
+    private mutating func begin(_ encoding: SignalREncoding) {
+        speech = encoding == .json ? .json : .messagePack
+        phase = .pending
     }
 
     private mutating func received(_ message: SignalRMessage?) -> Intent? {
@@ -110,9 +127,12 @@ package struct SignalRMachine: Equatable {
             return .call(HubCall(reply: reply, hub: hub, method: method, arguments: arguments))
         case .streamInvocation: return .refuse(reply, .notAvailable)
         case .close: return leave(.left(.normal))
-        // Items and ends of streams that were refused, results that nobody asked for, counts of messages that nobody keeps, and what
-        // later versions of the protocol have.
-        case .streamItem, .completion, .cancelInvocation, .ack, .sequence, .ping, nil: return .nothing
+        case .ack: return .acknowledged(message.sequence ?? 0)
+        case .sequence: return .renumbered(next: message.sequence ?? 0)
+        // Items and ends of streams that were refused, and results that nobody asked for.
+        case .streamItem, .completion, .cancelInvocation: return .nothing
+        // A ping, and what later versions of the protocol have: neither side counts it.
+        case .ping, nil: return .pong
         }
     }
 

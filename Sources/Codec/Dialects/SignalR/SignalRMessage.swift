@@ -13,6 +13,8 @@ struct SignalRMessage {
     var arguments: HubCall.Arguments?
     /// Whether the caller wants to send more with the call, as a stream.
     var hasStreams = false
+    /// What counts messages says so: up to which they came, or which comes next.
+    var sequence: UInt64?
 
     /// The longest id of a call, in bytes: it is kept until the call is answered.
     static let maximumIDBytes = 255
@@ -48,6 +50,10 @@ struct SignalRMessage {
             if key.isEqual(to: "invocationId") {
                 read.id = scanner.text()
                 return read.id != nil
+            }
+            if key.isEqual(to: "sequenceId") {
+                read.sequence = scanner.unsigned()
+                return read.sequence != nil
             }
             guard key.isEqual(to: "streamIds") else { return scanner.skipValue() }
             guard let ids = scanner.texts() else { return false }
@@ -92,6 +98,11 @@ struct SignalRMessage {
                 if case .array(let count) = streams.head() { read.hasStreams = count > 0 }
             }
         }
+        if read.kind == .ack || read.kind == .sequence, left > 0 {
+            guard case .unsigned(let sequence) = scanner.head() else { return nil }
+            read.sequence = sequence
+            left -= 1
+        }
         while left > 0 {
             guard skip(&scanner) else { return nil }
         }
@@ -107,6 +118,7 @@ struct SignalRMessage {
             guard let target, arguments != nil else { return false }
             return !target.isEmpty && target.count <= HubRule.maximumNameBytes
         case .streamInvocation: return id != nil && target != nil && arguments != nil
+        case .ack, .sequence: return sequence != nil
         default: return true
         }
     }

@@ -9,10 +9,13 @@ extension SignalRDialect {
         guard let version = UInt64(asked ?? "0") else {
             throw .badRequest("negotiateVersion has to be a number from 0 on")
         }
-        return Negotiation(hub: hub, version: min(version, newest))
+        let wish = head.query.first { $0.name.utf8.elementsEqual("useStatefulReconnect".utf8) }?.value
+        // The first version has no field for it.
+        let isResumable = version > 0 && wish?.utf8.elementsEqual("true".utf8) == true
+        return Negotiation(hub: hub, version: min(version, newest), isResumable: isResumable)
     }
 
-    /// The answer. It offers nothing that is not served: no way back to a connection that was cut.
+    /// The answer. Clients that did not ask for a way back to a connection that was cut are not offered one: some refuse that.
     ///
     /// - Parameters:
     ///   - id: What others may know of the connection.
@@ -27,6 +30,7 @@ extension SignalRDialect {
             writer.append(#","connectionToken":"#)
             JSONWriter.writeString(token, to: writer)
         }
+        if negotiation.isResumable { writer.append(#","useStatefulReconnect":true"#) }
         // Text comes first, because one client takes the first that is listed.
         writer.append(#","availableTransports":[{"transport":"WebSockets","transferFormats":["Text","Binary"]}"#)
         writer.append(#",{"transport":"ServerSentEvents","transferFormats":["Text"]}]}"#)

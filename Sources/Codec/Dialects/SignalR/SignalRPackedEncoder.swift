@@ -83,6 +83,15 @@ enum SignalRPackedEncoder {
         }
     }
 
+    /// See `SignalREncoder.writeCount`.
+    static func writeCount(_ kind: SignalRMessage.Kind, _ number: UInt64, to writer: ByteWriter) {
+        message(writer) {
+            MessagePackWriter.writeArrayHead(2, to: writer)
+            MessagePackWriter.write(kind.rawValue, to: writer)
+            MessagePackWriter.write(number, to: writer)
+        }
+    }
+
     /// - Parameter error: Nil when the client may come back.
     static func writeClose(_ error: String?, to writer: ByteWriter) {
         message(writer) {

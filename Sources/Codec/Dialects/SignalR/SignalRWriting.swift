@@ -24,6 +24,8 @@ extension SignalRDialect {
             case .json: SignalREncoder.writePing(over: variant.transport, to: writer)
             case .messagePack: SignalRPackedEncoder.writePing(to: writer)
             }
+        case .acknowledged(let number): writeCount(.ack, number, as: variant, to: writer)
+        case .renumbered(let next): writeCount(.sequence, next, as: variant, to: writer)
         case .subscribed(_, let beginning, _):
             writeCompletion(reply, nil, as: variant, to: writer)
             for publication in beginning?.missed ?? [] { write(publication, as: variant, to: writer) }
@@ -46,6 +48,15 @@ extension SignalRDialect {
         switch SignalREncoding(variant.encoding) {
         case .json: SignalREncoder.writeCompletion(id, result, over: variant.transport, to: writer)
         case .messagePack: SignalRPackedEncoder.writeCompletion(id, result, to: writer)
+        }
+    }
+
+    private static func writeCount(
+        _ kind: SignalRMessage.Kind, _ number: UInt64, as variant: Variant, to writer: ByteWriter
+    ) {
+        switch SignalREncoding(variant.encoding) {
+        case .json: SignalREncoder.writeCount(kind, number, over: variant.transport, to: writer)
+        case .messagePack: SignalRPackedEncoder.writeCount(kind, number, to: writer)
         }
     }
 

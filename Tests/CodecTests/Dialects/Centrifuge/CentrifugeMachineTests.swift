@@ -33,6 +33,7 @@ import Testing
         case .rpc(let call):
             return "rpc \(call.reply.number) \(text(call.method)) \(call.data.map { text($0) } ?? "-")"
         case .pong: return "pong"
+        case .resume, .acknowledged, .renumbered: return "messages that are counted"
         case .nothing: return "nothing"
         case .refuse(let reply, let failure): return "refuse \(reply.number) \(CentrifugeError(failure).code)"
         case .end(let ending): return "disconnect \(Dialect.centrifuge.farewell(ending).code)"

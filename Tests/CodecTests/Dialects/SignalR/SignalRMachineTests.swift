@@ -15,6 +15,10 @@ import Testing
             "call \(name(call.reply)) \(String(decoding: call.method, as: UTF8.self)) \(arguments(call.arguments))"
         case .refuse(let reply, let failure): "refuse \(name(reply)) \(failure)"
         case .nothing: "nothing"
+        case .pong: "sign of life"
+        case .acknowledged(let number): "acknowledged \(number)"
+        case .renumbered(let next): "next \(next)"
+        case .resume(let resume): "resume \(resume.encoding) \(resume.next)"
         case .end(let ending): "end \(ending)"
         default: "something else"
         }
@@ -121,11 +125,11 @@ import Testing
     @Test func whatFollowsInTheSameFrameIsTaken() {
         var machine = Self.machine()
         let first = Self.greeting + #"{"type":6}"# + "\u{1E}" + #"{"type":1,"target":"a","arguments":[]}"# + "\u{1E}"
-        #expect(Self.said(&machine, Array(first.utf8)) == ["connect standard", "nothing", "call - a []"])
+        #expect(Self.said(&machine, Array(first.utf8)) == ["connect standard", "sign of life", "call - a []"])
         machine = Self.machine()
         #expect(
             Self.said(&machine, Array(Self.packedGreeting.utf8) + [2, 0x91, 6], isText: false)
-                == ["connect messagePack", "nothing"])
+                == ["connect messagePack", "sign of life"])
     }
 
     /// What waits until the login is decided is taken up as a message of its own.
@@ -154,6 +158,26 @@ import Testing
         }
     }
 
+    /// A client that comes back says how it counts its messages, and greets nobody.
+    @Test func aClientThatComesBackDoesNotGreet() {
+        let json = Array((#"{"type":9,"sequenceId":3}"# + "\u{1E}").utf8)
+        for isText in [true, false] {
+            var machine = Self.machine()
+            #expect(Self.said(&machine, json, isText: isText) == ["resume standard 3"])
+            #expect(!machine.isLoggedIn && machine.awaitsLogin)
+        }
+        for packed in [[3, 0x92, 9, 3], [5, 0x92, 9, 0xCD, 0, 3]] as [[UInt8]] {
+            var machine = Self.machine()
+            #expect(Self.said(&machine, packed, isText: false) == ["resume messagePack 3"])
+        }
+        for other in [[3, 0x92, 8, 3], [2, 0x91, 6], [3, 0x92, 9], [0]] as [[UInt8]] {
+            var machine = Self.machine()
+            #expect(Self.said(&machine, other, isText: false) == ["end malformed"])
+        }
+        var machine = DialectMachine(Variant(.signalr, in: .undecided, over: .eventStream), hub: Self.hub)
+        #expect(Self.said(&machine, json) == ["end malformed"])
+    }
+
     // MARK: Messages in JSON
 
     @Test(
@@ -169,9 +193,11 @@ import Testing
             (#"{"type":4,"target":"x","arguments":[],"invocationId":"1"}"#, ["refuse 1 notAvailable"]),
             (#"{"type":2,"invocationId":"1","item":{}}"#, ["nothing"]),
             (#"{"type":3,"invocationId":"1","result":5}"#, ["nothing"]),
-            (#"{"type":5,"invocationId":"1"}"#, ["nothing"]), (#"{"type":6}"#, ["nothing"]),
-            (#"{"type":8,"sequenceId":1}"#, ["nothing"]), (#"{"type":9,"sequenceId":1}"#, ["nothing"]),
-            (#"{"type":99,"new":true}"#, ["nothing"]), (#"{"type":18446744073709551615}"#, ["nothing"]),
+            (#"{"type":5,"invocationId":"1"}"#, ["nothing"]), (#"{"type":6}"#, ["sign of life"]),
+            (#"{"type":8,"sequenceId":1}"#, ["acknowledged 1"]), (#"{"sequenceId":7,"type":9}"#, ["next 7"]),
+            (#"{"type":8}"#, ["end malformed"]), (#"{"type":9,"sequenceId":-1}"#, ["end malformed"]),
+            (#"{"type":99,"new":true}"#, ["sign of life"]),
+            (#"{"type":18446744073709551615}"#, ["sign of life"]),
             (#"{"type":7}"#, ["end left(\(CloseCode.normal))"]),
             // What is no message ends the session.
             ("", ["end malformed"]), ("{}", ["end malformed"]), ("[]", ["end malformed"]), ("6", ["end malformed"]),
@@ -226,9 +252,11 @@ import Testing
             ([0x95, 1, 0x81, 0xA1, 97, 0xA1, 98, 0xD9, 1, 55, 0xD9, 1, 120, 0x90], ["call 7 x []"]),
             ([0x96, 1, 0x80, 0xA1, 55, 0xA1, 120, 0x90, 0x91, 0xA1, 50], ["refuse 7 notAvailable"]),
             ([0x96, 4, 0x80, 0xA1, 55, 0xA1, 120, 0x90, 0x90], ["refuse 7 notAvailable"]),
-            ([0x91, 6], ["nothing"]), ([0x94, 2, 0x80, 0xA1, 49, 5], ["nothing"]),
+            ([0x91, 6], ["sign of life"]), ([0x94, 2, 0x80, 0xA1, 49, 5], ["nothing"]),
             ([0x94, 3, 0x80, 0xA1, 49, 2], ["nothing"]), ([0x93, 5, 0x80, 0xA1, 49], ["nothing"]),
-            ([0x92, 8, 1], ["nothing"]), ([0x92, 9, 1], ["nothing"]), ([0x91, 0xCC, 99], ["nothing"]),
+            ([0x92, 8, 1], ["acknowledged 1"]), ([0x92, 9, 0xCD, 1, 0], ["next 256"]),
+            ([0x91, 8], ["end malformed"]), ([0x92, 9, 0xFF], ["end malformed"]),
+            ([0x91, 0xCC, 99], ["sign of life"]),
             ([0x92, 7, 0xC0], ["end left(\(CloseCode.normal))"]),
             ([0x90], ["end malformed"]), ([0xC0], ["end malformed"]), ([0x91, 0xFF], ["end malformed"]),
             ([0x91, 6, 0], ["end malformed"]), ([0x92, 6], ["end malformed"]),
@@ -245,10 +273,11 @@ import Testing
     @Test func lengthsOfMessages() {
         let ping: [UInt8] = [2, 0x91, 6]
         var machine = Self.greeted(Self.packedGreeting)
-        #expect(Self.said(&machine, ping + ping + ping, isText: false) == ["nothing", "nothing", "nothing"])
+        #expect(
+            Self.said(&machine, ping + ping + ping, isText: false) == ["sign of life", "sign of life", "sign of life"])
         // As many bytes as a length may have, and more; less than it says; more than it may say.
         for (bytes, expected) in [
-            ([0x82, 0x80, 0x80, 0x80, 0x00, 0x91, 6], ["nothing"]),
+            ([0x82, 0x80, 0x80, 0x80, 0x00, 0x91, 6], ["sign of life"]),
             ([0x82, 0x80, 0x80, 0x80, 0x80, 0x00, 0x91, 6], ["end malformed"]),
             ([3, 0x91, 6], ["end malformed"]), ([0x80], ["end malformed"]), ([0], ["end malformed"]),
             ([0xFF, 0xFF, 0xFF, 0xFF, 0x0F, 1], ["end oversizedCommand"]),
@@ -259,6 +288,6 @@ import Testing
         }
         // The kind of frame does not matter.
         machine = Self.greeted(Self.packedGreeting)
-        #expect(Self.said(&machine, [2, 0x91, 6], isText: true) == ["nothing"])
+        #expect(Self.said(&machine, [2, 0x91, 6], isText: true) == ["sign of life"])
     }
 }
