@@ -158,6 +158,9 @@ extension Admittance {
         if let extras = extras(slot), extras.wantsCounting {
             extras.wantsCounting = false
             life.beginCounting(slot)
+        } else if session(slot).pointee.linkage == .undecided {
+            session(slot).pointee.linkage = .plain
+            request(.opened(session(slot).pointee.secret, locator(of: slot)))
         }
         if events.wants(.sessionOpened) { noteOpened(slot) }
         tellUpstream(slot, .connected)

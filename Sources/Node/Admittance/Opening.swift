@@ -69,7 +69,10 @@ extension Admittance {
         context.counters.opened += 1
         extras(slot)?.asked = nil
         session.pointee.phase = .open
-        if session.pointee.isKnownByID { request(.opened(session.pointee.secret, locator(of: slot))) }
+        // One that may be about to go on with another session has that session's id, which stays where it is.
+        if session.pointee.isKnownByID, session.pointee.linkage != .undecided {
+            request(.opened(session.pointee.secret, locator(of: slot)))
+        }
         if session.pointee.flags.contains(.counted) {
             context.admission.opened(session.pointee.peer.address)
             session.pointee.flags.insert(.settled)

@@ -183,12 +183,17 @@ extension Admittance {
         let origin = locator(of: slot)
         let reactor = reactor
         io.suspendInput(slot)
+        makeExtras(slot).verdictsUnderWay += 1
         Task { [admittance = self] in
             let result = await work()
             reactor.post {
                 guard let session = admittance.context.table.find(origin.slot, generation: origin.generation),
                     session.pointee.phase == .open
                 else { return }
+                if let extras = admittance.extras(origin.slot), extras.verdictsUnderWay > 0 {
+                    extras.verdictsUnderWay -= 1
+                    admittance.tidyExtras(origin.slot)
+                }
                 then(admittance, result)
                 admittance.io.resumeInput(origin.slot)
             }

@@ -34,6 +34,8 @@ final class SessionExtras {
     var filterBytes = 0
     /// What it calls the publications that it waits to hear of.
     var replies = AwaitedReplies()
+    /// Its commands that somebody is asked about before they count.
+    var verdictsUnderWay = 0
     /// Its calls that the application is asked about.
     var callsUnderWay = 0
     /// Subscriptions that wait for their confirmation, by channel index: a session is subscribed to a channel once.
@@ -50,7 +52,8 @@ final class SessionExtras {
         early.isEmpty && asked == nil && body == nil && commandSecret == nil && pendingLogin == nil && opening == nil
             && connecting == nil && known.isEmpty && wanted.isEmpty
             && handshake == nil && suspended == nil && expiries.isEmpty && tokens.isEmpty && pending.isEmpty
-            && filters.isEmpty && replies.isEmpty && callsUnderWay == 0 && !wantsCounting && resumption == nil
+            && filters.isEmpty && replies.isEmpty && callsUnderWay == 0 && verdictsUnderWay == 0 && !wantsCounting
+            && resumption == nil
             && resuming == nil
     }
 }

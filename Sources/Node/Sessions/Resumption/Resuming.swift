@@ -37,6 +37,8 @@ extension SessionLife {
         guard session.pointee.linkage == .counted, session.pointee.phase == .open, leaving == nil,
             context.settings.resume.time > .zero
         else { return false }
+        // What waits for a verdict would be overtaken by what comes after the cut.
+        if let extras = extras(slot), extras.verdictsUnderWay > 0 { return false }
         if io.repliesFor == slot { io.sendGathered() }
         guard let resumption = extras(slot)?.resumption, resumption.isKeeping else { return false }
         if context.isTracing { context.traceEnded(slot) }
