@@ -27,11 +27,12 @@ struct KeyParameters: ~Copyable {
         list.append(OSSL_PARAM_construct_octet_string(Self.pointer(name), own.baseAddress, own.count))
     }
 
+    /// OpenSSL reads some texts up to the zero behind them, whatever size they are said to have: the name of a curve is one.
     mutating func add(_ name: StaticString, text: String) {
-        let own = copy(Array(text.utf8))
+        let own = copy(Array(text.utf8) + [0])
         list.append(
             OSSL_PARAM_construct_utf8_string(
-                Self.pointer(name), own.bindMemory(to: CChar.self).baseAddress, own.count))
+                Self.pointer(name), own.bindMemory(to: CChar.self).baseAddress, own.count - 1))
     }
 
     /// The array with its end, which is valid during the call.

@@ -16,7 +16,7 @@ import Testing
         """
         \(ShardSettings(configuration, reactors: 1, version: "")) \(ExchangeSettings(configuration))
         \(configuration.admission(openFiles: 1 << 30)) \(configuration.presenceLeaving) \(configuration.forwardBytes)
-        \(configuration.revocations)
+        \(configuration.revocations) \(configuration.webhookPendingBytes)
         \(Upstream.Settings(configuration))
         """
     }

@@ -71,7 +71,7 @@ import Testing
         let (client, slot) = rig.open("/chat?id=\(try Self.token(rig))")
         rig.say(client, slot, Hub.greeting)
         rig.confirm("chat:all")
-        #expect(rig.shard.session(slot).pointee.linkage == .undecided)
+        #expect(rig.shard.session(slot).pointee.linkage == .plain)
         Self.cut(rig, client, slot)
         #expect(!rig.shard.context.table.isTaken(slot))
     }
