@@ -79,7 +79,8 @@ class Carillon(Subject):
             self.unavailable = f"{binary} is not there: build it with swift build -c release"
 
     def launch(self, servers: Servers, directory: Path, count: int, redis: int | None,
-               count_allocations: bool = False, encrypted: bool = False, compressed: bool = False) -> None:
+               count_allocations: bool = False, encrypted: bool = False, compressed: bool = False,
+               webhook: str | None = None) -> None:
         # Compression is on by default and for clients that offer it, so there is nothing to say about it.
         ports = free_ports(2 * count)
         tls = "tls: {{ certificate: '{}', key: '{}' }}".format(*certificate(directory)) if encrypted else ""
@@ -97,6 +98,7 @@ class Carillon(Subject):
                 "limits: { publish_rate: 0 }\n"
                 "drain: { wait: 0s, window: 0s }\n"
                 "log: { level: warning }\n"
+                + (f"webhooks: [{{ url: '{webhook}', secret: {'0' * 32!r}, allow_private: true }}]\n" if webhook else "") +
                 "channels:\n"
                 "  - { match: 'bench-history*', publish: client, history: { size: 100, ttl: 10m } }\n"
                 "  - { match: 'bench*', subscribe: anyone, publish: client }\n")

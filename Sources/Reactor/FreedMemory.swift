@@ -7,6 +7,8 @@ package struct FreedMemory {
     private var peak = 0
     /// Looks in a row that saw less than half of it.
     private var quiet = 0
+    /// Memory was given back, and what was freed only after that is still to be.
+    private var isOnceMoreDue = false
 
     /// Below this many sessions and channels it is not worth it.
     package static let smallest = 8192
@@ -20,12 +22,15 @@ package struct FreedMemory {
     /// Once a second.
     package mutating func look(_ used: Int) -> Advice {
         peak = max(peak, used)
-        guard peak >= Self.smallest, used < peak / 2 else {
+        let hasGone = peak >= Self.smallest && used < peak / 2
+        guard hasGone || isOnceMoreDue else {
             quiet = 0
             return .keep
         }
         quiet += 1
         guard quiet >= Self.patience else { return .keep }
+        // Something may have held its memory for longer than that. Where there is nothing to give, this costs nearly nothing.
+        isOnceMoreDue = hasGone
         peak = used
         quiet = 0
         return .giveBack

@@ -7,10 +7,13 @@ import Testing
         (0..<count).reduce(0) { sum, _ in sum + (freed.look(held) == .giveBack ? 1 : 0) }
     }
 
-    @Test func afterMuchHasGoneAndOnce() {
+    @Test func afterMuchHasGoneAndOnceMore() {
         var freed = FreedMemory()
         #expect(looks(&freed, 60_000) == 0)
         #expect(looks(&freed, 10, FreedMemory.patience - 1) == 0, "timers of what has gone are still there")
+        #expect(looks(&freed, 10, 1) == 1)
+        // What was freed only after that goes back too.
+        #expect(looks(&freed, 10, FreedMemory.patience - 1) == 0)
         #expect(looks(&freed, 10, 1) == 1)
         #expect(looks(&freed, 10, 1000) == 0)
         // Again when as much has come and gone again.

@@ -86,7 +86,8 @@ package struct NodeMonitor: Service {
         let (link, channels, history) = await node.home.perform {
             (node.backplane.link, node.exchange.channelCount, node.exchange.historyCounters)
         }
-        sample.used = sessions + channels + link.historyChannels
+        // The link gives channels up later than their subscribers do.
+        sample.used = sessions + max(channels, link.channels) + link.historyChannels
         let summary = NodeSummary(
             id: PlainText(node.id.description), name: PlainText(node.name), version: PlainText(Version.number),
             startedAt: Count(node.startedAt),
