@@ -10,14 +10,7 @@ extension Commands {
         guard let hook = rule.publishHook, target.mayAsk(credentials(slot)) || intent.isPermitted else {
             return publishDenied(slot, intent.reply, target.name)
         }
-        guard
-            session.pointee.publishes.take(
-                context.settings.publishRate, cost: CommandCost.publish(keptBy: target.history),
-                now: reactor.now.nanoseconds)
-        else {
-            context.counters.publishRateHits += 1
-            return refuseForRate(slot, session, intent.reply, "limits.publish_rate")
-        }
+        guard mayPublishNow(slot, session, target, intent.reply) else { return }
         let data = Array(intent.data)
         let isJSON = intent.kind != .binary && intent.data.isUTF8JSON
         let (reply, kind, event) = (intent.reply, intent.kind, intent.event)
@@ -39,13 +32,6 @@ extension Commands {
                 commands.publish(intent, to: target, from: slot)
             }
         }
-    }
-
-    private func publishDenied(_ slot: UInt32, _ reply: ReplyID, _ channel: ChannelName) {
-        context.counters.refusedPublishes += 1
-        guard session(slot).pointee.traits.hasCommands else { return life.end(slot, .publishRefused(channel)) }
-        chargeCommand(slot, session(slot))
-        io.fail(slot, reply, .permissionDenied, about: channel)
     }
 
     /// In the application's words where the dialect has replies. Where it has none, a refusal ends the session, and that the application
@@ -77,11 +63,11 @@ extension Admittance {
     ///
     /// - Returns: Whether the application is asked, or need not be because the client may not in any case.
     func askToSubscribe(_ slot: UInt32, _ request: Intent.Subscribe) -> Bool {
-        guard !request.channel.isReserved, let hook = context.settings.rules.rule(for: request.channel).subscribeHook,
-            let upstream = context.settings.upstream, let endpoint = upstream.hook(hook)
-        else { return false }
+        guard !request.channel.isReserved else { return false }
         let rule = context.settings.rules.rule(for: request.channel)
-        guard rule.mayAskToSubscribe(to: request.channel, credentials(slot)) else { return false }
+        guard let hook = rule.subscribeHook, let upstream = context.settings.upstream,
+            let endpoint = upstream.hook(hook), rule.mayAskToSubscribe(to: request.channel, credentials(slot))
+        else { return false }
         let call = upstreamCall(
             .subscribe(request.channel, dialect: session(slot).pointee.dialect.name), at: endpoint, slot)
         later(slot, { await upstream.call(call) }) { admittance, result in

@@ -10,17 +10,10 @@ extension Commands {
         guard let target = target(of: intent, slot) else { return }
         if target.isAsked { return askToPublish(intent, to: target, slot) }
         guard target.allows(credentials(slot)) || intent.isPermitted else {
-            context.counters.refusedPublishes += 1
-            chargeCommand(slot, session(slot))
-            return io.fail(slot, intent.reply, .permissionDenied, about: target.name)
+            return publishDenied(slot, intent.reply, target.name)
         }
         let session = session(slot)
-        let cost = CommandCost.publish(keptBy: target.history)
-        guard session.pointee.publishes.take(context.settings.publishRate, cost: cost, now: reactor.now.nanoseconds)
-        else {
-            context.counters.publishRateHits += 1
-            return refuseForRate(slot, session, intent.reply, "limits.publish_rate")
-        }
+        guard mayPublishNow(slot, session, target, intent.reply) else { return }
         session.pointee.commands?.pointee.refusedInARow = 0
         publish(intent, to: target, from: slot)
         fanOut.throttle(slot, target.name)
@@ -34,14 +27,35 @@ extension Commands {
         guard let target = target(of: intent, slot) else { return }
         if target.isAsked { return askToPublish(intent, to: target, slot) }
         guard target.allows(credentials(slot)) || intent.isPermitted else {
-            context.counters.refusedPublishes += 1
-            guard session.pointee.traits.hasCommands else { return life.end(slot, .publishRefused(target.name)) }
-            chargeCommand(slot, session)
-            return io.fail(slot, .none, .permissionDenied, about: target.name)
+            return publishDenied(slot, .none, target.name)
         }
         charge(slot, session, cost: CommandCost.publish(keptBy: target.history))
         publish(intent, to: target, from: slot)
         if context.isLinked { fanOut.throttle(slot, target.name) } else { fanOut.pauseUntilLinked(slot) }
+    }
+
+    /// A client that may not publish is told so, and has to go where its dialect cannot say it.
+    func publishDenied(_ slot: UInt32, _ reply: ReplyID, _ channel: ChannelName) {
+        context.counters.refusedPublishes += 1
+        guard session(slot).pointee.traits.hasCommands else { return life.end(slot, .publishRefused(channel)) }
+        chargeCommand(slot, session(slot))
+        io.fail(slot, reply, .permissionDenied, about: channel)
+    }
+
+    /// Takes a publication from its bucket.
+    ///
+    /// - Returns: Whether it may be carried out; else it was refused.
+    @inline(__always)
+    func mayPublishNow(
+        _ slot: UInt32, _ session: UnsafeMutablePointer<SessionSlot>, _ target: PublishTarget, _ reply: ReplyID
+    ) -> Bool {
+        let cost = CommandCost.publish(keptBy: target.history)
+        if session.pointee.publishes.take(context.settings.publishRate, cost: cost, now: reactor.now.nanoseconds) {
+            return true
+        }
+        context.counters.publishRateHits += 1
+        refuseForRate(slot, session, reply, "limits.publish_rate")
+        return false
     }
 
     /// Where a publication goes, and what of the channel's rule it is under. Much smaller than a rule, because each publication

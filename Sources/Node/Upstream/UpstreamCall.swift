@@ -89,9 +89,9 @@ struct HubUpstream: Equatable, Sendable {
             ("x-asrs-category", category.rawValue), ("x-asrs-event", Self.fieldValue(event)),
         ]
         if let user = call.user { headers.append(("x-asrs-user-id", Self.fieldValue(Array(user.utf8)))) }
-        let signatures = keys.compactMap { SharedSecret.signature(of: Array(call.connection.utf8), with: $0) }
-        if !signatures.isEmpty {
-            headers.append(("x-asrs-signature", signatures.map { "sha256=\($0)" }.joined(separator: ",")))
+        if !keys.isEmpty {
+            let signatures = keys.map { "sha256=" + TextDigest.keyed(by: $0, call.connection) }
+            headers.append(("x-asrs-signature", signatures.joined(separator: ",")))
         }
         let url = UpstreamTemplate(template).url(hub: Array(name.utf8), category: category.rawValue, event: event)
         return Request(url: url, headers: headers, body: Array(writer.bytes))
