@@ -1,8 +1,6 @@
 """Answers belong to the command that was asked: whatever was asked in between, and however late they come."""
 
-import http.server
 import json
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +8,9 @@ from typing import Any
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from rig.centrifuge_wire import CentrifugeWire
+from rig.issuer import Issuer
 from rig.redis_server import RedisServer
 from rig.waiting import until
 
@@ -96,58 +94,17 @@ def test_the_same_number_for_a_later_command(start_node: Any, tmp_path: Path, ki
         server.stop()
 
 
-class SlowIssuer(http.server.ThreadingHTTPServer):
-    """Keys that take a while from the second time on."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), SlowIssuerHandler)
-        self.keys: list[dict[str, Any]] = []
-        self.fetches = 0
-        self.released = threading.Event()
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/keys"
-
-    def add(self, kid: str) -> Any:
-        private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        jwk = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(private.public_key()))
-        self.keys.append({**jwk, "kid": kid, "alg": "RS256", "use": "sig"})
-        return private
-
-
-class SlowIssuerHandler(http.server.BaseHTTPRequestHandler):
-    server: SlowIssuer
-
-    def do_GET(self) -> None:
-        self.server.fetches += 1
-        if self.server.fetches > 1:
-            self.server.released.wait(10)
-        body = json.dumps({"keys": self.server.keys}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
 @pytest.fixture
-def issuer() -> Iterator[SlowIssuer]:
-    server = SlowIssuer()
+def issuer() -> Iterator[Issuer]:
+    server = Issuer()
+    server.released.clear()
     yield server
-    server.released.set()
-    server.shutdown()
-    server.server_close()
+    server.stop()
 
 
 @pytest.mark.parametrize("frames", ["one frame", "two frames"])
 def test_a_subscription_whose_key_is_being_fetched_does_not_outlive_its_unsubscribe(
-    start_node: Any, issuer: SlowIssuer, frames: str
+    start_node: Any, issuer: Issuer, frames: str
 ) -> None:
     first = issuer.add("one")
     node = start_node(auth={"keys": [{"jwks_url": issuer.url}]}, channels=RULES, node={"reactors": 2})

@@ -2,9 +2,7 @@
 
 import asyncio
 import base64
-import http.server
 import json
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from rig.application import Application
 from rig.centrifuge_wire import CentrifugeWire
 from rig.cluster import Cluster
+from rig.issuer import Issuer
 from rig.node import Node, carillon
 from rig.waiting import until
 
@@ -212,49 +211,11 @@ def test_a_key_that_cannot_be_is_an_error_at_start(tmp_path: Path, keys: list[di
     assert checked.returncode != 0 and message in checked.stderr + checked.stdout
 
 
-class Issuer(http.server.ThreadingHTTPServer):
-    """Serves a JWK set that can change."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), IssuerHandler)
-        self.keys: list[dict[str, Any]] = []
-        self.fetches = 0
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/keys"
-
-    def add(self, kid: str) -> Any:
-        private, _ = key_pair()
-        jwk = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(private.public_key()))
-        self.keys.append({**jwk, "kid": kid, "alg": "RS256", "use": "sig"})
-        return private
-
-
-class IssuerHandler(http.server.BaseHTTPRequestHandler):
-    server: Issuer
-
-    def do_GET(self) -> None:
-        self.server.fetches += 1
-        body = json.dumps({"keys": self.server.keys}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
 @pytest.fixture
 def issuer() -> Iterator[Issuer]:
     server = Issuer()
     yield server
-    server.shutdown()
-    server.server_close()
+    server.stop()
 
 
 def test_keys_from_a_url_and_a_new_one(start_node: Any, issuer: Issuer) -> None:
