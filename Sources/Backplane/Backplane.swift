@@ -28,8 +28,8 @@ package protocol Backplane: AnyObject, Sendable {
     /// `memory` or `redis`.
     var kind: String { get }
     var link: LinkState { get }
-    /// More waits to be sent than should: publishers that can wait had better do so. Publishing is still possible.
-    var isCongested: Bool { get }
+    /// Of these channels more waits to be sent than should: publishers that can wait had better do so. Publishing is still possible.
+    var congested: PartitionSet { get }
     /// The nodes of the cluster that are alive, this one included.
     var nodes: [NodeRecord] { get }
 
@@ -215,11 +215,19 @@ package struct LinkState: Equatable, Sendable {
         /// Not linked yet.
         case starting
         case linked
+        /// Linked through some of its servers: the channels of the others are cut off.
+        case degraded
         /// It was linked, and is not now.
         case isolated
     }
 
     package var phase = Phase.starting
+    /// The channels that other nodes hear, and are heard in.
+    package var linked = PartitionSet.none
+    /// Whether clients are welcome: where several servers join the nodes, the operator says how many of them have to work.
+    package var isReady = false
+    /// The servers that join the nodes; none with the memory backplane.
+    package var servers: [ServerLink] = []
     /// When the phase began, in milliseconds since 1970.
     package var since: UInt64
     /// Why it is not linked.
@@ -228,6 +236,8 @@ package struct LinkState: Equatable, Sendable {
     package var roundTrip: UInt64?
     /// When the last own beat came back.
     package var lastBeat: MonotonicTime?
+    /// Whether the node is linked, if only through some of its servers.
+    package var isUp: Bool { phase == .linked || phase == .degraded }
     package var reconnects: UInt64 = 0
     /// Channels subscribed again after reconnects.
     package var resubscribed: UInt64 = 0
@@ -266,8 +276,25 @@ package struct LinkState: Equatable, Sendable {
     package var occupancyReaped: UInt64 = 0
     /// Times publications waited because the master was being replaced.
     package var failoverWaits: UInt64 = 0
+    /// Times publications of a partition waited because it was moved to another server of the cluster.
+    package var slotWaits: UInt64 = 0
 
     package init(since: UInt64) { self.since = since }
+}
+
+/// How the link through one server is doing.
+package struct ServerLink: Equatable, Sendable {
+    /// What it is called in the configuration, or where it is.
+    package let name: String
+    package let isUp: Bool
+    /// When that began, in milliseconds since 1970.
+    package let since: UInt64
+    /// Why it is not up.
+    package let reason: String?
+    /// How long an own beat took to come back, in microseconds.
+    package let roundTrip: UInt64?
+    /// Partitions whose channels live on it, of `RedisPartition.count`.
+    package let partitions: Int
 }
 
 /// A node as the others know it.

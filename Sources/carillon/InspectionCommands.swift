@@ -42,6 +42,7 @@ struct ClusterCommand: AsyncParsableCommand {
         print(
             "\n\(report.nodes.answered) of \(things(report.nodes.asked, "node")) heard, \(things(report.sessions, "session")); OUT/S is deliveries per second; * is the node that was asked"
         )
+        for line in Self.away(report) { print(Table.visible(line)) }
         if let differing = Self.differing(report) {
             print("\n\(Table.visible(differing)):")
             let found = try? await options.ask("/api/v1/config/differences", as: DifferenceReport.self)
@@ -56,6 +57,18 @@ struct ClusterCommand: AsyncParsableCommand {
 }
 
 extension ClusterCommand {
+    /// Which of several Redis servers a node is not linked through, since when and why.
+    private static func away(_ report: ClusterReport) -> [String] {
+        report.cluster.flatMap { node in
+            (node.summary?.link.away ?? []).map { server in
+                let since = Date(timeIntervalSince1970: Double(server.since.value) / 1000).formatted(.iso8601)
+                let reason = server.reason.map { ": \($0)" } ?? ""
+                return
+                    "node \(node.name): not linked through Redis \(server.name) (\(server.partitions) of 128 partitions) since \(since)\(reason)"
+            }
+        }
+    }
+
     private static func differing(_ report: ClusterReport) -> String? {
         ConfigurationComparison.sentence(
             report.cluster.filter(\.isFresh).compactMap { node in

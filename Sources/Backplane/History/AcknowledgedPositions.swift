@@ -37,4 +37,14 @@ package struct AcknowledgedPositions {
         }
         return older.merging(newer) { _, new in new }
     }
+
+    /// Those of some partitions: another server has them from now on.
+    package mutating func extract(_ partitions: PartitionSet) -> [ChannelName: Position] {
+        let all = older.merging(newer) { _, new in new }.filter { partitions.contains($0.key) }
+        for channel in all.keys {
+            newer[channel] = nil
+            older[channel] = nil
+        }
+        return all
+    }
 }

@@ -5,7 +5,7 @@ package import Reactor
 package final class MemoryBackplane: Backplane, @unchecked Sendable {
     package let home: Reactor
     package let kind = "memory"
-    package let isCongested = false
+    package let congested = PartitionSet.none
     package private(set) var link: LinkState
     private let node: NodeID
     private var registry: NodeRegistry
@@ -43,6 +43,8 @@ package final class MemoryBackplane: Backplane, @unchecked Sendable {
     package func start(receiver: any BackplaneReceiver) {
         self.receiver = receiver
         link.phase = .linked
+        link.linked = .all
+        link.isReady = true
         receiver.linkChanged(link)
         beat()
     }

@@ -33,11 +33,14 @@ package struct OccupancyTable {
         /// The medium may have lost the mark.
         var isToBeRepeated = false
         var isQueued = false
+        /// It cannot be told now.
+        var isParked = false
         /// Nobody wants it, and the mark stays until then.
         var lingersUntil: MonotonicTime?
 
         var needsStep: Bool {
-            !isAwaited && lingersUntil == nil && (isWanted != isMarked || isUnsure || isWanted && isToBeRepeated)
+            !isAwaited && !isParked && lingersUntil == nil
+                && (isWanted != isMarked || isUnsure || isWanted && isToBeRepeated)
         }
     }
 
@@ -96,13 +99,23 @@ package struct OccupancyTable {
         }
     }
 
-    /// Everything is told again: the medium may have forgotten it.
+    /// Everything is told again: the medium may have forgotten it. And what could not be told meanwhile is told now.
     package mutating func repeatAll() {
-        for (channel, entry) in entries where entry.isMarked {
+        for (channel, entry) in entries where entry.isMarked || entry.isParked {
             var entry = entry
-            entry.isToBeRepeated = true
+            entry.isToBeRepeated = entry.isMarked
+            entry.isParked = false
             enqueue(channel, entry)
         }
+    }
+
+    /// A step was not taken, for the part of the medium that the channel belongs to is away. It waits for `repeatAll`.
+    package mutating func parked(_ step: Step) {
+        guard var entry = entries[step.channel], entry.isAwaited else { return }
+        awaited -= 1
+        entry.isAwaited = false
+        entry.isParked = true
+        entries[step.channel] = entry
     }
 
     private mutating func enqueue(_ channel: ChannelName, _ changed: Entry) {

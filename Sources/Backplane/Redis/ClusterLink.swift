@@ -15,7 +15,7 @@ extension RedisBackplane {
         // Whoever asks this node what is wrong is told the present state, also when no beat can be sent.
         registry.update(summary: receiver.summary(), now: home.now)
         for server in topology.servers { server.tick(now: now) }
-        if status.phase == .linked {
+        if status.isUp {
             for record in registry.expire(now: now) {
                 receiver.happened(
                     .warning,
@@ -23,6 +23,7 @@ extension RedisBackplane {
                 receiver.nodeLeft(record.id)
             }
         }
+        topology.tick()
         // After that, for the first of those who are left looks for what the others left behind.
         for server in topology.servers { server.scriptTick() }
         presenceTick()
@@ -53,55 +54,107 @@ extension RedisBackplane {
         }
     }
 
+    // MARK: Up and down
+
     /// A server returns what this node publishes.
     func linked(_ server: RedisServer) {
-        let isWhole = topology.servers.allSatisfy(\.state.isLinked)
-        if isWhole { goUp(server) }
+        goUp(server)
         server.reviewAcknowledged()
         server.publishWaiting()
-        if isWhole {
-            tellPresenceAnew()
-            tellOccupancyAnew()
-        }
+        reviewHolds()
+        tellPresenceAnew()
+        tellOccupancyAnew()
     }
 
     private func goUp(_ server: RedisServer) {
-        let wasIsolated = status.phase == .isolated
-        let down = wallClock() &- status.since
-        status.phase = .linked
-        status.server = topology.servers.map(\.addressText).joined(separator: ", ")
-        status.since = wallClock()
-        status.reason = nil
-        lastFailure = nil
-        registry.excuse(now: .now())
+        let wasUp = status.isUp
+        let isBack = server.link.isKnown
+        let down = wallClock() &- server.link.since
+        server.link.isUp = true
+        server.link.isKnown = true
+        server.link.since = wallClock()
+        server.link.reason = nil
+        server.link.lastFailure = nil
+        reviewPhase()
+        status.server = topology.servers.filter(\.link.isUp).map(\.addressText).joined(separator: ", ")
+        if !wasUp { registry.excuse(now: .now()) }
+        let place = topology.isDivided ? " to Redis at \(server.addressText)" : ""
         receiver?.happened(
             .info,
-            wasIsolated
-                ? "linked again after \(Double(down / 100) / 10) s: \(things(server.resubscribing, "channel")) subscribed again, \(things(status.waiting, "publication")) sent that had waited"
-                : "linked to Redis at \(server.addressText)")
+            isBack
+                ? "linked again\(place) after \(Double(down / 100) / 10) s: \(things(server.resubscribing, "channel")) subscribed again, \(things(server.buffer.count, "publication")) sent that had waited\(share)"
+                : "linked to Redis at \(server.addressText)\(share)")
         server.resubscribing = 0
         receiver?.linkChanged(link)
     }
 
-    func isolate(_ reason: String) {
-        if status.phase == .linked {
-            status.phase = .isolated
-            status.since = wallClock()
-            status.reason = reason
-            receiver?.happened(.error, "isolated: \(reason)")
-            receiver?.linkChanged(link)
-        } else {
-            failed(reason)
+    func isolate(_ server: RedisServer, _ reason: String) {
+        guard server.link.isUp else { return failed(reason, at: server) }
+        server.link.isUp = false
+        server.link.since = wallClock()
+        server.link.reason = reason
+        reviewPhase()
+        receiver?.happened(
+            .error,
+            topology.isDivided
+                ? "cut off from Redis at \(server.addressText), and so from the channels that live there: \(reason)\(share)"
+                : "isolated: \(reason)")
+        receiver?.linkChanged(link)
+    }
+
+    /// The same servers may have other partitions than before.
+    func reviewLink() {
+        let before = status
+        reviewPhase()
+        if status.linked != before.linked || status.phase != before.phase { receiver?.linkChanged(link) }
+    }
+
+    /// What the links of the servers are together.
+    private func reviewPhase() {
+        let up = topology.servers.filter(\.link.isUp)
+        var linked = up.reduce(into: PartitionSet.none) { $0.formUnion($1.linkedPartitions) }
+        linked.subtract(topology.uncovered)
+        let phase: LinkState.Phase =
+            switch up.count {
+            case 0: status.phase == .starting ? .starting : .isolated
+            case topology.servers.count where linked.isAll: .linked
+            default: .degraded
+            }
+        if phase != status.phase { status.since = wallClock() }
+        status.phase = phase
+        status.isReady = isReady(phase)
+        status.linked = linked
+        status.reason = topology.servers.lazy.filter { !$0.link.isUp }.compactMap(\.link.reason).first
+        if status.reason == nil, !topology.uncovered.isEmpty {
+            status.reason =
+                "\(things(topology.uncovered.count, "partition")) of channels have no master in the Redis Cluster"
         }
     }
 
-    /// Something keeps the link from coming up: remembered, and logged now and then.
-    func failed(_ reason: String) {
-        status.reason = reason
+    /// How many servers work, where there are several.
+    private var share: String {
+        guard topology.isDivided else { return "" }
+        let all = topology.servers
+        return " (\(all.count { $0.link.isUp }) of \(things(all.count, "server")) linked)"
+    }
+
+    /// Something keeps the link to a server from coming up: remembered, and logged now and then.
+    func failed(_ reason: String, at server: RedisServer) {
+        server.link.reason = reason
+        if !server.link.isUp { reviewPhase() }
         let now = MonotonicTime.now()
-        if let lastFailure, lastFailure.text == reason, now - lastFailure.at < LogThrottle.interval { return }
-        lastFailure = (reason, now)
-        receiver?.happened(.warning, "not linked: \(reason)")
+        if let last = server.link.lastFailure, last.text == reason, now - last.at < LogThrottle.interval { return }
+        server.link.lastFailure = (reason, now)
+        receiver?.happened(.warning, "not linked: \(reason)\(share)")
         receiver?.linkChanged(link)
+    }
+}
+
+extension RedisServer {
+    /// For people.
+    var linkState: ServerLink {
+        ServerLink(
+            name: configuration.label ?? addressText, isUp: link.isUp, since: link.since, reason: link.reason,
+            roundTrip: link.roundTrip, partitions: partitions.count)
     }
 }

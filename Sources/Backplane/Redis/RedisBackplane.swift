@@ -13,7 +13,11 @@ package final class RedisBackplane: Backplane, @unchecked Sendable {
     var status: LinkState
     let node: NodeID
     let name: String
-    private let prefix: String
+    let prefix: String
+    /// What the servers are called, where there are several, in the order of their names.
+    let shardNames: [String]
+    /// The same as it is stored.
+    let shardList: [UInt8]?
     var names: RedisNames
     var layout = LayoutDecision()
     let wallClock: @Sendable () -> UInt64
@@ -24,12 +28,15 @@ package final class RedisBackplane: Backplane, @unchecked Sendable {
     var registry: NodeRegistry
     var presence: RedisPresence
     var occupancy = RedisOccupancy()
-    /// The last failure that was logged, so that a loop of the same one is one line a minute.
-    var lastFailure: (text: String, at: MonotonicTime)?
+    /// Publications of partitions that are on their way to another server, and which those are.
+    var holds: [Int: PartitionHold] = [:]
+    var held = PartitionSet.none
+    var isReviewingHolds = false
     let envelope = ByteWriter(capacity: 1024)
     var random = SystemRandomNumberGenerator()
 
     private let tls: TLSClientConfiguration?
+    private let readyWhen: RedisConfiguration.Readiness
 
     /// - Parameter presenceLeaving: How many sessions may have gone and still be present, in case they come back.
     /// - Throws: What is wrong with the certificates it is to show or to trust.
@@ -38,17 +45,26 @@ package final class RedisBackplane: Backplane, @unchecked Sendable {
         presenceLeaving: Int = LocalPresence.defaultLeaving, wallClock: @escaping @Sendable () -> UInt64
     ) throws(TLSError) {
         presence = RedisPresence(maximumLeaving: presenceLeaving)
-        tls = configuration.tls
-        encryption = try configuration.tls.map { tls throws(TLSError) in try TLSContext(tls) }
+        let tls = configuration.tls ?? configuration.shards.lazy.compactMap(\.tls).first
+        self.tls = tls
+        readyWhen = configuration.readyWhen
+        shardNames = configuration.shards.map(\.name).sorted {
+            Array($0.utf8).lexicographicallyPrecedes(Array($1.utf8))
+        }
+        shardList = shardNames.isEmpty ? nil : Array(shardNames.joined(separator: "\n").utf8)
+        encryption = try tls.map { tls throws(TLSError) in try TLSContext(tls) }
         self.home = home
         self.node = node
         self.name = name
         self.wallClock = wallClock
         prefix = configuration.prefix
-        names = RedisNames(prefix: configuration.prefix, node: node, layout: .partitioned)
+        names = RedisNames(
+            prefix: configuration.prefix, node: node, layout: .partitioned, isCluster: !configuration.cluster.isEmpty)
         status = LinkState(since: wallClock())
         registry = NodeRegistry(own: node, name: name, now: .now())
         topology = Topology(configuration, owner: self)
+        // Several servers came after the layout of before.
+        if topology.isDivided { layout.settle(.partitioned) }
     }
 
     /// Reads the certificates again, for the next connection; from any thread but the reactor's, since it reads files.
@@ -67,6 +83,7 @@ package final class RedisBackplane: Backplane, @unchecked Sendable {
 
     package var link: LinkState {
         topology.servers.reduce(into: status) { link, server in
+            link.servers.append(server.linkState)
             link.published &+= server.counts.published
             link.received &+= server.counts.received
             link.bytesIn &+= server.counts.bytesIn
@@ -75,7 +92,7 @@ package final class RedisBackplane: Backplane, @unchecked Sendable {
     }
 
     package var nodes: [NodeRecord] { registry.nodes }
-    package var isCongested: Bool { topology.isCongested }
+    package var congested: PartitionSet { topology.congested }
 
     package func start(receiver: any BackplaneReceiver) {
         self.receiver = receiver
@@ -88,6 +105,7 @@ package final class RedisBackplane: Backplane, @unchecked Sendable {
         guard isRunning else { return completion() }
         // Members that move to another node get the time to do so before the others count them as gone.
         let lease = presence.here.count == 0 ? 1 : max(1, presence.longestGrace)
+        refuseHeld()
         for server in topology.servers { server.leave(lease: lease) }
         receiver = nil
         for server in topology.servers { server.receiver = nil }
@@ -121,12 +139,18 @@ package final class RedisBackplane: Backplane, @unchecked Sendable {
         }
     }
 
+    /// Whether clients are welcome while the link is like this.
+    func isReady(_ phase: LinkState.Phase) -> Bool {
+        phase == .linked || phase == .degraded && readyWhen == .any
+    }
+
     var isLayoutKnown: Bool { layout.inUse != nil }
 
     // MARK: Publications
 
     @inline(__always)
     package func publish(_ publication: Publication, history: HistorySettings?, ticket: PublishTicket) {
+        if !held.isEmpty, held.contains(publication.channel) { return holdBack(publication, history, ticket) }
         topology.server(for: publication.channel).publish(publication, history, ticket)
     }
 
@@ -191,7 +215,7 @@ package final class RedisBackplane: Backplane, @unchecked Sendable {
     }
 
     private func tell(_ target: NodeID, _ message: NodeMessage) {
-        let server = topology.server(of: target)
-        if server.state.takesCommands { server.send(message, to: names.directed(target)) }
+        let (server, partition) = topology.way(to: target)
+        if server.state.takesCommands { server.send(message, to: names.directed(target, in: partition)) }
     }
 }

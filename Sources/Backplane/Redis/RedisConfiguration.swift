@@ -15,11 +15,33 @@ package struct RedisConfiguration: Equatable, Sendable {
         }
     }
 
+    /// When clients are welcome, where several servers join the nodes.
+    package enum Readiness: String, Equatable, Sendable, CaseIterable {
+        /// When all of them work.
+        case all
+        /// As long as one works.
+        case any
+    }
+
     package var endpoint: Endpoint
+    /// What an operator calls it; the same on all nodes, for it decides which channels live there.
+    package var label: String?
+    /// Several servers that know nothing of each other, of which each has its share of the channels; then nothing else here counts
+    /// but what is the same for all. Empty where there is one.
+    package var shards: [RedisConfiguration] = []
+    /// Servers of a Redis Cluster, of which any is enough to find the others; then `endpoint` does not count. Empty without one.
+    package var cluster: [HostAndPort] = []
+    package var readyWhen = Readiness.all
     /// Who knows where it is; then `endpoint` does not count.
     package var sentinel: SentinelConfiguration?
     /// Nil without TLS.
     package var tls: TLSClientConfiguration?
+    /// Servers in `shards`, and addresses in `cluster`, at the most.
+    package static let maximumShards = 64
+
+    /// What tells it from others of the same list.
+    package var name: String { label ?? sentinel?.master ?? "\(endpoint)" }
+
     /// Whom the server's certificate has to be for, if not for the host of the endpoint.
     package var serverName: String?
     package var user: String?

@@ -37,12 +37,14 @@ package final class RESPReader {
     /// How far a reply is on the way to being a pub/sub message.
     private var message = MessageProgress.none
     private let channel = ByteWriter(capacity: 512)
+    /// Whether the message has the kind that sharded pub/sub has.
+    private var isSharded = false
 
     private enum MessageProgress {
         case none
         /// An array of three has begun.
         case possible
-        /// Its first element was "message".
+        /// Its first element was "message", or "smessage" (Redis 7.0, sharded pub/sub).
         case isMessage
         case hasChannel
     }
@@ -129,6 +131,11 @@ package final class RESPReader {
             switch (message, index) {
             case (.possible, 0) where type == REDIS_REPLY_STRING && bytes.isEqual(to: "message"):
                 message = .isMessage
+                isSharded = false
+                return true
+            case (.possible, 0) where type == REDIS_REPLY_STRING && bytes.isEqual(to: "smessage"):
+                message = .isMessage
+                isSharded = true
                 return true
             case (.isMessage, 1) where type == REDIS_REPLY_STRING:
                 channel.removeAll()
@@ -173,7 +180,9 @@ package final class RESPReader {
     /// The array of three is something else: it goes on as an ordinary one.
     private func giveUpMessage() {
         var values: [RESPValue] = []
-        if message == .isMessage || message == .hasChannel { values.append(.bulk(Array("message".utf8))) }
+        if message == .isMessage || message == .hasChannel {
+            values.append(.bulk(Array((isSharded ? "smessage" : "message").utf8)))
+        }
         if message == .hasChannel { values.append(.bulk(Array(channel.bytes))) }
         open.append((3, values))
         message = .none

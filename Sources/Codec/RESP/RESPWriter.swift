@@ -62,12 +62,15 @@ package enum RESPWriter {
         for bytes in arguments { argument(bytes, to: writer) }
     }
 
-    /// `PUBLISH prefix‖channel payload`.
+    /// `PUBLISH prefix‖channel payload`, or `SPUBLISH` (Redis 7.0, sharded pub/sub).
     @inline(__always)
     package static func publish(
-        prefix: [UInt8], channel: [UInt8], payload: UnsafeRawBufferPointer, to writer: ByteWriter
+        prefix: [UInt8], channel: [UInt8], payload: UnsafeRawBufferPointer, isSharded: Bool = false,
+        to writer: ByteWriter
     ) {
-        publish(prefix: prefix, channel: channel, payloadBytes: payload.count, to: writer) { $0.append(payload) }
+        publish(
+            prefix: prefix, channel: channel, payloadBytes: payload.count, isSharded: isSharded, to: writer
+        ) { $0.append(payload) }
     }
 
     /// The same with a payload that is written in place, the hot one.
@@ -75,9 +78,10 @@ package enum RESPWriter {
     /// - Parameter payloadBytes: How many bytes `write` adds, exactly.
     @inline(__always)
     package static func publish(
-        prefix: [UInt8], channel: [UInt8], payloadBytes: Int, to writer: ByteWriter, _ write: (ByteWriter) -> Void
+        prefix: [UInt8], channel: [UInt8], payloadBytes: Int, isSharded: Bool = false, to writer: ByteWriter,
+        _ write: (ByteWriter) -> Void
     ) {
-        writer.append("*3\r\n$7\r\nPUBLISH\r\n")
+        writer.append(isSharded ? "*3\r\n$8\r\nSPUBLISH\r\n" : "*3\r\n$7\r\nPUBLISH\r\n")
         beginArgument(prefix.count + channel.count, to: writer)
         writer.append(prefix)
         writer.append(channel)
@@ -88,6 +92,6 @@ package enum RESPWriter {
     /// How many bytes `publish` adds at the most.
     @inline(__always)
     package static func maximumBytes(ofPublish prefix: [UInt8], _ channel: [UInt8], payloadBytes: Int) -> Int {
-        17 + 2 * argumentOverhead + prefix.count + channel.count + payloadBytes
+        18 + 2 * argumentOverhead + prefix.count + channel.count + payloadBytes
     }
 }

@@ -168,7 +168,7 @@ struct Routes {
                 status: .serviceUnavailable)
         }
         let link = await inspector.linkState
-        if link.phase == .linked {
+        if link.isReady {
             // Clients with tokens would be told to try again.
             guard node.revocations.isRead || node.configuration.authKeys.isEmpty else {
                 return Response.text(

@@ -59,7 +59,7 @@ extension Admittance {
         extras.connecting?.channels = names
         extras.connecting?.isAsked = true
         // While the node is isolated nobody can confirm anything, and clients are welcome all the same.
-        if extras.connecting?.unconfirmed == 0 || !context.isLinked {
+        if extras.connecting?.unconfirmed == 0 || !channels.areReached(slot) {
             finishConnecting(slot)
         } else {
             io.suspendInput(slot)

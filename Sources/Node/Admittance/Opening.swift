@@ -46,7 +46,7 @@ extension Admittance {
         }
         // If all were confirmed at once, it is open already.
         guard session.pointee.phase == .opening else { return }
-        if context.isLinked {
+        if channels.areReached(slot) {
             session.pointee.flags.insert(.parked)
             io.updateInterest(slot)
         } else {
@@ -57,7 +57,7 @@ extension Admittance {
     }
 
     func openNow(_ slot: UInt32) {
-        if context.isLinked, channels.placeStream(slot) { return }
+        if channels.areReached(slot), channels.placeStream(slot) { return }
         guard let extras = extras(slot), let reply = extras.opening else { return }
         extras.opening = nil
         finishOpening(slot, reply)

@@ -125,9 +125,9 @@ extension Admittance {
         }
         answer(slot) { writer in
             HTTPResponse.write(
-                status: context.isLinked && !isDraining ? 200 : 503,
+                status: context.reach.isReady && !isDraining ? 200 : 503,
                 headers: [("Content-Type", "text/plain"), ("Cache-Control", "no-store")],
-                body: isDraining ? "draining\n" : context.isLinked ? "ready\n" : "isolated\n",
+                body: isDraining ? "draining\n" : context.reach.isReady ? "ready\n" : "isolated\n",
                 isHead: head.method == "HEAD",
                 to: writer)
         }

@@ -1,3 +1,4 @@
+import Backplane
 import Codec
 import Reactor
 
@@ -55,6 +56,16 @@ extension Channels {
             if reply.isExpected { tellSubscribed(slot, channel, reply, as: form) }
         case .free, .proxy, .securing, .head, .body, .carrying, .publishing, .authenticating, .closing:
             break
+        }
+    }
+
+    /// Whether the node is linked in all channels of a session. In the others nobody can confirm anything.
+    func areReached(_ slot: UInt32) -> Bool {
+        guard !context.reach.linked.isAll else { return true }
+        let session = session(slot)
+        return (0..<session.pointee.subscriptions.count).allSatisfy {
+            let index = Int(session.pointee.subscriptions[$0].channel)
+            return byIndex[index].map { context.reach.includes($0.name) } ?? true
         }
     }
 

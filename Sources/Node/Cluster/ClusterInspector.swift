@@ -134,10 +134,6 @@ package final class ClusterInspector: Sendable {
         }
     }
 
-    package var isLinked: Bool {
-        get async { await linkState.phase == .linked }
-    }
-
     package var linkState: LinkState {
         get async {
             let node = node

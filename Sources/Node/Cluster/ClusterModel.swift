@@ -53,6 +53,24 @@ package struct NodeSummary: Codable, Equatable, Sendable {
         package var healed: Count?
         /// Times missed publications of a channel were no longer in its history, and its subscribers were told.
         package var lost: Count?
+        /// How many servers join the nodes; nil where there is one, or none.
+        package var servers: Count?
+        /// Those of several servers that do not work, the first few of them.
+        package var away: [AwayServer]?
+
+        /// Entries of `away`, and characters of a reason: a beat has little room.
+        package static let mostAway = 8
+        package static let longestReason = 200
+    }
+
+    /// One of several servers, through which the node is not linked: it does not hear the channels that live there.
+    package struct AwayServer: Codable, Equatable, Sendable {
+        package var name: PlainText
+        /// Milliseconds since 1970.
+        package var since: Count
+        package var reason: PlainText?
+        /// How many of the 128 partitions of channels live there.
+        package var partitions: Count
     }
 
     package var id: PlainText

@@ -60,7 +60,16 @@ package enum Diagnosis {
                     .info,
                     "node \(node.name) takes no new clients: it is \(draining == "drained" ? "drained" : "draining")")
             }
-            if summary.link.phase != "linked" {
+            if summary.link.phase == "degraded" {
+                let away = (summary.link.away ?? []).map { server in
+                    "\(server.name)\(server.reason.map { ": \($0)" } ?? "")"
+                }
+                let list = away.isEmpty ? "" : " (\(away.joined(separator: "; ")))"
+                add(
+                    .error,
+                    "node \(node.name) is not linked through \(things(max(1, away.count), "Redis server")) of \(summary.link.servers?.int ?? 0), and does not hear the channels there\(list)"
+                )
+            } else if summary.link.phase != "linked" {
                 let reason = summary.link.reason.map { ": \($0)" } ?? ""
                 add(.error, "node \(node.name) is not linked to the backplane (\(summary.link.phase)\(reason))")
             }

@@ -59,6 +59,8 @@ package struct Configuration: Equatable, Sendable {
     package var redisURL: RedisURL?
     package var redisTLS = RedisTLS()
     package var redisSentinel = SentinelConfiguration()
+    /// Several servers that know nothing of each other; empty where there is one.
+    package var redisShards: [RedisShardURL] = []
 
     package var channels: [ChannelRule] = []
     package var hubs: [HubRule] = []

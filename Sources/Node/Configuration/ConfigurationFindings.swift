@@ -161,7 +161,7 @@ extension Configuration {
 
     private var redisFindings: [ConfigurationFinding] {
         let prefix = "backplane.redis."
-        var found = redisTLS.findings
+        var found = redisTLS.findings + shardFindings
         if backplane == .memory {
             let set = given.keys.filter { $0.hasPrefix(prefix) }.sorted()
             if !isSet("backplane.kind"), let first = set.first {

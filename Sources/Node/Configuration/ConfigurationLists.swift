@@ -18,6 +18,8 @@ extension Configuration {
         case "auth.connect_hook.forward": connectHookForwarding.names = []
         case "auth.keys": authKeys = []
         case "backplane.redis.sentinels": redisSentinel.addresses = []
+        case "backplane.redis.shards": redisShards = []
+        case "backplane.redis.cluster": redis.cluster = []
         case "auth.audiences": authAudiences = []
         default: authIssuers = []
         }
@@ -35,6 +37,8 @@ extension Configuration {
         case "auth.connect_hook.forward": connectHookForwarding.names = other.connectHookForwarding.names
         case "auth.keys": authKeys = other.authKeys
         case "backplane.redis.sentinels": redisSentinel.addresses = other.redisSentinel.addresses
+        case "backplane.redis.shards": redisShards = other.redisShards
+        case "backplane.redis.cluster": redis.cluster = other.redis.cluster
         case "auth.audiences": authAudiences = other.authAudiences
         default: authIssuers = other.authIssuers
         }
@@ -53,6 +57,8 @@ extension ConfigurationReader {
         case "auth.connect_hook.forward": readForwarded(node, path)
         case "auth.keys": readKeys(node)
         case "backplane.redis.sentinels": readSentinels(node, path)
+        case "backplane.redis.shards": readShards(node, path)
+        case "backplane.redis.cluster": readCluster(node, path)
         case "auth.audiences": configuration.authAudiences = readTexts(node, path)
         default: configuration.authIssuers = readTexts(node, path)
         }
@@ -125,6 +131,34 @@ extension ConfigurationReader {
         }
         if configuration.redisSentinel.addresses.count > SentinelConfiguration.maximum {
             report("'\(path)' names more than \(SentinelConfiguration.maximum) sentinels", at: node.mark)
+        }
+    }
+
+    private mutating func readShards(_ node: Node, _ path: String) {
+        // Not read as other lists are: an entry may hold a password, and no error repeats it.
+        for entry in entries(of: node, "'\(path)' has to be a list") {
+            guard let text = scalar(entry, "an entry of '\(path)'", "URL") else { continue }
+            do {
+                configuration.redisShards.append(try RedisShardURL(text))
+            } catch {
+                report("'\(path)': \(error.message)", at: entry.mark)
+            }
+        }
+        if configuration.redisShards.count > RedisConfiguration.maximumShards {
+            report("'\(path)' lists more than \(RedisConfiguration.maximumShards) servers", at: node.mark)
+        }
+    }
+
+    private mutating func readCluster(_ node: Node, _ path: String) {
+        for (text, mark) in readEntries(node, path) {
+            do {
+                configuration.redis.cluster.append(try HostAndPort(text, defaultPort: 6379))
+            } catch {
+                report("'\(path)': '\(text)' is not possible here; right would be redis-1:6379", at: mark)
+            }
+        }
+        if configuration.redis.cluster.count > RedisConfiguration.maximumShards {
+            report("'\(path)' lists more than \(RedisConfiguration.maximumShards) addresses", at: node.mark)
         }
     }
 

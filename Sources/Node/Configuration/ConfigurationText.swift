@@ -92,6 +92,8 @@ extension Configuration {
         all.append(("client.proxy_protocol.trusted", proxy.trusted.map(\.description).joined(separator: ", ")))
         all.append(
             ("backplane.redis.sentinels", redisSentinel.addresses.map(\.description).joined(separator: ", ")))
+        all.append(("backplane.redis.shards", redisShards.map(\.text).joined(separator: ", ")))
+        all.append(("backplane.redis.cluster", redis.cluster.map(\.description).joined(separator: ", ")))
         all.append(("auth.keys", authKeys.map(\.origin).joined(separator: ", ")))
         all.append(("auth.connect_hook.forward", connectHookForwarding.names.sorted().joined(separator: ", ")))
         all.append(

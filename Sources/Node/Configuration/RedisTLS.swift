@@ -4,6 +4,8 @@ package import Reactor
 /// TLS to Redis, as it is configured: a `rediss://` URL turns it on.
 package struct RedisTLS: Equatable, Sendable {
     package var isOn = false
+    /// `backplane.redis.tls.enabled`, where no URL says it.
+    package var isEnabled: Bool?
     package var verification = TLSClientConfiguration.Verification.full
     package var authorities: String?
     package var serverName: String?
@@ -21,11 +23,12 @@ package struct RedisTLS: Equatable, Sendable {
                     ["\(section).certificate", "\(section).key"],
                     "\(section).certificate and \(section).key belong together: set both or none"))
         }
-        if !isOn, self != RedisTLS() {
+        if !isOn, isEnabled == nil, self != RedisTLS() {
             found.append(
                 .error(
                     [section, "backplane.redis.url"],
-                    "\(section) has no effect: backplane.redis.url would have to begin with rediss://"))
+                    "\(section) has no effect: backplane.redis.url would have to begin with rediss://, or an entry of backplane.redis.shards"
+                ))
         }
         if verification == .none, authorities != nil || serverName != nil {
             found.append(
@@ -43,7 +46,13 @@ extension Configuration {
         var encrypted = redis
         encrypted.largestMessage = messageBytes
         if !redisSentinel.addresses.isEmpty { encrypted.sentinel = redisSentinel }
-        guard redisTLS.isOn else { return encrypted }
+        if redisTLS.isOn { encrypt(&encrypted) }
+        let base = encrypted
+        encrypted.shards = redisShards.map { redisShard($0, base: base) }
+        return encrypted
+    }
+
+    private func encrypt(_ encrypted: inout RedisConfiguration) {
         encrypted.serverName = redisTLS.serverName
         var identity: TLSClientConfiguration.Identity?
         if let certificate = redisTLS.certificate, let key = redisTLS.key {
@@ -51,6 +60,5 @@ extension Configuration {
         }
         encrypted.tls = TLSClientConfiguration(
             verification: redisTLS.verification, authorities: redisTLS.authorities, identity: identity)
-        return encrypted
     }
 }

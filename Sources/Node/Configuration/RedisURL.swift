@@ -98,6 +98,8 @@ package struct RedisURL: Equatable, Sendable {
 extension Configuration {
     /// Takes from the URL what no key of `backplane.redis` says. A URL that replaces another one leaves nothing of it.
     mutating func resolveRedisURL() {
+        if !redisShards.isEmpty { redisTLS.isOn = redisShards.contains(where: \.server.isEncrypted) }
+        if !redis.cluster.isEmpty { redisTLS.isOn = redisTLS.isEnabled ?? false }
         guard let url = redisURL else { return }
         redis.endpoint = url.endpoint
         redisTLS.isOn = url.isEncrypted

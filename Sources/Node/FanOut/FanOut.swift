@@ -10,8 +10,6 @@ final class FanOut: ShardPart, @unchecked Sendable {
     private(set) var backlogged = 0
     /// Subscriptions that lost publications in this slice and begin anew, because their clients can read them again.
     var lagging: [(locator: Locator, channel: UInt32)] = []
-    /// The link has more to send than it should, so publishers have to wait.
-    private(set) var isCongested = false
     /// Publishers that are not read from until the node is linked again.
     var waitingForLink: [Locator] = []
     /// Bytes of publications that are kept to make deltas of.
@@ -30,10 +28,8 @@ final class FanOut: ShardPart, @unchecked Sendable {
         self.admittance = admittance
     }
 
-    /// The link is up, or not; and whether it has room.
-    func linkChanged(isUp: Bool, isCongested: Bool) {
-        self.isCongested = isCongested
-        guard isUp, !isCongested else { return }
+    /// The link came up, or has room. Whoever is still cut off waits again when it publishes.
+    func goOn() {
         let waiting = waitingForLink
         waitingForLink = []
         resume(waiting)

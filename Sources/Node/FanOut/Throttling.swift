@@ -5,7 +5,7 @@ extension FanOut {
     /// Stops reading from a publisher that is ahead of the link, or of its channel's passes here, so that TCP slows it
     /// down.
     func throttle(_ slot: UInt32, _ name: ChannelName) {
-        if isCongested { return pauseUntilLinked(slot) }
+        if context.reach.isCongested(for: name) { return pauseUntilLinked(slot) }
         guard backlogged > 0, let channel = channels.byName[name], channel.backlogBytes >= ShardChannel.pausingBytes,
             !session(slot).pointee.flags.contains(.paused),
             session(slot).pointee.phase == .open

@@ -50,7 +50,7 @@ package final class Exchange: TurnWork, @unchecked Sendable {
         /// The channel is held; `leaves` says how many of the reactor's `leave`s were heard before that.
         case interestConfirmed(ChannelName, leaves: UInt64)
         case published(PublishTicket, PublishOutcome)
-        case link(isUp: Bool, isCongested: Bool)
+        case link(Reach)
         case begins(ChannelName, ReadRequest, BeginningAnswer)
         case read(ReadRequest, Result<HistoryPage, PublishRefusal>)
         /// Publications of a history channel are gone for good: its subscribers have to be told.
@@ -134,8 +134,7 @@ package final class Exchange: TurnWork, @unchecked Sendable {
     private var last: Interest?
     private var waiters: [UInt64: @Sendable (PublishOutcome) -> Void] = [:]
     private var nextWaiter: UInt64 = 1
-    package private(set) var isLinked = false
-    private var isCongested = false
+    package private(set) var reach = Reach.nowhere
     /// Publications that came from the backplane with a session's name on them that is not here any more.
     package private(set) var undeliverable: UInt64 = 0
 
@@ -317,13 +316,14 @@ package final class Exchange: TurnWork, @unchecked Sendable {
     private static let keptNotices = 1024
 
     private func tellLink() {
-        for reactor in shards.indices { tell(reactor, .link(isUp: isLinked, isCongested: isCongested)) }
+        for reactor in shards.indices { tell(reactor, .link(reach)) }
     }
 
     package func turn() -> Bool {
         let isReviewing = ruleChange != nil && reviewRules()
-        if backplane.isCongested != isCongested {
-            isCongested.toggle()
+        let congested = backplane.congested
+        if congested != reach.congested {
+            reach.congested = congested
             tellLink()
         }
         for reactor in outboxes.indices where !outboxes[reactor].isEmpty && shards[reactor].reactor !== home {
@@ -405,11 +405,14 @@ extension Exchange {
         }
     }
 
-    package func linkChanged(isUp: Bool) {
-        guard isUp != isLinked else { return }
-        isLinked = isUp
+    /// The link came up or broke, in some channels or in all of them.
+    package func linkChanged(_ linked: PartitionSet, isReady: Bool) {
+        guard linked != reach.linked || isReady != reach.isReady else { return }
+        let regained = linked.subtracting(reach.linked)
+        reach.linked = linked
+        reach.isReady = isReady
         tellLink()
-        if isUp { doubtEverything() }
+        if !regained.isEmpty { doubt(regained) }
     }
 }
 

@@ -22,7 +22,7 @@ extension Exchange {
 
     func findBeginning(_ interest: Interest, _ keeper: ChannelKeeper, _ request: ReadRequest) {
         guard let top = keeper.tail.top, !keeper.tail.isReading else {
-            if interest.isConfirmed, !isLinked, !request.isPatient {
+            if interest.isConfirmed, !reach.includes(keeper.name), !request.isPatient {
                 return tell(request.reactor, .begins(keeper.name, request, .refused(.isolated)))
             }
             return keeper.waiting.append(request)

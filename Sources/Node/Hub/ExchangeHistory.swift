@@ -93,12 +93,15 @@ extension Exchange {
         }
     }
 
-    /// Deliveries may have been lost while the link was away.
-    func doubtEverything() {
-        let doubted = interests.values.filter { $0.isConfirmed && $0.history != nil }
+    /// Deliveries may have been lost in these channels while the link was away.
+    func doubt(_ regained: PartitionSet) {
+        let doubted = interests.values.filter { $0.isConfirmed && $0.history != nil && regained.contains($0.name) }
         guard !doubted.isEmpty else { return }
+        // Another server may have come back before: then all are waited for.
+        let suspects = Set(doubted.map(\.name)).union(healing?.suspects ?? [])
         healing = Healing(
-            began: home.now, channels: doubted.count, suspects: Set(doubted.map(\.name)), before: historyCounters)
+            began: healing?.began ?? home.now, channels: suspects.count, suspects: suspects,
+            before: healing?.before ?? historyCounters)
         for interest in doubted {
             guard let keeper = interest.history else { continue }
             // One whose read failed with the link is in doubt already.
@@ -123,13 +126,13 @@ extension Exchange {
 
     private func check() {
         home.schedule(after: Self.checkInterval) { [self] in self.check() }
-        guard isLinked else { return }
+        guard !reach.linked.isEmpty else { return }
         if unchecked.isEmpty { unchecked = interests.values.compactMap { $0.history?.name } }
         // A fifth of them each second, so that a round takes five; or longer, when there are very many.
         let count = min(Self.mostChecks, max(1, interests.count / Self.checkRounds + 1))
         for name in unchecked.suffix(count) {
             guard let interest = interests[name], let keeper = interest.history, interest.isConfirmed,
-                let top = keeper.tail.top, !keeper.tail.isReading
+                let top = keeper.tail.top, !keeper.tail.isReading, reach.includes(name)
             else { continue }
             historyCounters.checks += 1
             let query = HistoryQuery(channel: keeper.name, settings: keeper.settings, since: top, limit: 0)
@@ -220,7 +223,9 @@ extension Exchange {
         refuse(keeper.takeWaiting(), keeper, refusal)
         // A new link reads everything anew; without a change of the link it has to be tried again.
         home.schedule(after: Self.retryInterval) { [self, weak interest] in
-            guard let interest, interest.history === keeper, self.isLinked, keeper.tail.isReading else {
+            guard let interest, interest.history === keeper, self.reach.includes(keeper.name),
+                keeper.tail.isReading
+            else {
                 return
             }
             self.read(interest, keeper)

@@ -146,9 +146,10 @@ package final class Shard: ShardPart, ReactorHandler, TurnWork, @unchecked Senda
             case (.fetch, _): life.fetched(connection, fence: question.fence, answer)
             }
         case .handoverFailed(let connection): life.giveUp(connection)
-        case .link(let isUp, let isCongested):
-            context.isLinked = isUp
-            fanOut.linkChanged(isUp: isUp, isCongested: isCongested)
+        case .link(let reach):
+            let before = context.reach
+            context.reach = reach
+            if reach.isBetter(than: before) { fanOut.goOn() }
         }
     }
 

@@ -28,7 +28,7 @@ package final class ShardContext: @unchecked Sendable {
     package var log: Logger?
     /// Clients that were refused or sent away.
     var refusals = RefusalLog()
-    var isLinked = false
+    var reach = Reach.nowhere
     /// Whether a session here is traced.
     var isTracing = false
     var traces: [SessionTrace] = []

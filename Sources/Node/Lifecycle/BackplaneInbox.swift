@@ -53,8 +53,8 @@ package final class BackplaneInbox: BackplaneReceiver, @unchecked Sendable {
     package func published(_ ticket: PublishTicket, _ outcome: PublishOutcome) { exchange.published(ticket, outcome) }
 
     package func linkChanged(_ state: LinkState) {
-        exchange.linkChanged(isUp: state.phase == .linked)
-        revocations?.linkChanged(isUp: state.phase == .linked)
+        exchange.linkChanged(state.linked, isReady: state.isReady)
+        revocations?.linkChanged(isUp: state.isUp)
     }
 
     package func lossNoted(in channel: ChannelName) { exchange.lossNoted(in: channel) }
@@ -183,7 +183,7 @@ package final class BackplaneInbox: BackplaneReceiver, @unchecked Sendable {
         let known = backplane.nodes.map(\.id)
         let nodes = Set(request.isByID ? known.filter { $0 != exchange.node } : known.filter { $0 == request.key.node })
         guard !nodes.isEmpty else { return completion(.unknown) }
-        guard backplane.link.phase == .linked,
+        guard backplane.link.isUp,
             let id = forwards.begin(request, to: nodes, using: &random, completion)
         else {
             return completion(.unreachable)
@@ -217,7 +217,7 @@ package final class BackplaneInbox: BackplaneReceiver, @unchecked Sendable {
         _ question: HandoverQuestion, _ target: NodeID?, _ completion: @escaping HandoverAsking.Completion
     ) {
         let nodes = target.map { [$0] } ?? Set(backplane.nodes.map(\.id).filter { $0 != exchange.node })
-        guard !nodes.isEmpty, backplane.link.phase == .linked,
+        guard !nodes.isEmpty, backplane.link.isUp,
             let id = handovers.begin(to: nodes, using: &random, completion)
         else {
             return completion(nil, .refused)

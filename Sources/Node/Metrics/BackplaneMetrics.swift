@@ -4,7 +4,16 @@ import Reactor
 /// What the node says about its link to the others, and about history and presence, which live behind the link.
 extension MetricsPage {
     mutating func write(_ link: LinkState) {
-        gauge("link_up", "1 if the node is linked to the backplane, 0 if not.", link.phase == .linked ? 1 : 0)
+        gauge(
+            "link_up",
+            "1 if the node is linked to the backplane, to all of its servers if there are several, 0 if not.",
+            link.phase == .linked ? 1 : 0)
+        gauge(
+            "link_server_up", "1 if the node is linked through this Redis server, 0 if not.", by: "server",
+            link.servers.map { ($0.name, $0.isUp ? 1 : 0) })
+        gauge(
+            "link_server_partitions", "Number of the 128 partitions of channels that live on this Redis server.",
+            by: "server", link.servers.map { ($0.name, Double($0.partitions)) })
         if let beat = link.lastBeat {
             gauge(
                 "link_beat_age_seconds", "Seconds since the node last received its own beat from the backplane.",
@@ -41,6 +50,10 @@ extension MetricsPage {
             "link_failover_waits_total",
             "Times publications were held back because the sentinels were replacing the master.",
             Double(link.failoverWaits))
+        counter(
+            "link_slot_waits_total",
+            "Times the publications of a partition were held back because its slot was moving to another server of the Redis Cluster.",
+            Double(link.slotWaits))
         counter(
             "link_subscriptions_refused_total", "Subscriptions to channels that Redis refused because of its ACL.",
             Double(link.subscriptionsRefused))

@@ -1,7 +1,7 @@
 /// A page in the Prometheus text format, version 0.0.4: metrics with what they count, in the order in which they are written.
 ///
-/// Names are written without `carillon_`, which every metric begins with. Values of labels are texts of ours or hexadecimal
-/// numbers: nothing from outside is a label, so nothing is escaped.
+/// Names are written without `carillon_`, which every metric begins with. Values of labels are texts of ours, hexadecimal numbers, or
+/// the operator's names for Redis servers, and only those have to be escaped: nothing from clients is a label.
 struct MetricsPage {
     private var lines: [String] = []
 
@@ -18,6 +18,16 @@ struct MetricsPage {
         head(name, help, "gauge")
         let text = labels.map { "\($0.name)=\"\($0.value)\"" }.joined(separator: ",")
         lines.append("carillon_\(name){\(text)} 1")
+    }
+
+    /// A gauge of which there is one for each value of a label. A value may be a name that an operator chose.
+    mutating func gauge(_ name: String, _ help: String, by label: String, _ values: [(name: String, value: Double)]) {
+        guard !values.isEmpty else { return }
+        head(name, help, "gauge")
+        for (value, number) in values {
+            let escaped = value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
+            lines.append("carillon_\(name){\(label)=\"\(escaped)\"} \(Self.number(number))")
+        }
     }
 
     mutating func counter(_ name: String, _ help: String, _ value: Double) {

@@ -132,7 +132,18 @@ extension NodeSummary.Link {
             resubscribed: Count(state.resubscribed), waitingPublishes: Count(state.waiting),
             badMessages: Count(state.badMessages), server: state.server.map { PlainText($0) },
             // A server that is no master is left at once, so a linked node talks to one.
-            role: state.server != nil && state.phase == .linked ? "master" : nil, healed: Count(history.healed),
-            lost: Count(history.lost))
+            role: state.server != nil && state.isUp ? "master" : nil, healed: Count(history.healed),
+            lost: Count(history.lost), servers: state.servers.count > 1 ? Count(UInt64(state.servers.count)) : nil,
+            away: state.servers.count > 1 ? Self.away(state.servers) : nil)
+    }
+
+    private static func away(_ servers: [ServerLink]) -> [NodeSummary.AwayServer]? {
+        let away = servers.filter { !$0.isUp }.prefix(mostAway).map { server in
+            NodeSummary.AwayServer(
+                name: PlainText(server.name), since: Count(server.since),
+                reason: server.reason.map { PlainText(String($0.prefix(longestReason))) },
+                partitions: Count(UInt64(server.partitions)))
+        }
+        return away.isEmpty ? nil : away
     }
 }

@@ -31,7 +31,11 @@ extension Commands {
         }
         charge(slot, session, cost: CommandCost.publish(keptBy: target.history))
         publish(intent, to: target, from: slot)
-        if context.isLinked { fanOut.throttle(slot, target.name) } else { fanOut.pauseUntilLinked(slot) }
+        if context.reach.includes(target.name) {
+            fanOut.throttle(slot, target.name)
+        } else {
+            fanOut.pauseUntilLinked(slot)
+        }
     }
 
     /// A client that may not publish is told so, and has to go where its dialect cannot say it.

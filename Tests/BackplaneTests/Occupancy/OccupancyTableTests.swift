@@ -172,4 +172,37 @@ import Testing
             #expect(marks == wanted && table.isSettled && table.count == wanted.count)
         }
     }
+
+    @Test func whatCannotBeToldWaitsUntilEverythingIsToldAgain() {
+        var table = OccupancyTable()
+        table.occupied(a)
+        #expect(table.next() == .mark(a, .new))
+        table.parked(.mark(a, .new))
+        #expect(table.next() == nil && table.isSettled)
+        table.repeatAll()
+        #expect(table.next() == .mark(a, .new))
+        table.answered(.mark(a, .new))
+        // It goes while the server is away.
+        table.vacated(a, now: start)
+        table.expire(now: later)
+        #expect(table.next() == .unmark(a, .new))
+        table.parked(.unmark(a, .new))
+        #expect(table.next() == nil && table.count == 1)
+        table.repeatAll()
+        #expect(table.next() == .unmark(a, .new))
+        table.answered(.unmark(a, .new))
+        #expect(table.count == 0 && table.isSettled)
+    }
+
+    @Test func whatComesBackWhileItCannotBeToldIsOnlyMarkedAgain() {
+        var table = marked()
+        table.vacated(a, now: start)
+        table.expire(now: later)
+        #expect(table.next() == .unmark(a, .new))
+        table.parked(.unmark(a, .new))
+        table.occupied(a)
+        #expect(table.next() == nil)
+        table.repeatAll()
+        #expect(table.next() == .mark(a, .again))
+    }
 }

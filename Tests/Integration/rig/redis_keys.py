@@ -30,6 +30,11 @@ def key(kind: str, channel: str | bytes, prefix: str = "carillon") -> bytes:
     return b"%s:{%d}:%s:%s" % (prefix.encode(), _tags()[_partition(name)], kind.encode(), name)
 
 
+def partition(channel: str) -> int:
+    """The number of a channel's partition."""
+    return _partition(channel.encode())
+
+
 def beginnings(channel: str, prefix: str = "carillon") -> bytes:
     """What channels without publications begin with, in the partition of a channel."""
     return key("m", channel, prefix)[: -len(channel.encode())] + b"$beginnings"

@@ -12,14 +12,16 @@ from .certificates import Authority
 from .process import REPOSITORY, Process, free_port
 
 RULES = REPOSITORY / "deploy/redis/carillon.acl"
+#: With what a Redis Cluster needs besides: sharded pub/sub, and who has which slots.
+CLUSTER_RULES = REPOSITORY / "deploy/redis/carillon-cluster.acl"
 PREFIX = "carillon"
 #: Where scripts/install.sh puts it.
 VALKEY = REPOSITORY / ".build/valkey/valkey-server"
 
 
-def user(password: str, prefixes: list[str]) -> str:
+def user(password: str, prefixes: list[str], rules: Path = RULES) -> str:
     """The user's line of the file, with another password, and for other prefixes than the file is for."""
-    (line,) = [line for line in RULES.read_text().splitlines() if line.startswith("user carillon ")]
+    (line,) = [line for line in rules.read_text().splitlines() if line.startswith("user carillon ")]
     words = []
     for word in line.split():
         if word.startswith(">"):
@@ -42,7 +44,7 @@ class RedisServer(Process):
     def __init__(
         self, directory: Path, port: int | None = None, password: str = "let-carillon-in", *,
         prefixes: list[str] | None = None, identity: tuple[Path, Path] | None = None, clients: Authority | None = None,
-        arguments: list[str] | None = None, program: str = "redis-server", has_port: bool = True,
+        arguments: list[str] | None = None, program: str = "redis-server", has_port: bool = True, rules: Path = RULES,
     ) -> None:  # fmt: skip
         super().__init__("redis", directory)
         self.port = port or free_port()
@@ -53,6 +55,7 @@ class RedisServer(Process):
         self.arguments = arguments or []
         self.program = program
         self.has_port = has_port
+        self.rules = rules
         self.socket = directory / "redis.sock"
 
     @property
@@ -64,7 +67,7 @@ class RedisServer(Process):
     def start(self) -> "RedisServer":
         """Starts it; the same port again after it was killed."""
         rules = self.directory / "users.acl"
-        rules.write_text(f"user default on nopass ~* &* +@all\n{user(self.password, self.prefixes)}\n")
+        rules.write_text(f"user default on nopass ~* &* +@all\n{user(self.password, self.prefixes, self.rules)}\n")
         command = [
             self.program, "--bind", "127.0.0.1", "--dir", str(self.directory), "--aclfile", str(rules),
             "--save", "", "--appendonly", "no", "--daemonize", "no", "--port", str(self.port) if self.has_port and not self.identity else "0",

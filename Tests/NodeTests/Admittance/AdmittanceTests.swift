@@ -1,3 +1,4 @@
+import Backplane
 import Codec
 import Testing
 
@@ -64,7 +65,7 @@ import Testing
         rig.shard.beginDraining()
         #expect(health().contains(" 503 ") && health().hasSuffix("draining\n"))
         rig.shard.stay()
-        rig.exchange.linkChanged(isUp: false)
+        rig.exchange.linkChanged(.none, isReady: false)
         rig.turn()
         #expect(health().hasSuffix("isolated\n"))
     }
@@ -72,7 +73,7 @@ import Testing
     /// While the node is isolated sessions open unconfirmed; the confirmation that comes later adds nothing.
     @Test func anIsolatedNodeStillOpensSessions() throws {
         let rig = try ShardRig()
-        rig.exchange.linkChanged(isUp: false)
+        rig.exchange.linkChanged(.none, isReady: false)
         rig.turn()
         let (client, slot) = rig.open("/raw?channel=a")
         #expect(rig.shard.session(slot).pointee.phase == .open && rig.text(client).hasPrefix("HTTP/1.1 101 "))

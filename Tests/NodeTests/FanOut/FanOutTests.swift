@@ -53,11 +53,11 @@ import Testing
     @Test func publishersWaitForTheLink() throws {
         let rig = try ShardRig { $0.channels = [ChannelRule(match: ChannelPattern("*"), publish: .client)] }
         let (client, slot) = rig.subscribe("a")
-        rig.shard.received(.link(isUp: true, isCongested: true))
+        rig.shard.received(.link(Reach(linked: .all, congested: .all, isReady: true)))
         rig.say(client, slot, "1")
         #expect(rig.backplane.published.count == 1 && rig.shard.session(slot).pointee.flags.contains(.paused))
         #expect(rig.shard.context.counters.publishersPaused == 1)
-        rig.shard.received(.link(isUp: true, isCongested: false))
+        rig.shard.received(.link(.everywhere))
         #expect(!rig.shard.session(slot).pointee.flags.contains(.paused))
         rig.say(client, slot, "2")
         #expect(rig.backplane.published.count == 2)

@@ -7,7 +7,7 @@ final class ScriptedBackplane: Backplane, @unchecked Sendable {
     let home: Reactor
     let kind = "scripted"
     var link = LinkState(since: 0)
-    var isCongested = false
+    var congested = PartitionSet.none
     var nodes: [NodeRecord] = []
 
     var published: [(publication: Publication, ticket: PublishTicket)] = []

@@ -33,7 +33,7 @@ final class ShardRig {
             gatekeeper: try Gatekeeper(configuration, log: Logger(label: "test")), tls: nil, events: events)
         exchange.attach([shard])
         shard.start()
-        exchange.linkChanged(isUp: true)
+        exchange.linkChanged(.all, isReady: true)
         turn()
     }
 

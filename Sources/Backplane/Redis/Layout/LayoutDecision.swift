@@ -38,6 +38,12 @@ package struct LayoutDecision {
     /// What this node's beats say.
     package var announced: UInt8 { layout?.rawValue ?? Self.undecided }
 
+    /// There is no question: only this one is possible.
+    package mutating func settle(_ only: RedisLayout) {
+        layout = only
+        inUse = only
+    }
+
     package enum Change: Equatable, Sendable { case first, same, other }
 
     /// Its names are used from now on.

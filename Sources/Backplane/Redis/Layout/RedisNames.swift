@@ -6,28 +6,34 @@ import Codec
 /// that no script touches together with another: it needs no tag, and is the same in all layouts.
 final class RedisNames: Sendable {
     let layout: RedisLayout
+    /// Whether everything has a tag, because each server of a cluster has some slots only.
+    let isCluster: Bool
     /// In front of everything.
     let prefix: [UInt8]
     let beat: [UInt8]
-    let lease: [UInt8]
     /// Which layout the cluster has.
     let stored: [UInt8]
+    /// Among which servers the channels are divided, where there are several.
+    let shards: [UInt8]
     /// Tokens that are revoked.
     let revocations: [UInt8]
     /// What is meant for this node alone.
     let own: [UInt8]
     let partitions: [PartitionNames]
+    /// `node:` and this node's id.
+    private let nodeText: [UInt8]
     /// In front of a partition's tag; nothing in a layout without.
     private let tagStart: [UInt8]
 
-    init(prefix: String, node: NodeID, layout: RedisLayout) {
+    init(prefix: String, node: NodeID, layout: RedisLayout, isCluster: Bool = false) {
         self.layout = layout
+        self.isCluster = isCluster
+        nodeText = Array("node:\(node)".utf8)
         let start = Array("\(prefix):".utf8)
         self.prefix = start
         beat = start + Array("beat".utf8)
-        lease = start + Array("lease:\(node)".utf8)
         stored = start + Array("layout".utf8)
-        revocations = start + Array("revocations".utf8)
+        shards = start + Array("shards".utf8)
         own = start + Array("node:\(node)".utf8)
         switch layout {
         case .flat:
@@ -37,6 +43,7 @@ final class RedisNames: Sendable {
             tagStart = start + [UInt8(ascii: "{")]
             partitions = RedisPartition.tags.map { PartitionNames(start + Array("{\($0)}:".utf8)) }
         }
+        revocations = (isCluster ? partitions[0].prefix : start) + Array("revocations".utf8)
     }
 
     /// A key of a part of an outbox. It has a tag in every layout: it is about no channel, so nothing that a layout says is about it.
@@ -51,8 +58,48 @@ final class RedisNames: Sendable {
         return max(0, min(part.number, OutboxPart.parts - 1)) * stride
     }
 
-    func lease(of node: NodeID) -> [UInt8] { prefix + Array("lease:\(node)".utf8) }
-    func directed(_ node: NodeID) -> [UInt8] { prefix + Array("node:\(node)".utf8) }
+    /// A node's lease; in a cluster it is in the node's partition.
+    func lease(of node: NodeID) -> [UInt8] { start(of: Self.partition(of: node)) + Array("lease:\(node)".utf8) }
+    /// What is meant for one node alone. In a cluster each node listens for it in every partition, so that it is reached through any
+    /// server.
+    func directed(_ node: NodeID, in partition: Int) -> [UInt8] { start(of: partition) + Array("node:\(node)".utf8) }
+    func own(in partition: Int) -> [UInt8] { start(of: partition) + nodeText }
+    func beat(in partition: Int) -> [UInt8] { start(of: partition) + Array("beat".utf8) }
+
+    /// The partition that has a node's lease.
+    static func partition(of node: NodeID) -> Int {
+        Int(truncatingIfNeeded: node.value % UInt64(RedisPartition.count))
+    }
+
+    private func start(of partition: Int) -> [UInt8] { isCluster ? partitions[partition].prefix : prefix }
+
+    /// Whether a pub/sub channel is for this node alone.
+    func isOwn(_ pubsub: UnsafeRawBufferPointer) -> Bool {
+        isCluster ? isTagged(pubsub, nodeText) : pubsub.elementsEqual(own)
+    }
+
+    func isBeat(_ pubsub: UnsafeRawBufferPointer) -> Bool {
+        isCluster ? isTagged(pubsub, Array("beat".utf8)) : pubsub.elementsEqual(beat)
+    }
+
+    /// The partition of a pub/sub channel, by its tag; nil where it has none.
+    func partition(ofPubsub pubsub: UnsafeRawBufferPointer) -> Int? {
+        guard !tagStart.isEmpty, Self.begins(pubsub, with: tagStart) else { return nil }
+        let tag = pubsub[tagStart.count...].prefix { $0 != UInt8(ascii: "}") }
+        return tag.count <= 8 ? Self.partitionsByTag[Array(tag)] : nil
+    }
+
+    private static let partitionsByTag = Dictionary(
+        RedisPartition.tags.enumerated().map { (Array($0.element.utf8), $0.offset) },
+        uniquingKeysWith: { first, _ in first })
+
+    private func isTagged(_ pubsub: UnsafeRawBufferPointer, _ rest: [UInt8]) -> Bool {
+        guard Self.begins(pubsub, with: tagStart), pubsub.count > tagStart.count + rest.count + 2 else { return false }
+        let end = pubsub.count - rest.count
+        return pubsub[end - 1] == UInt8(ascii: ":") && pubsub[end - 2] == UInt8(ascii: "}")
+            && !pubsub[tagStart.count..<end - 2].contains(UInt8(ascii: "}"))
+            && UnsafeRawBufferPointer(rebasing: pubsub[end...]).elementsEqual(rest)
+    }
 
     /// The number of a channel's partition.
     @inline(__always) func partition(of channel: ChannelName) -> Int {
@@ -92,7 +139,7 @@ final class RedisNames: Sendable {
 /// The names of one partition. A class, because for each publication one is passed on.
 final class PartitionNames: Sendable {
     /// With the partition's tag.
-    private let prefix: [UInt8]
+    let prefix: [UInt8]
     /// In front of a channel's name.
     let channel: [UInt8]
     let meta: [UInt8]

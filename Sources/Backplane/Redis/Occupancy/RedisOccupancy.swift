@@ -73,8 +73,11 @@ extension RedisBackplane {
     }
 
     private var canTellOccupancy: Bool {
-        status.phase == .linked && !occupancy.isPaused
-            && topology.servers.allSatisfy { $0.has(.occupy) && $0.has(.vacate) }
+        status.isUp && !occupancy.isPaused && topology.servers.contains(where: takesOccupancy)
+    }
+
+    private func takesOccupancy(_ server: RedisServer) -> Bool {
+        server.link.isUp && server.has(.occupy) && server.has(.vacate)
     }
 
     /// Tells what is to be told, as much as may be under way.
@@ -98,6 +101,7 @@ extension RedisBackplane {
         let partition = names.partition(of: channel)
         let names = names.partitions[partition]
         let server = topology.server(for: channel)
+        guard takesOccupancy(server) else { return occupancy.table.parked(step) }
         let (script, certainty): (RedisScript, OccupancyTable.Certainty) =
             switch step {
             case .mark(_, let certainty): (.occupy, certainty)
@@ -140,7 +144,7 @@ extension RedisBackplane {
 
     /// Once a second.
     func occupancyTick() {
-        guard status.phase == .linked, receiver?.tracksOccupancy ?? false else { return }
+        guard status.isUp, receiver?.tracksOccupancy ?? false else { return }
         occupancy.isPaused = false
         checkOccupancy()
         tellOccupancy()
@@ -166,7 +170,7 @@ extension RedisBackplane {
     }
 
     private func occupancyLost() {
-        guard status.phase == .linked else { return }
+        guard status.isUp else { return }
         if let last = occupancy.lostAt, home.now - last < RedisOccupancy.lossPause { return }
         occupancy.lostAt = home.now
         if occupancy.table.count > 0 {

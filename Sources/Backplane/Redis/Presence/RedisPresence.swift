@@ -13,6 +13,8 @@ struct RedisPresence: ~Copyable {
     var isWatchingLeaving = false
     /// More is told in the next turn.
     var isGoingOn = false
+    /// Those that left channels whose server is away, while others work: they are told when it is back.
+    var parked: [LocalPresence.Departure] = []
     /// The servers that were told last, by their identities: another one may know nothing of this node's members.
     var identities: [[UInt8]?] = []
     /// The servers were compared with those that were told last.
@@ -60,7 +62,7 @@ extension RedisBackplane {
         presence.longestGrace = max(presence.longestGrace, settings.grace)
         let arrival = presence.here.entered(member, channel, settings, isQuiet: isQuiet)
         // While there is no link nobody is listed: when it is back, everybody is told.
-        guard arrival != .known, status.phase == .linked else { return }
+        guard arrival != .known, topology.server(for: channel).link.isUp else { return }
         presence.outbox.came(.init(channel: channel, session: member.session))
         tellMore()
     }
@@ -115,6 +117,8 @@ extension RedisBackplane {
         presence.isCompared = false
         presence.outbox.startOver()
         presence.outbox.isPaused = false
+        for departure in presence.parked { presence.outbox.left(departure) }
+        presence.parked = []
         // Whoever is told marks its partition anew.
         presence.marked = []
         walkQuickly(.anew)
@@ -129,7 +133,7 @@ extension RedisBackplane {
 
     /// Once a second.
     func presenceTick() {
-        guard status.phase == .linked, receiver?.tracksPresence ?? false else { return }
+        guard status.isUp, receiver?.tracksPresence ?? false else { return }
         presence.outbox.isPaused = false
         checkPresence()
         if presence.pace == .slow { goRound() }
@@ -154,7 +158,11 @@ extension RedisBackplane {
     }
 
     private var canTell: Bool {
-        status.phase == .linked && topology.servers.allSatisfy { $0.has(.enter) && $0.has(.leave) }
+        status.isUp && topology.servers.contains(where: takesPresence)
+    }
+
+    private func takesPresence(_ server: RedisServer) -> Bool {
+        server.link.isUp && server.has(.enter) && server.has(.leave)
     }
 
     /// Tells what is to be told, as much as may be under way.
@@ -221,6 +229,9 @@ extension RedisBackplane {
 
     private func tell(_ membership: PresenceOutbox.Membership) {
         guard let entry = presence.here.member(membership.session, in: membership.channel) else { return }
+        let server = topology.server(for: membership.channel)
+        // When its server is back, everybody is told.
+        guard takesPresence(server) else { return }
         // A join is announced at most once: one that Redis took and did not answer before it lost everything is not repeated.
         let isAnnounced = entry.told == .told || entry.told == .sent && presence.mayHaveForgotten
         presence.here.sent(membership.session, membership.channel)
@@ -228,7 +239,6 @@ extension RedisBackplane {
         let packed = entry.member.packed
         let head = announcement(.join, isWanted: entry.settings.announces)
         let names = names[membership.channel]
-        let server = topology.server(for: membership.channel)
         mark(self.names.partition(of: membership.channel), names, at: server)
         server.run(
             .enter, .entered(membership.channel, membership.session), keys: memberKeys(membership.channel, names),
@@ -241,12 +251,14 @@ extension RedisBackplane {
 
     private func tell(_ departure: LocalPresence.Departure) {
         guard !presence.here.isBack(departure) else { return }
+        let server = topology.server(for: departure.channel)
+        guard takesPresence(server) else { return presence.parked.append(departure) }
         let isLast = presence.here.isStillLast(departure)
         presence.outbox.sent()
         let packed = departure.member.packed
         let head = announcement(.leave, isWanted: departure.settings.announces && departure.isNews(isLast: isLast))
         let names = names[departure.channel]
-        topology.server(for: departure.channel).run(
+        server.run(
             .leave, .left(departure), keys: memberKeys(departure.channel, names),
             [
                 packed, isLast ? departure.member.key : [], nodeBytes, nodeText, departure.channel.bytes,

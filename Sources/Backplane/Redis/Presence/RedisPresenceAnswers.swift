@@ -85,7 +85,9 @@ extension RedisBackplane {
         case .entered(let channel, let session):
             presence.outbox.answered()
             // After a break everybody is told anyway.
-            if status.phase == .linked { presence.outbox.came(.init(channel: channel, session: session)) }
+            if topology.server(for: channel).link.isUp {
+                presence.outbox.came(.init(channel: channel, session: session))
+            }
         case .left(let departure):
             presence.outbox.answered()
             presence.outbox.left(departure)

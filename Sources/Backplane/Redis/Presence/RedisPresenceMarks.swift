@@ -23,7 +23,7 @@ extension RedisBackplane {
 
     /// Redis has lost the node's marks: everybody is told again, as fast as it answers.
     func presenceLost() {
-        guard status.phase == .linked else { return }
+        guard status.isUp else { return }
         if let last = presence.lostAt, home.now - last < RedisPresence.lossPause { return }
         presence.lostAt = home.now
         if presence.here.count > 0 {

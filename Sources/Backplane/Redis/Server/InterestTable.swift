@@ -36,8 +36,9 @@ package struct InterestTable {
     package static let refusalPause: Duration = .seconds(10)
 
     private var entries: [ChannelName: Entry] = [:]
-    private var queue: [ChannelName] = []
-    private var queueStart = 0
+    private var queue: InterestQueue
+    /// Partitions whose channels are not asked for here now: they are about to move to another server.
+    package private(set) var blocked = PartitionSet.none
     /// Parts of a SUBSCRIBE that was refused as a whole, to be asked for each by itself.
     private var parts: [[ChannelName]] = []
     /// Channels Redis does not allow, oldest first; some may not be wanted any more.
@@ -47,13 +48,14 @@ package struct InterestTable {
     package private(set) var unconfirmed = 0
     private var isLinked = false
 
-    package init() {}
+    /// - Parameter isDivided: Whether a SUBSCRIBE names channels of one partition only, because pub/sub is sharded.
+    package init(isDivided: Bool = false) { queue = InterestQueue(isDivided: isDivided) }
 
     /// Channels that are wanted or not given up yet.
     package var count: Int { entries.count }
     package var isLingering: Bool { !lingering.isEmpty }
     /// Whether everything wanted is confirmed, or is not allowed.
-    package var isComplete: Bool { unconfirmed == 0 && queueStart == queue.count && parts.isEmpty }
+    package var isComplete: Bool { unconfirmed == 0 && queue.count(without: blocked) == 0 && parts.isEmpty }
     /// Channels that are wanted and that Redis does not allow.
     package private(set) var refusals = 0
 
@@ -125,16 +127,13 @@ package struct InterestTable {
             unconfirmed += batch.count
             return batch
         }
-        while queueStart < queue.count, batch.count < Self.batch {
-            let channel = queue[queueStart]
-            queueStart += 1
-            guard entries[channel]?.state == .queued else { continue }
-            entries[channel]?.state = .opening
-            batch.append(channel)
-        }
-        if queueStart == queue.count {
-            queue.removeAll(keepingCapacity: queue.count <= 1024)
-            queueStart = 0
+        // A part may have nothing but channels that are not wanted any more.
+        while batch.isEmpty, let part = queue.nextPart(without: blocked) {
+            while batch.count < Self.batch, let channel = queue.take(from: part) {
+                guard entries[channel]?.state == .queued else { continue }
+                entries[channel]?.state = .opening
+                batch.append(channel)
+            }
         }
         unconfirmed += batch.count
         return batch
@@ -255,8 +254,7 @@ package struct InterestTable {
         isLinked = false
         unconfirmed = 0
         lingering = []
-        queue = []
-        queueStart = 0
+        queue.removeAll()
         parts = []
         refused = []
         refusals = 0
@@ -268,5 +266,52 @@ package struct InterestTable {
                 entries[channel] = nil
             }
         }
+    }
+
+    // MARK: Moving to another server
+
+    /// The server does not have these partitions any more, or may not: nothing of them is asked for until that is known.
+    package mutating func block(_ partition: Int) { blocked.insert(partition) }
+    package mutating func unblock(_ partitions: PartitionSet) { blocked.subtract(partitions) }
+
+    /// The server ended a subscription by itself: it has to be asked for again, here or elsewhere.
+    package mutating func ended(_ channel: ChannelName) {
+        guard var entry = entries[channel] else { return }
+        switch entry.state {
+        case .active, .lingering, .closing:
+            guard entry.isWanted else {
+                entries[channel] = nil
+                return
+            }
+            entry.state = .queued
+            entries[channel] = entry
+            enqueue(channel)
+        case .queued, .opening, .refused: break
+        }
+    }
+
+    /// Everything in these partitions is another server's business from now on.
+    ///
+    /// - Returns: The channels that are wanted, and whether `held` was said for them.
+    package mutating func extract(_ partitions: PartitionSet) -> [(channel: ChannelName, isConfirmed: Bool)] {
+        guard !partitions.isEmpty else { return [] }
+        var taken: [(channel: ChannelName, isConfirmed: Bool)] = []
+        for (channel, entry) in entries where partitions.contains(channel) {
+            if entry.state == .opening { unconfirmed -= 1 }
+            if case .refused = entry.state { refusals -= 1 }
+            if entry.isWanted { taken.append((channel, entry.isConfirmed)) }
+            entries[channel] = nil
+        }
+        entries.giveBack()
+        queue.remove(partitions)
+        blocked.subtract(partitions)
+        return taken
+    }
+
+    /// A channel that another server had until now.
+    package mutating func adopt(_ channel: ChannelName, isConfirmed: Bool) {
+        guard entries[channel] == nil else { return }
+        entries[channel] = Entry(state: .queued, isWanted: true, isConfirmed: isConfirmed)
+        enqueue(channel)
     }
 }

@@ -7,7 +7,8 @@ package struct PublishBuffer {
         package let publication: Publication
         package let history: HistorySettings?
         package let ticket: PublishTicket
-        let until: MonotonicTime
+        /// When it has waited long enough; 0 when it has not waited yet.
+        var until: MonotonicTime
         let bytes: Int
 
         init(
@@ -86,6 +87,17 @@ package struct PublishBuffer {
             start = 0
         }
         return gone
+    }
+
+    /// Those of some partitions, oldest first: another server has them from now on.
+    package mutating func take(_ partitions: PartitionSet) -> [Waiting] {
+        let all = waiting[start...]
+        let taken = all.filter { partitions.contains($0.publication.channel) }
+        guard !taken.isEmpty else { return [] }
+        waiting = all.filter { !partitions.contains($0.publication.channel) }
+        start = 0
+        bytes -= taken.reduce(0) { $0 + $1.bytes }
+        return taken
     }
 
     /// All of them, oldest first: the link is back.

@@ -40,6 +40,21 @@ package struct PublishPacing {
         return first
     }
 
+    /// Those of some partitions, oldest first: another server has them from now on.
+    package mutating func take(_ partitions: PartitionSet) -> [PublishBuffer.Waiting] {
+        var (taken, rest): ([PublishBuffer.Waiting], Fifo<PublishBuffer.Waiting>) = ([], Fifo())
+        for one in waiting.all {
+            if partitions.contains(one.publication.channel) {
+                taken.append(one)
+                bytes -= one.publication.payload.count
+            } else {
+                rest.append(one)
+            }
+        }
+        if !taken.isEmpty { waiting = rest }
+        return taken
+    }
+
     /// The connection is gone, and with it all answers.
     ///
     /// - Returns: What was never sent, oldest first.

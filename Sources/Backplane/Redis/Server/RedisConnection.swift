@@ -66,7 +66,7 @@ final class RedisConnection: ConnectionDelegate {
                 case .success(let addresses):
                     self.connection.connect(
                         to: addresses, deadline: deadline,
-                        encryption: self.server.owner.encryption.map {
+                        encryption: (self.server.configuration.tls == nil ? nil : self.server.owner.encryption).map {
                             ConnectionEncryption(
                                 context: $0, serverName: self.server.configuration.serverName ?? host)
                         })

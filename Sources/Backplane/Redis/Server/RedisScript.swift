@@ -18,7 +18,12 @@ package enum RedisScript: String, CaseIterable, Sendable {
     case outboxSettle
     case outboxLetters
 
-    var source: String {
+    /// The source for a server that publishes within its slots (`SPUBLISH`, Redis 7.0), or to everybody.
+    func source(isSharded: Bool) -> String {
+        isSharded ? source.replacing("redis.call('PUBLISH'", with: "redis.call('SPUBLISH'") : source
+    }
+
+    private var source: String {
         switch self {
         case .publish: Self.publishSource
         case .read: Self.readSource

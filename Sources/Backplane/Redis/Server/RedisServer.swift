@@ -16,6 +16,24 @@ final class RedisServer: @unchecked Sendable {
     var counts = Counts()
     /// Only `largestMessage` ever changes.
     var configuration: RedisConfiguration
+    /// Whose channels live here; the topology says it.
+    var partitions = PartitionSet.none
+    /// Those of them that came from another server, and of which not everything that is wanted is confirmed here yet.
+    var arriving = PartitionSet.none
+    /// Those in which the node's own channels are not confirmed yet.
+    var joining = PartitionSet.none
+    /// A server of a Redis Cluster.
+    let isInCluster: Bool
+    /// Whether messages stay on the server of their slot (Redis 7.0). A server that cannot do that tells all servers of its cluster.
+    var isSharded: Bool
+    /// When a partition was refused here, though the topology says that it is here.
+    var blockedAt: [Int: MonotonicTime] = [:]
+    /// The epoch of the cluster in which the server got its slots.
+    var clusterEpoch: UInt64?
+    /// Positions that another server acknowledged: they are looked up here.
+    var inherited: [ChannelName: Position] = [:]
+    /// What others see of its link.
+    var link = LinkView()
     /// Where it is; nil as long as nobody knows.
     private(set) var address: ServerAddress?
     private(set) var commands: RedisConnection!
@@ -34,7 +52,7 @@ final class RedisServer: @unchecked Sendable {
     /// What publishers were told, in case another server knows nothing of it.
     var acknowledged = AcknowledgedPositions()
 
-    var interest = InterestTable()
+    var interest: InterestTable
     var subscriberReplies = SubscriberReplies()
     var asking = Asking.idle
     /// Channels asked for again since the subscriber connected anew.
@@ -51,6 +69,23 @@ final class RedisServer: @unchecked Sendable {
         var received: UInt64 = 0
         var bytesIn: UInt64 = 0
         var bytesOut: UInt64 = 0
+    }
+
+    /// How its link is doing, as it was said last.
+    struct LinkView {
+        var isUp = false
+        /// It was up once.
+        var isKnown = false
+        /// When that began, in milliseconds since 1970.
+        var since: UInt64 = 0
+        /// Why it is not up.
+        var reason: String?
+        /// How long an own beat took to come back, in microseconds.
+        var roundTrip: UInt64?
+        /// The last failure that was logged, so that a loop of the same one is one line a minute.
+        var lastFailure: (text: String, at: MonotonicTime)?
+        /// Times publications waited because the master was being replaced.
+        var holds: UInt64 = 0
     }
 
     /// When channels that are wanted are asked for.
@@ -76,6 +111,10 @@ final class RedisServer: @unchecked Sendable {
         names = owner.names
         self.configuration = configuration
         self.address = address
+        isInCluster = !configuration.cluster.isEmpty
+        isSharded = isInCluster
+        interest = InterestTable(isDivided: isInCluster)
+        link.since = owner.wallClock()
         buffer = PublishBuffer(wait: configuration.publishWait, maximumBytes: configuration.publishBufferBytes)
     }
 
@@ -87,7 +126,9 @@ final class RedisServer: @unchecked Sendable {
 
     /// Where it is, for people.
     var addressText: String {
-        guard let sentinel = configuration.sentinel else { return address.map { "\($0.endpoint)" } ?? "nowhere" }
+        guard let sentinel = configuration.sentinel else {
+            return address.map { "\($0.endpoint)" } ?? "an unknown place"
+        }
         guard let address else { return "an unknown place (master '\(sentinel.master)')" }
         return "\(address.endpoint) (master '\(sentinel.master)')"
     }
@@ -118,9 +159,12 @@ final class RedisServer: @unchecked Sendable {
     func leave(lease: Int64) {
         if state.takesCommands {
             for waiting in pacing.takeAll() { keep(waiting) }
-            send(.farewell(owner.node), to: names.beat)
-            send(.lease) {
-                RESPWriter.command([Array("PEXPIRE".utf8), names.lease, Array("\(lease)".utf8)], to: $0)
+            send(.farewell(owner.node), to: beatChannel)
+            if hasLease {
+                send(.lease) {
+                    RESPWriter.command(
+                        [Array("PEXPIRE".utf8), names.lease(of: owner.node), Array("\(lease)".utf8)], to: $0)
+                }
             }
             commands.flush()
         }
@@ -135,6 +179,14 @@ final class RedisServer: @unchecked Sendable {
         subscriber?.stop()
     }
 
+    /// The partition through which the node talks to the others here.
+    var homePartition: Int {
+        (partitions.subtracting(interest.blocked).partitions.first ?? partitions.partitions.first) ?? 0
+    }
+    var beatChannel: [UInt8] { names.beat(in: homePartition) }
+    /// Whether the node's lease is written here. In a cluster it is in one slot, as each key is.
+    var hasLease: Bool { !isInCluster || partitions.contains(RedisNames.partition(of: owner.node)) }
+
     // MARK: Sending
 
     @inline(__always)
@@ -148,7 +200,10 @@ final class RedisServer: @unchecked Sendable {
     func send(_ message: NodeMessage, to channel: [UInt8]) {
         envelope.removeAll()
         message.write(to: envelope)
-        send(.nodeMessage) { RESPWriter.publish(prefix: [], channel: channel, payload: envelope.bytes, to: $0) }
+        send(.nodeMessage) {
+            RESPWriter.publish(
+                prefix: [], channel: channel, payload: envelope.bytes, isSharded: isSharded, to: $0)
+        }
     }
 
     /// Whether a script can be called.

@@ -4,6 +4,8 @@ package import Codec
 package struct ReplyQueue {
     package enum Expected {
         case publish(PublishTicket)
+        /// A plain one with all that is needed to send it again, because its slot may be at another server.
+        case plain(PublishBuffer.Waiting)
         /// A publication that is kept, with all that is needed to send it again.
         case keep(PublishBuffer.Waiting)
         case read(HistoryQuery, (Result<HistoryPage, PublishRefusal>) -> Void)
@@ -13,6 +15,8 @@ package struct ReplyQueue {
         case presence(PresenceReply)
         case revocation(RevocationReply)
         case outbox(OutboxCall)
+        /// Since when a server of a cluster has what it has.
+        case clusterInfo
         case identity
         case authenticated
         case selected
@@ -21,6 +25,9 @@ package struct ReplyQueue {
         /// Which layout the cluster has, and whether it could be stored.
         case layout
         case layoutStored(RedisLayout)
+        /// Which servers the nodes use, where there are several, and whether that could be stored.
+        case shards
+        case shardsStored
         /// How many heard a beat.
         case count
         case lease

@@ -13,10 +13,14 @@ extension RedisServer {
     /// Asks a server who it is and leaves the scripts there; to be written before ROLE, whose answer opens the owner.status.
     func prepareScripts(_ writer: ByteWriter) {
         scripts.connected(after: replies.appended, now: home.now)
+        if isInCluster {
+            RESPWriter.command("CLUSTER", "INFO", to: writer)
+            replies.append(.clusterInfo)
+        }
         RESPWriter.command("INFO", "server", to: writer)
         replies.append(.identity)
         for script in RedisScript.allCases {
-            RESPWriter.command("SCRIPT", "LOAD", script.source, to: writer)
+            RESPWriter.command("SCRIPT", "LOAD", script.source(isSharded: isSharded), to: writer)
             replies.append(.script(script))
         }
     }

@@ -15,10 +15,11 @@ extension RedisServer {
         guard isUnderWay else { return goOn("the sentinels keep the master") }
         guard state.hold() else { return }
         owner.status.failoverWaits &+= 1
-        let current = owner.status.failoverWaits
+        link.holds &+= 1
+        let current = link.holds
         receiver?.happened(.info, "the sentinels replace the master at \(addressText): publications wait")
         home.schedule(after: longestHold) { [self] in
-            guard self.state.isRunning, self.owner.status.failoverWaits == current else { return }
+            guard self.state.isRunning, self.link.holds == current else { return }
             self.goOn("the sentinels are not done replacing the master")
         }
     }

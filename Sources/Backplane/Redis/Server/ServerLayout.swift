@@ -6,9 +6,15 @@ extension RedisServer {
     private static var pause: Duration { .milliseconds(100) }
 
     /// What Redis said of the layout: after the answer to `ROLE`, so from a master.
-    func receivedLayout(_ value: RESPValue) { follow(owner.layout.stored(value, now: home.now)) }
+    func receivedLayout(_ value: RESPValue) {
+        if owner.topology.isDivided { return receivedDividedLayout(value) }
+        follow(owner.layout.stored(value, now: home.now))
+    }
 
-    func layoutStored(_ layout: RedisLayout, _ value: RESPValue) { follow(owner.layout.stored(layout, value)) }
+    func layoutStored(_ layout: RedisLayout, _ value: RESPValue) {
+        if owner.topology.isDivided { return joinShards() }
+        follow(owner.layout.stored(layout, value))
+    }
 
     /// So many heard a beat of a node that knows no layout yet.
     func counted(_ receivers: Int64) { if let step = owner.layout.counted(receivers) { follow(step) } }
@@ -19,27 +25,35 @@ extension RedisServer {
         switch step {
         case .use(let layout):
             owner.use(layout, at: self)
-            if state.commandsReady() {
-                commands.settled()
-                sendBeat()
-            }
+            commandsReady()
         case .store(let layout):
             send(.layoutStored(layout)) {
                 RESPWriter.command([Array("SET".utf8), names.stored, layout.stored, Array("NX".utf8)], to: $0)
             }
         case .askAgain:
             countListeners()
-            let since = commands.connectedAt
-            home.schedule(after: Self.pause) { [self] in
-                // Meanwhile it may be settled, or be another connection's business. That this node knows a layout does not settle it:
-                // Redis may have lost its data, and then another node was faster to store it anew.
-                guard state.isRunning, !state.takesCommands, commands.isOpen, commands.connectedAt == since
-                else { return }
-                askForLayout()
-            }
+            // Meanwhile it may be settled. That this node knows a layout does not settle it: Redis may have lost its data, and then
+            // another node was faster to store it anew.
+            later(after: Self.pause) { [self] in askForLayout() }
         case .refuse(let why):
             commands.fail(
                 "Redis at \(addressText) has an invalid \(String(decoding: names.stored, as: UTF8.self)): \(why)")
+        }
+    }
+
+    /// What this server was asked before it is used was answered well.
+    func commandsReady() {
+        guard isAnotherServer(), state.commandsReady() else { return }
+        commands.settled()
+        sendBeat()
+    }
+
+    /// Goes on with joining this server after a while, unless that is settled or the business of another connection by then.
+    func later(after delay: Duration, _ body: @escaping () -> Void) {
+        let since = commands.connectedAt
+        home.schedule(after: delay) { [self] in
+            guard state.isRunning, !state.takesCommands, commands.isOpen, commands.connectedAt == since else { return }
+            body()
         }
     }
 

@@ -30,6 +30,7 @@ extension RedisServer {
         }
         interest.retryRefused(now: now)
         if subscriber.isOpen { subscribeMore() }
+        reviewJoining()
         for waiting in buffer.expired(now: now) { owner.refuse(waiting.ticket, .isolated) }
         owner.waitingChanged()
     }
@@ -47,11 +48,16 @@ extension RedisServer {
             layout: owner.layout.announced)
         envelope.removeAll()
         NodeMessage.beat(beat).write(to: envelope)
-        send(.beat) { RESPWriter.publish(prefix: [], channel: names.beat, payload: envelope.bytes, to: $0) }
+        send(.beat) {
+            RESPWriter.publish(
+                prefix: [], channel: beatChannel, payload: envelope.bytes, isSharded: isSharded, to: $0)
+        }
+        storeShards(isFirst: false)
+        guard hasLease else { return }
         send(.lease) {
             RESPWriter.command(
                 [
-                    Array("SET".utf8), names.lease, summary, Array("PX".utf8),
+                    Array("SET".utf8), names.lease(of: owner.node), summary, Array("PX".utf8),
                     Array("\(NodeRegistry.lease.components.seconds * 1000)".utf8),
                 ], to: $0)
         }
@@ -61,6 +67,7 @@ extension RedisServer {
     func heard(_ beat: Beat) {
         let now = MonotonicTime.now()
         guard let roundTrip = beats.returned(beat.sequence, now: now) else { return }
+        link.roundTrip = roundTrip
         owner.status.roundTrip = roundTrip
         owner.status.lastBeat = now
         review()
@@ -92,15 +99,19 @@ extension RedisServer {
     func review() {
         switch state.reviewed(isHeard: beats.isHeard(now: .now())) {
         case .up: owner.linked(self)
-        case .down: owner.isolate("Redis at \(addressText) no longer returns the node's own beats")
+        case .down: owner.isolate(self, "Redis at \(addressText) no longer returns the node's own beats")
         case nil: break
         }
     }
 
     func disconnected(_ connection: RedisConnection, _ reason: String) {
-        guard state.isRunning else { return }
+        guard state.isRunning else {
+            // It left the cluster, and what it was asked before that is not answered any more.
+            if connection === commands { commandsLost() }
+            return
+        }
         owner.status.reconnects &+= 1
         if connection === commands { commandsLost() } else { subscriberLost() }
-        owner.isolate(reason)
+        owner.isolate(self, reason)
     }
 }

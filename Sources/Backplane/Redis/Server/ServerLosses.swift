@@ -8,7 +8,13 @@ extension RedisServer {
     func reviewAcknowledged() {
         owner.acknowledgementsChanged()
         guard let identity = scripts.identity, identity != acknowledged.server else { return }
-        for (channel, position) in acknowledged.takeAll(for: identity) {
+        review(acknowledged.takeAll(for: identity))
+        reviewInherited()
+    }
+
+    /// Looks up what publishers were told.
+    func review(_ positions: [ChannelName: Position]) {
+        for (channel, position) in positions {
             let query = HistoryQuery(
                 channel: channel, settings: HistorySettings(size: 0, timeToLive: 0), since: position, limit: 0)
             read(query) { [self] result in

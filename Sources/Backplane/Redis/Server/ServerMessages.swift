@@ -63,14 +63,14 @@ extension RedisServer {
 
     private func isExpected(_ name: ChannelName, on channel: UnsafeRawBufferPointer) -> Bool {
         if let said = names.name(in: channel) { return said.elementsEqual(name.bytes) }
-        return name.isReserved && channel.elementsEqual(names.own)
+        return name.isReserved && names.isOwn(channel)
     }
 
     /// Beats and farewells come to all by the channel of beats, answers to one node by its own; questions come either way,
     /// for nodes of version 0.1 put those to all on the channel of beats. Elsewhere none of them is believed.
     private func receivedNodeMessage(_ payload: UnsafeRawBufferPointer, on channel: UnsafeRawBufferPointer) {
-        let isDirected = channel.elementsEqual(names.own)
-        guard isDirected || channel.elementsEqual(names.beat), let message = try? NodeMessage(decoding: payload)
+        let isDirected = names.isOwn(channel)
+        guard isDirected || names.isBeat(channel), let message = try? NodeMessage(decoding: payload)
         else {
             owner.status.badMessages &+= 1
             return

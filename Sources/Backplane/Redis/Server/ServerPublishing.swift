@@ -16,16 +16,31 @@ extension RedisServer {
 
     @inline(__always)
     func publishNow(_ publication: Publication, _ history: HistorySettings?, _ ticket: PublishTicket) {
-        if history != nil || publication.extras?.idempotencyKey != nil {
-            let waiting = PublishBuffer.Waiting(publication: publication, history: history, ticket: ticket)
-            // One that only has a key stays between the plain ones of its channel.
-            if history == nil || pacing.isOpen { return keep(waiting) }
-            guard pacing.bytes <= Self.outboundLimit else { return owner.refuse(ticket, .bufferFull) }
-            return pacing.append(waiting)
+        if isInCluster || history != nil || publication.extras?.idempotencyKey != nil {
+            return publishNow(PublishBuffer.Waiting(publication: publication, history: history, ticket: ticket))
         }
         replies.appendPublish(ticket)
+        write(publication)
+    }
+
+    /// One that may have to be sent again.
+    func publishNow(_ waiting: PublishBuffer.Waiting) {
+        guard waiting.history != nil || waiting.publication.extras?.idempotencyKey != nil else {
+            replies.append(.plain(waiting))
+            return write(waiting.publication)
+        }
+        // One that only has a key stays between the plain ones of its channel.
+        if waiting.history == nil || pacing.isOpen { return keep(waiting) }
+        guard pacing.bytes <= Self.outboundLimit else { return owner.refuse(waiting.ticket, .bufferFull) }
+        pacing.append(waiting)
+    }
+
+    @inline(__always)
+    private func write(_ publication: Publication) {
         if publication.channel.isReserved, let id = SessionID(connectionChannel: publication.channel) {
-            write(publication, prefix: [], channel: names.directed(id.node))
+            write(
+                publication, prefix: [],
+                channel: names.directed(id.node, in: names.partition(of: publication.channel)))
         } else {
             write(publication, prefix: names[publication.channel].channel, channel: publication.channel.bytes)
         }
@@ -38,7 +53,9 @@ extension RedisServer {
         commands.write(
             atMost: RESPWriter.maximumBytes(ofPublish: prefix, channel, payloadBytes: bytes), by: output
         ) { writer in
-            RESPWriter.publish(prefix: prefix, channel: channel, payloadBytes: bytes, to: writer) {
+            RESPWriter.publish(
+                prefix: prefix, channel: channel, payloadBytes: bytes, isSharded: isSharded, to: writer
+            ) {
                 EnvelopeCodec.write(publication, to: $0)
             }
         }

@@ -49,24 +49,35 @@ extension RedisServer {
             return commands.fail("Redis sent a reply that belongs to no command")
         }
         if case .keep = expected { pacing.answered() }
-        defer { sendPaced() }
+        defer {
+            sendPaced()
+            if !owner.held.isEmpty { owner.reviewHolds() }
+        }
         if !state.takesCommands, case .error(let text) = value, Self.isBusy(text) {
             if case .outbox(let call) = expected { call.completion(.failure(.medium(text))) }
             return greetAgain(commands, text)
         }
+        if isInCluster, case .error(let text) = value, isRedirected(expected, text) { return }
         if let script = expected.calls, isScriptMissing(script, expected, value) { return }
         switch (expected, value) {
         case (.publish(let ticket), .error(let text)): owner.refuse(ticket, .medium(text))
         case (.publish(let ticket), _): owner.refuse(ticket, .medium("Redis sent an unexpected reply"))
+        case (.plain(let waiting), .integer):
+            counts.published &+= 1
+            receiver?.published(waiting.ticket, .accepted(nil))
+        case (.plain(let waiting), .error(let text)): owner.refuse(waiting.ticket, .medium(text))
+        case (.plain(let waiting), _): owner.refuse(waiting.ticket, .medium("Redis sent an unexpected reply"))
         case (.keep(let waiting), _): kept(waiting, value)
+        case (.clusterInfo, _): clusterEpoch = ClusterReport.epoch(of: value)
         case (.read(let query, let completion), _): completion(page(query, value))
         case (.markLost(let completion), _): lostPositions(value, completion)
         case (.removal(let completion), _): removed(value, completion)
         case (.script(let script), _): objected(scripts.loaded(script, value))
         case (.presence(let reply), _): owner.answered(reply, value)
-        case (.revocation(let reply), _): owner.answered(reply, value)
+        case (.revocation(let reply), _): owner.answered(reply, value, at: self)
         case (.outbox(let call), _): call.completion(OutboxReply.answer(value, to: call.request))
-        case (.identity, _): objected(scripts.identified(value, failover: commands.address?.failover))
+        case (.identity, _):
+            objected(scripts.identified(value, failover: commands.address?.failover ?? clusterEpoch))
         case (.authenticated, .error(let text)):
             commands.fail("Redis at \(addressText) refused the password: \(text)")
         case (.selected, .error(let text)):
@@ -77,6 +88,8 @@ extension RedisServer {
             commands.fail("Redis at \(addressText) is not ready: \(text)")
         case (.layout, _): receivedLayout(value)
         case (.layoutStored(let layout), _): layoutStored(layout, value)
+        case (.shards, _): receivedShards(value)
+        case (.shardsStored, _): shardsStored(value)
         case (.count, .integer(let receivers)): counted(receivers)
         case (.beat, .error(let text)):
             // The beat will not come back, and that counts.
@@ -95,7 +108,7 @@ extension RedisServer {
 
     /// Says who we are again after a while, on the same connection: connecting anew would not help.
     func greetAgain(_ connection: RedisConnection, _ text: String) {
-        owner.failed("Redis at \(addressText) is busy: \(text)")
+        owner.failed("Redis at \(addressText) is busy: \(text)", at: self)
         guard !connection.isWaitingToGreet else { return }
         connection.isWaitingToGreet = true
         let since = connection.connectedAt
@@ -110,7 +123,7 @@ extension RedisServer {
 
     /// Redis refuses what the node does every second: logged now and then.
     private func refusedEverySecond(_ reason: String) {
-        guard owner.status.phase == .linked else { return owner.failed(reason) }
+        guard link.isUp else { return owner.failed(reason, at: self) }
         guard said.isDue(.refusedBeat, now: home.now) else { return }
         receiver?.happened(.warning, reason)
     }
@@ -137,8 +150,10 @@ extension RedisServer {
             // have a key to know them by.
             switch expected {
             case .publish(let ticket): owner.refuse(ticket, .unknown)
+            case .plain(let waiting): owner.refuse(waiting.ticket, .unknown)
             case .keep(let waiting):
                 if waiting.publication.extras?.idempotencyKey != nil {
+                    if owner.isHeld(waiting, from: self) { continue }
                     again.append(waiting)
                 } else {
                     owner.refuse(waiting.ticket, .unknown)
@@ -158,6 +173,7 @@ extension RedisServer {
         for (addressText, waiting) in rejected.reversed().enumerated() {
             owner.refuse(waiting.ticket, addressText < unsent.count ? .bufferFull : .unknown)
         }
+        if !state.isRunning { for waiting in buffer.takeAll() { owner.publishElsewhere(waiting) } }
         owner.waitingChanged()
     }
 }

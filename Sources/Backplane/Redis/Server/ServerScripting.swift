@@ -8,7 +8,7 @@ extension RedisServer {
         scripts.loading.began(after: replies.appended, now: home.now)
         output.removeAll()
         for script in RedisScript.allCases {
-            RESPWriter.command("SCRIPT", "LOAD", script.source, to: output)
+            RESPWriter.command("SCRIPT", "LOAD", script.source(isSharded: isSharded), to: output)
             replies.append(.script(script))
         }
         commands.write(output.bytes)
@@ -64,7 +64,7 @@ extension RedisServer {
             owner.unanswered(reply)
             return owner.tellMore()
         case .revocation(.kept(let revocation, let limit, let completion)):
-            owner.keep(revocation, limit: limit, completion: completion)
+            owner.keep(revocation, limit: limit, at: self, completion: completion)
         default: return giveUp(expected, "NOSCRIPT")
         }
         if replies.appended > before { replies.markRepeat() }

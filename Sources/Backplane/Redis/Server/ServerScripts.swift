@@ -5,6 +5,8 @@ package import Reactor
 package struct ServerScripts {
     /// Which server this is: another one, or the same started anew, begins new epochs.
     package private(set) var identity: [UInt8]?
+    /// The process that it is, whatever became of it: its `run_id`.
+    package private(set) var run: [UInt8]?
     /// Why there is no history, if there is none.
     package private(set) var objection: String?
     package var loading = ScriptLoading()
@@ -20,6 +22,7 @@ package struct ServerScripts {
     /// A new connection: the server is asked who it is, and scripts are loaded.
     package mutating func connected(after last: UInt64, now: MonotonicTime) {
         identity = nil
+        run = nil
         objection = nil
         hashes = [:]
         isCluster = false
@@ -45,6 +48,7 @@ package struct ServerScripts {
         // It goes to Redis with every publication that is kept.
         guard (1...Self.longestIdentity).contains(name.utf8.count), name.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
         else { return object("its run_id is not valid", .bulk(nil)) }
+        run = Array(name.utf8)
         if let failover { name += "@\(failover)" }
         identity = Array(name.utf8)
         return nil

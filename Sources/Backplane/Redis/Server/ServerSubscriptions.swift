@@ -40,6 +40,7 @@ extension RedisServer {
         let wanted = interest.connected()
         resubscribing = wanted
         if owner.status.phase != .starting { owner.status.resubscribed &+= UInt64(wanted) }
+        if isInCluster { return join(partitions) }
         output.removeAll()
         RESPWriter.command([Array("SUBSCRIBE".utf8), names.beat, names.own], to: output)
         subscriberReplies.append(.join(2))
@@ -49,7 +50,7 @@ extension RedisServer {
 
     /// The names of channels are known.
     func layoutKnown() {
-        guard subscriber.isOpen else { return }
+        guard subscriber.isOpen, !isInCluster else { return }
         output.removeAll()
         RESPWriter.command([Array("SUBSCRIBE".utf8), names.channel(.all)], to: output)
         subscriberReplies.append(.join(1))
@@ -66,17 +67,23 @@ extension RedisServer {
         while true {
             let batch = interest.nextBatch()
             guard !batch.isEmpty else { return }
-            command("SUBSCRIBE", batch)
+            command(isSharded ? "SSUBSCRIBE" : "SUBSCRIBE", batch)
             subscriberReplies.append(.subscribe(batch))
         }
     }
 
     private func unsubscribe(_ channels: [ChannelName]) {
         guard !channels.isEmpty, subscriber.isOpen else { return }
-        var rest = channels[...]
+        guard isInCluster else { return unsubscribe(channels[...]) }
+        // One command, one slot.
+        for part in Dictionary(grouping: channels, by: RedisPartition.of).values { unsubscribe(part[...]) }
+    }
+
+    private func unsubscribe(_ channels: ArraySlice<ChannelName>) {
+        var rest = channels
         while !rest.isEmpty {
             let batch = Array(rest.prefix(InterestTable.batch))
-            command("UNSUBSCRIBE", batch)
+            command(isSharded ? "SUNSUBSCRIBE" : "UNSUBSCRIBE", batch)
             subscriberReplies.append(.unsubscribe(batch))
             rest = rest.dropFirst(InterestTable.batch)
         }
@@ -95,6 +102,11 @@ extension RedisServer {
 
     func receivedBySubscriber(_ value: RESPValue) {
         let (kind, name) = Self.kind(of: value)
+        if isInCluster, kind == .unsubscribed, let channel = channel(of: name) ?? ownChannel(of: name),
+            !subscriberReplies.isUnsubscribing(channel)
+        {
+            return slotLeft(channel, name)
+        }
         guard let command = subscriberReplies.answered(kind) else {
             return subscriber.fail(
                 "Redis at \(addressText) sent a reply that belongs to no command on the subscriber connection")
@@ -113,8 +125,8 @@ extension RedisServer {
         case .error: return (.error, [])
         case .array(let elements) where elements.count == 3:
             guard case .bulk(let name?) = elements[1], let kind = elements[0].text else { return (.other, []) }
-            if kind == "subscribe" { return (.subscribed, name) }
-            if kind == "unsubscribe" { return (.unsubscribed, name) }
+            if kind == "subscribe" || kind == "ssubscribe" { return (.subscribed, name) }
+            if kind == "unsubscribe" || kind == "sunsubscribe" { return (.unsubscribed, name) }
             return (.other, [])
         default: return (.other, [])
         }
@@ -123,8 +135,9 @@ extension RedisServer {
     /// Redis refused a command. Only what the command is needed for suffers: the link needs the login and the node's own
     /// channels, and a client's channel is needed by its subscribers.
     private func refused(_ command: SubscriberReplies.Command, _ text: String) {
+        if isInCluster, isRedirected(command, text) { return }
         switch command {
-        case .authenticate, .join:
+        case .authenticate, .join, .joinPartition:
             if Self.isBusy(text) { return greetAgain(subscriber, text) }
             guard command == .authenticate else {
                 return subscriber.fail(
@@ -150,7 +163,7 @@ extension RedisServer {
     }
 
     /// Redis is busy: it is asked for channels again in a moment.
-    private func subscribeLater() {
+    func subscribeLater() {
         guard asking != .pausing else { return }
         asking = .pausing
         home.schedule(after: Self.busyPause) { [self] in
@@ -170,7 +183,11 @@ extension RedisServer {
     }
 
     private func confirmed(_ name: [UInt8]) {
-        if name == names.own {
+        if isInCluster, name.withUnsafeBytes({ names.isOwn($0) }) {
+            joined(name)
+        } else if isInCluster, name.withUnsafeBytes({ names.isBeat($0) }) {
+            return
+        } else if name == names.own {
             state.heardItsOwn()
             subscriber.settled()
             countListeners()
@@ -178,7 +195,7 @@ extension RedisServer {
             sendBeat()
         } else if let channel = channel(of: name) {
             if channel == .all {
-                state.joined()
+                if !isInCluster { state.joined() }
             } else if interest.subscribed(channel, now: home.now) {
                 receiver?.interestConfirmed(channel)
             }
@@ -187,8 +204,13 @@ extension RedisServer {
         reviewInterest()
     }
 
-    private func reviewInterest() {
-        if interest.isComplete, state.caughtUp() { review() }
+    func reviewInterest() {
+        guard interest.isComplete else { return }
+        if state.caughtUp() { review() }
+        if !arriving.isEmpty, joining.isEmpty {
+            arriving = .none
+            owner.settled(self)
+        }
     }
 
     private func ended(_ name: [UInt8]) {
@@ -207,6 +229,8 @@ extension RedisServer {
         state.subscriberLost()
         beats.subscriberChanged()
         interest.disconnected()
+        joining = .none
+        arriving = .none
         subscriberReplies.removeAll()
     }
 }

@@ -9,6 +9,8 @@ package struct SubscriberReplies {
         case name
         /// The node's own channels, without which there is no link: so many.
         case join(Int)
+        /// The node's own channels in one partition, and how many they are.
+        case joinPartition(Int, count: Int)
         case subscribe([ChannelName])
         case unsubscribe([ChannelName])
         case ping
@@ -42,13 +44,19 @@ package struct SubscriberReplies {
         guard let command = queue.first else { return nil }
         switch (kind, command) {
         case (.error, _): finish()
-        case (.subscribed, .join(let count)): confirm(of: count)
+        case (.subscribed, .join(let count)), (.subscribed, .joinPartition(_, let count)): confirm(of: count)
         case (.subscribed, .subscribe(let channels)): confirm(of: channels.count)
         case (.unsubscribed, .unsubscribe(let channels)): confirm(of: channels.count)
         case (.other, .authenticate), (.other, .name), (.other, .ping): finish()
         default: return nil
         }
         return command
+    }
+
+    /// Whether an answer that a channel is not subscribed any more belongs to the oldest command. If not, the server ended the subscription
+    /// by itself.
+    package func isUnsubscribing(_ channel: ChannelName) -> Bool {
+        if case .unsubscribe(let channels) = queue.first { channels.contains(channel) } else { false }
     }
 
     /// The connection is gone, and its commands will not be answered.

@@ -6,6 +6,7 @@ final class FixedTopology {
 
     init(_ configuration: RedisConfiguration, owner: RedisBackplane) {
         server = RedisServer(owner: owner, configuration: configuration, address: .init(configuration.endpoint))
+        server.partitions = .all
         servers = [server]
     }
 }

@@ -14,6 +14,7 @@ final class SentinelTopology {
         self.configuration = sentinel
         self.owner = owner
         server = RedisServer(owner: owner, configuration: configuration)
+        server.partitions = .all
         servers = [server]
     }
 
@@ -48,7 +49,7 @@ final class SentinelTopology {
     private func failed(_ reason: String) {
         guard server.state.isRunning else { return }
         let text = "no sentinel names the master: \(reason)"
-        if !server.state.isLinked { return owner.failed(text) }
+        if !server.state.isLinked { return owner.failed(text, at: server) }
         guard server.said.isDue(.silentSentinels, now: .now()) else { return }
         owner.receiver?.happened(.warning, text)
     }

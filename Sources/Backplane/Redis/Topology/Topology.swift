@@ -8,9 +8,15 @@ import Reactor
 enum Topology {
     case fixed(FixedTopology)
     case sentinel(SentinelTopology)
+    case shards(ShardTopology)
+    case cluster(ClusterTopology)
 
     init(_ configuration: RedisConfiguration, owner: RedisBackplane) {
-        if let sentinel = configuration.sentinel {
+        if !configuration.cluster.isEmpty {
+            self = .cluster(ClusterTopology(configuration, owner: owner))
+        } else if !configuration.shards.isEmpty {
+            self = .shards(ShardTopology(configuration.shards, owner: owner))
+        } else if let sentinel = configuration.sentinel {
             self = .sentinel(SentinelTopology(configuration, sentinel, owner: owner))
         } else {
             self = .fixed(FixedTopology(configuration, owner: owner))
@@ -23,6 +29,8 @@ enum Topology {
         switch self {
         case .fixed(let topology): topology.server
         case .sentinel(let topology): topology.server
+        case .shards(let topology): topology.server(ofPartition: RedisPartition.of(channel))
+        case .cluster(let topology): topology.server(ofPartition: RedisPartition.of(channel))
         }
     }
 
@@ -31,15 +39,22 @@ enum Topology {
         switch self {
         case .fixed(let topology): topology.server
         case .sentinel(let topology): topology.server
+        case .shards(let topology): topology.server(ofPartition: partition)
+        case .cluster(let topology): topology.server(ofPartition: partition)
         }
     }
 
-    /// The server over which a node is reached, and that has its lease.
+    /// The server that has a node's lease, and over which it is reached as long as that server works.
     func server(of node: NodeID) -> RedisServer {
-        switch self {
-        case .fixed(let topology): topology.server
-        case .sentinel(let topology): topology.server
-        }
+        server(ofPartition: RedisNames.partition(of: node))
+    }
+
+    /// The server over which a node is reached now, and the partition; each node listens on all of them.
+    func way(to node: NodeID) -> (server: RedisServer, partition: Int) {
+        let usual = RedisNames.partition(of: node)
+        let server = server(ofPartition: usual)
+        if server.state.isLinked, !server.interest.blocked.contains(usual) { return (server, usual) }
+        return servers.first(where: \.state.isLinked).map { ($0, $0.homePartition) } ?? (server, usual)
     }
 
     /// All of them; never none.
@@ -47,26 +62,57 @@ enum Topology {
         switch self {
         case .fixed(let topology): topology.servers
         case .sentinel(let topology): topology.servers
+        case .shards(let topology): topology.servers
+        case .cluster(let topology): topology.servers
         }
     }
 
-    /// More waits to be sent to one of them than should.
-    var isCongested: Bool {
+    /// Whether channels are divided among several servers.
+    var isDivided: Bool {
         switch self {
-        case .fixed(let topology): topology.server.isCongested
-        case .sentinel(let topology): topology.server.isCongested
+        case .fixed, .sentinel: false
+        case .shards, .cluster: true
         }
     }
+
+    /// The partitions of servers to which more waits to be sent than should.
+    var congested: PartitionSet {
+        switch self {
+        case .fixed(let topology): topology.server.isCongested ? .all : .none
+        case .sentinel(let topology): topology.server.isCongested ? .all : .none
+        case .shards, .cluster: servers.reduce(into: .none) { if $1.isCongested { $0.formUnion($1.partitions) } }
+        }
+    }
+
+    /// Partitions that no server has.
+    var uncovered: PartitionSet { if case .cluster(let topology) = self { topology.uncovered } else { .none } }
+
+    /// Where a server says that a partition is at another place than the topology has it; and once a second.
+    func hurry() { if case .cluster(let topology) = self { topology.hurry() } }
+    func moved(_ partition: Int, to place: HostAndPort) {
+        if case .cluster(let topology) = self { topology.moved(partition, to: place) }
+    }
+    func tick() { if case .cluster(let topology) = self { topology.tick() } }
 
     func start() {
         // Before the connections: they go where it says.
-        if case .sentinel(let topology) = self { topology.start() }
+        switch self {
+        case .fixed: break
+        case .sentinel(let topology): topology.start()
+        case .shards(let topology): return topology.parts.forEach { $0.start() }
+        case .cluster(let topology): return topology.start()
+        }
         for server in servers { server.start() }
     }
 
     /// Ends all connections.
     func stop() {
-        if case .sentinel(let topology) = self { topology.stop() }
+        switch self {
+        case .fixed: break
+        case .sentinel(let topology): topology.stop()
+        case .shards(let topology): return topology.parts.forEach { $0.stop() }
+        case .cluster(let topology): return topology.stop()
+        }
         for server in servers { server.close() }
     }
 }

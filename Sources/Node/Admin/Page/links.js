@@ -5,7 +5,7 @@ import { to } from './place.js'
 import { Table } from './table.js'
 import { watch } from './watch.js'
 
-const phases = { linked: 'good', isolated: 'bad', starting: 'warn' }
+const phases = { linked: 'good', degraded: 'warn', isolated: 'bad', starting: 'warn' }
 
 /** What is known of a link, as terms and values; what a node of an earlier version does not say is left out. */
 export function linkFacts(own) {
@@ -13,6 +13,9 @@ export function linkFacts(own) {
     ['State', state(phases[own.phase] ?? 'off', own.phase)],
     ['Since', `${moment(own.since)}, ${duration((Date.now() - own.since) / 1000)}`],
     ['Reason', own.reason ? foreign(own.reason) : null],
+    ['Servers', own.servers != null ? `${count(own.servers)}, ${own.away ? `${count(own.away.length)} away` : 'all linked'}` : null],
+    ...(own.away ?? []).map(server => [`Away: ${server.name}`,
+      [`${things(server.partitions, 'partition')}, since ${moment(server.since)}`, ...(server.reason ? [': ', foreign(server.reason)] : [])]]),
     ['Server', own.server ? foreign(own.server) : own.kind === 'memory' ? 'none: the node is alone' : null],
     ['Role', own.role],
     ['Round trip', own.round_trip_us != null ? micros(own.round_trip_us) : null],

@@ -205,6 +205,7 @@ export function conditionOf(node) {
     const words = { waiting: 'about to drain', leaving: 'draining', drained: 'drained' }
     return { kind: 'warn', text: words[summary.draining] ?? summary.draining }
   }
+  if (summary.link.phase === 'degraded') return { kind: 'warn', text: `${summary.link.away?.length ?? 1} of ${summary.link.servers ?? '?'} Redis away` }
   if (summary.link.phase !== 'linked') return { kind: 'bad', text: summary.link.phase }
   return { kind: 'good', text: 'serving' }
 }

@@ -15,6 +15,10 @@ extension ConfigurationKey {
             "Address of Redis: redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], rediss:// for TLS, or unix:///PATH."
         ) { (configuration, text) throws(ValueError) in configuration.redisURL = try RedisURL(text) },
         .init(
+            "backplane.redis.tls.enabled", "true | false", default: "as the URL says", reload: .restart,
+            "Whether Redis is reached by TLS. Needed only with backplane.redis.cluster: elsewhere rediss:// says it."
+        ) { (configuration, text) throws(ValueError) in configuration.redisTLS.isEnabled = try Value.flag(text) },
+        .init(
             "backplane.redis.tls.verify", "full | ca | none", default: "full", reload: .restart,
             "How the certificate of Redis is verified: full (CA and host name), ca (CA only) or none."
         ) { (configuration, text) throws(ValueError) in
@@ -91,6 +95,10 @@ extension ConfigurationKey {
             (configuration, text) throws(ValueError) in
             configuration.redis.connectTimeout = try Value.duration(text, .milliseconds(100)...(.seconds(60)))
         },
+        .init(
+            "backplane.redis.ready_when", "all | any", default: "all", reload: .restart,
+            "When the node is ready if several Redis servers join the nodes (backplane.redis.shards, backplane.redis.cluster): when all of them work, or as long as any works."
+        ) { (configuration, text) throws(ValueError) in configuration.redis.readyWhen = try Value.choice(text) },
         .init(
             "backplane.redis.publish_wait", "duration", default: "4s", reload: .restart,
             "Time that a publication waits while the node has no link to Redis. After it, the publication is refused."

@@ -19,6 +19,14 @@ extension ConfigurationKey {
             "Addresses of the Redis Sentinels, as HOST:PORT. The sentinels name the master. The host of backplane.redis.url is ignored then."
         ),
         .init(
+            "backplane.redis.shards", reload: .restart,
+            "Several Redis servers among which the channels are divided, in place of backplane.redis.url: redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE][#NAME], or redis-sentinel://HOST:PORT,HOST:PORT#MASTER. All nodes need the same list."
+        ),
+        .init(
+            "backplane.redis.cluster", reload: .restart,
+            "Addresses of servers of a Redis Cluster, as HOST:PORT, in place of backplane.redis.url. Any of them is enough: the node learns the others from it."
+        ),
+        .init(
             "client.origins", reload: .newSessions,
             "Origins of web pages that may connect: scheme://host[:port], https://*.example.com, or * for any. The list is complete: add the node's own host if it serves pages. Default: only pages of the host that the request names."
         ),

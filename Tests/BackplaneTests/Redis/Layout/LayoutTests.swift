@@ -83,7 +83,31 @@ import Testing
         #expect(text(names.key) == "carillon:i:" && text(names.presence("pn")) == "carillon:pn")
         #expect(text(names.members(channel.bytes, of: node)) == "carillon:p:news:00000000000000ab")
         #expect(text(names.presenceMark(of: node)) == "carillon:p::00000000000000ab")
-        #expect(text(all.beat) == "carillon:beat" && text(all.lease) == "carillon:lease:00000000000000ab")
+        #expect(text(all.beat) == "carillon:beat")
+        #expect(text(all.lease(of: node)) == "carillon:lease:00000000000000ab")
+        #expect(text(all.directed(node, in: 5)) == "carillon:node:00000000000000ab")
+    }
+
+    @Test func everythingHasATagInACluster() {
+        let all = RedisNames(prefix: "carillon", node: node, layout: .partitioned, isCluster: true)
+        let tag = RedisPartition.tags[5]
+        let text = { (bytes: [UInt8]) in String(decoding: bytes, as: UTF8.self) }
+        #expect(text(all.beat(in: 5)) == "carillon:{\(tag)}:beat")
+        #expect(text(all.own(in: 5)) == "carillon:{\(tag)}:node:00000000000000ab")
+        #expect(all.directed(node, in: 5) == all.own(in: 5))
+        for partition in 0..<RedisPartition.count {
+            let (own, beat) = (all.own(in: partition), all.beat(in: partition))
+            #expect(own.withUnsafeBytes { all.isOwn($0) && !all.isBeat($0) })
+            #expect(beat.withUnsafeBytes { all.isBeat($0) && !all.isOwn($0) })
+            #expect(own.withUnsafeBytes { all.partition(ofPubsub: $0) } == partition)
+            #expect(RedisSlot.of(own) == RedisSlot.of(all.beat(in: partition)))
+        }
+        for wrong in [
+            "", "carillon:beat", "carillon:{\(tag)}:c:beat", "carillon:{}:", "carillon:{\(tag)}beat",
+            "carillon:{\(tag)}:c:x}:beat",
+        ] {
+            #expect(!Array(wrong.utf8).withUnsafeBytes { all.isOwn($0) || all.isBeat($0) }, "\(wrong)")
+        }
     }
 }
 
