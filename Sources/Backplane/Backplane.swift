@@ -81,6 +81,10 @@ package protocol Backplane: AnyObject, Sendable {
         _ request: OutboxRequest, _ part: OutboxPart, _ limits: OutboxLimits,
         completion: @escaping (Result<OutboxAnswer, PublishRefusal>) -> Void)
 
+    /// Does something with the groups that an application has added a user to; `completion` is called once, on the home reactor.
+    func userGroups(
+        _ request: UserGroups.Request, of user: UserGroups, completion: @escaping UserGroups.Completion)
+
     /// This node wants what is published on a channel; answered by `held`, once.
     func addInterest(_ channel: ChannelName)
     /// It does not any more. The medium may be told a little later, in case it soon wants it again.
@@ -274,6 +278,8 @@ package struct LinkState: Equatable, Sendable {
     package var occupiedChannels = 0
     /// Channels of nodes that died, which this node cleared away.
     package var occupancyReaped: UInt64 = 0
+    /// Memberships of users in groups that were given up because a user had too many.
+    package var groupsGivenUp: UInt64 = 0
     /// Times publications waited because the master was being replaced.
     package var failoverWaits: UInt64 = 0
     /// Times publications of a partition waited because it was moved to another server of the cluster.

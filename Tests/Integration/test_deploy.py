@@ -35,7 +35,8 @@ def check_configuration(text: str, tmp_path: Path, environment: dict[str, str]) 
 
 def test_haproxy_accepts_its_files() -> None:
     result = subprocess.run(
-        ["haproxy", "-c", "-f", str(DEPLOY / "haproxy/haproxy.cfg"), "-f", str(DEPLOY / "haproxy/wss.cfg")], capture_output=True, text=True, check=False)
+        ["haproxy", "-c", *(part for name in ("haproxy", "wss", "hubs") for part in ("-f", str(DEPLOY / f"haproxy/{name}.cfg")))],
+        capture_output=True, text=True, check=False)  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert "WARNING" not in result.stderr, result.stderr
 
@@ -266,6 +267,7 @@ def test_every_file_is_executed() -> None:
         "grafana/carillon.json": "test_monitoring.py test_a_prometheus_shows_all_that_the_dashboard_asks_for",
         "grafana/provisioning/*": "../Style/test_rules.py test_grafana_finds_the_dashboard",
         "haproxy/haproxy.cfg": "rig/balancers.py haproxy.cfg", "haproxy/wss.cfg": "rig/balancers.py wss.cfg",
+        "haproxy/hubs.cfg": "rig/balancers.py hubs.cfg",
         "helm/carillon/*": pod, "kubernetes/carillon.yaml": pod, "nginx/nginx-stream.conf": "rig/balancers.py nginx-stream.conf",
         "prometheus/*": rules, "redis/carillon.acl": "rig/redis_server.py carillon.acl",
         "redis/carillon-cluster.acl": "rig/redis_server.py carillon-cluster.acl",

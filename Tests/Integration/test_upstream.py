@@ -83,7 +83,8 @@ def test_applications_answer_calls(start_node: Any, upstream: Upstream, kind: ty
         [request] = upstream.of("Sum")
         assert request.path == "/chat/messages/Sum?code=1" and request.headers["content-type"] == "application/json"
         assert request.headers["x-asrs-user-id"] == "ann" and request.headers["x-asrs-hub"] == "chat"
-        assert request.headers["x-asrs-connection-id"] == connection["id"]
+        assert request.headers["x-carillon-connection"] == connection["id"]
+        assert connection["id"].endswith(request.headers["x-asrs-connection-id"])
         assert request.is_signed_with(KEY) and request.is_signed_with(OLD_KEY) and not request.is_signed_with("other")
         # One library gives an id to every call.
         assert kind is not PySignalR or "invocationId" not in upstream.of("Unanswered")[0].json
@@ -122,7 +123,8 @@ def test_applications_are_told_who_comes_and_goes(
     assert came.path == "/chat/connections/connected?code=1" and came.json == {"type": 10}
     assert gone.path == "/chat/connections/disconnected?code=1" and gone.is_signed_with(KEY)
     assert gone.json["type"] == 11 and (error in gone.json["error"] if error else gone.json["error"] is None)
-    assert came.headers["x-asrs-connection-id"] == gone.headers["x-asrs-connection-id"] == connection["id"]
+    assert came.headers["x-carillon-connection"] == gone.headers["x-carillon-connection"] == connection["id"]
+    assert came.headers["x-asrs-connection-id"] == gone.headers["x-asrs-connection-id"] == connection["id"][-32:]
     assert "x-asrs-user-id" not in came.headers
     until(lambda: node.api.metric("upstream_in_flight") == 0, "nothing is under way")
     assert node.api.metric("upstream_connection_events_total") == 2

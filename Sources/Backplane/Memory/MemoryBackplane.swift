@@ -20,6 +20,7 @@ package final class MemoryBackplane: Backplane, @unchecked Sendable {
     /// Changes of occupancy so far.
     private var changes: UInt64 = 0
     private var outbox = MemoryOutbox()
+    private var userGroups = UserGroupTable()
     private let startedAt: UInt64
 
     /// How often the node asks itself for its summary, and looks through some histories for what is over.
@@ -206,6 +207,17 @@ package final class MemoryBackplane: Backplane, @unchecked Sendable {
     }
 
     package func forget(_ revocations: [Revocation]) {}
+
+    // MARK: Groups of users
+
+    package func userGroups(
+        _ request: UserGroups.Request, of user: UserGroups, completion: @escaping UserGroups.Completion
+    ) {
+        let now = Int64(clamping: WallClock.milliseconds / 1000)
+        let found = userGroups.carryOut(request, of: user, now: now)
+        link.groupsGivenUp = userGroups.givenUp
+        completion(.success(found))
+    }
 
     // MARK: Outbox
 

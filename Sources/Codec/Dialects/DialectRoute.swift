@@ -18,6 +18,8 @@ package struct DialectRoute: Sendable {
     package let methods: [String]
     /// The number of the hub that is there (`HubRule.number`); 0 for none.
     package let hub: UInt16
+    /// Whether clients come with tokens that a key of the hub has signed, and no others (`HubAddress`).
+    package internal(set) var isForHubTokens = false
 
     private init(_ dialect: Dialect, _ path: String, for use: Use, of hub: UInt16, methods: [String] = ["POST"]) {
         self.dialect = dialect

@@ -72,6 +72,16 @@ package struct HubRule: Equatable, Sendable {
     /// What applications call it: its path without the slash in front.
     package var name: String { String(path.dropFirst()) }
 
+    /// Whether applications mean this hub: their libraries make names lower case, so the case of ASCII letters does not count.
+    package func isCalled(_ name: some Collection<UInt8>) -> Bool {
+        name.elementsEqual(path.utf8.dropFirst()) { Self.lower($0) == Self.lower($1) }
+    }
+
+    /// Whether a channel is one of its groups: everything behind its prefix, but for the channel of everyone.
+    package func isGroup(_ channel: ChannelName) -> Bool {
+        !channel.isReserved && channel.bytes.starts(with: prefix) && channel != everyone
+    }
+
     /// The channel of a group.
     ///
     /// - Parameter name: As a client wrote it.
@@ -95,5 +105,5 @@ package struct Hubs: Equatable, Sendable {
     }
 
     /// The paths that clients may ask for.
-    package var paths: [String] { rules.map(\.path) }
+    package var paths: [String] { rules.map(\.path) + (rules.isEmpty ? [] : [HubAddress.path + "/?hub=NAME"]) }
 }

@@ -16,7 +16,8 @@ struct PageGuard: RouterMiddleware {
         _ request: Request, context: AdminContext, next: (Request, AdminContext) async throws -> Response
     ) async throws -> Response {
         let host = request.head.authority?.lowercased() ?? ""
-        if namesOwnHost, !Self.isOwn(host) {
+        // A request to a hub shows a token for itself, under whatever name.
+        if namesOwnHost, !Self.isOwn(host), !HubAPI.isOne(request.uri.path) {
             throw APIError(
                 status: .forbidden, code: "foreign_host",
                 message:

@@ -56,6 +56,7 @@ extension Admittance {
                 extras.connecting?.unconfirmed -= 1
             }
         }
+        askForGroups(slot)
         extras.connecting?.channels = names
         extras.connecting?.isAsked = true
         // While the node is isolated nobody can confirm anything, and clients are welcome all the same.

@@ -36,8 +36,9 @@ final class PendingLogin {
 /// Who a session is: judged at its request, or at its `connect`.
 extension Admittance {
     /// Decides about a request, now or later, and opens its session or refuses it.
-    func authenticate(_ head: RequestHead, _ slot: UInt32, reply: OpeningReply) {
+    func authenticate(_ head: RequestHead, _ slot: UInt32, at route: DialectRoute, reply: OpeningReply) {
         let session = session(slot)
+        if route.isForHubTokens { return authenticate(head, slot, clientOf: route, for: .opening(head, reply)) }
         let token = head.token(named: session.pointee.dialect.tokenParameters, cookie: context.gatekeeper.cookie)
         if !session.pointee.traits.login.isInRequest {
             if context.gatekeeper.asksApplication { makeExtras(slot).handshake = show(head, slot) }
@@ -45,6 +46,22 @@ extension Admittance {
             if token == nil { return open(slot, head, reply: reply) }
         }
         authenticate(head, slot, token: token, for: .opening(head, reply))
+    }
+
+    /// Decides about a request of a hub's client that its application has sent here. A cookie is nothing that an application has given it.
+    func authenticate(_ head: RequestHead, _ slot: UInt32, clientOf route: DialectRoute, for kind: PendingLogin.Kind) {
+        guard let hub = context.settings.hubs.rule(route.hub) else { return refuse(slot, .hubGone) }
+        let begin = MonotonicTime.now()
+        let token = head.token(named: route.dialect.tokenParameters, cookie: nil)
+        let verdict = context.gatekeeper.authenticate(token, clientOf: hub)
+        io.spent(since: begin)
+        switch verdict {
+        case .admitted(let credentials):
+            noteShown(head, slot, token: token)
+            admit(slot, credentials, kind)
+        case .refused(let refusal): turnAway(slot, refusal, kind)
+        case .undecided: turnAway(slot, .undecided, kind)
+        }
     }
 
     /// Decides about a request, now or later, and goes on with it or refuses it.
@@ -56,15 +73,24 @@ extension Admittance {
         if token != nil { io.spent(since: begin) }
         switch verdict {
         case .admitted(let credentials):
+            noteShown(head, slot, token: token)
             admit(slot, credentials, kind)
         case .refused(let refusal):
             turnAway(slot, refusal, kind)
         case .undecided:
+            noteShown(head, slot, token: token)
             session.pointee.phase = .authenticating
             session.pointee.flags.insert(.parked)
             io.updateInterest(slot)
             ask(slot, kind, token: token, show(head, slot), data: nil)
         }
+    }
+
+    /// Keeps what an application gets to see of a client whose hub sends it calls.
+    private func noteShown(_ head: RequestHead, _ slot: UInt32, token: String?) {
+        let session = session(slot)
+        guard let hub = session.pointee.machine.hub, context.settings.upstream?.serves(hub: hub) == true else { return }
+        makeExtras(slot).shown = ShownClient(head, token: token, hiding: session.pointee.dialect.secretParameters)
     }
 
     func authenticate(_ connect: Intent.Connect, _ slot: UInt32) {

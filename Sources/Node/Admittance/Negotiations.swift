@@ -13,9 +13,11 @@ extension Admittance {
         do throws(HTTPError) { negotiation = try route.dialect.negotiation(head, at: route) } catch {
             return refuse(slot, error)
         }
+        let kind = PendingLogin.Kind.negotiation(negotiation, route)
+        if route.isForHubTokens { return authenticate(head, slot, clientOf: route, for: kind) }
         authenticate(
             head, slot, token: head.token(named: route.dialect.tokenParameters, cookie: context.gatekeeper.cookie),
-            for: .negotiation(negotiation, route))
+            for: kind)
     }
 
     /// It is known who asks.
@@ -132,7 +134,7 @@ extension HTTPError {
             status: 503, code: "temporarily_unavailable", message: "the connection could not be signed, try again",
             headers: [("Retry-After", "1")])
     }
-    fileprivate static var hubGone: HTTPError {
+    static var hubGone: HTTPError {
         HTTPError(status: 404, code: "unknown_path", message: "there is no such hub any more")
     }
 }

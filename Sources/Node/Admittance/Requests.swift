@@ -94,9 +94,12 @@ extension Admittance {
         session.pointee.variant = plain
         session.pointee.machine = DialectMachine(plain, hub: route.hub)
         switch plain.transport {
-        case .eventStream: authenticate(head, slot, reply: .eventStream(context.settings.origins.crossOrigin(head)))
+        case .eventStream:
+            authenticate(head, slot, at: route, reply: .eventStream(context.settings.origins.crossOrigin(head)))
         case .stream:
-            authenticate(head, slot, reply: .stream(isText: plain.isText, context.settings.origins.crossOrigin(head)))
+            authenticate(
+                head, slot, at: route,
+                reply: .stream(isText: plain.isText, context.settings.origins.crossOrigin(head)))
         case .webSocket:
             switch Handshake.check(head) {
             case .failure(let error): refuse(slot, error)
@@ -108,7 +111,7 @@ extension Admittance {
                 session.pointee.machine = DialectMachine(session.pointee.variant, hub: route.hub)
                 session.pointee.reader = FrameReader(role: .server, allowsCompression: deflate != nil)
                 authenticate(
-                    head, slot,
+                    head, slot, at: route,
                     reply: .webSocket(
                         accept: accepted.accept, protocol: agreed.subprotocol, extensions: deflate?.response))
             }

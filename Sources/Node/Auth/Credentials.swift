@@ -44,6 +44,14 @@ package final class Credentials: Sendable {
             info: claims.info, token: TokenMark(claims))
     }
 
+    /// A client of a hub, as a token says that a key of the hub has signed.
+    package convenience init(_ claims: HubClientClaims) {
+        self.init(
+            user: claims.user, expiresAt: claims.closesAt,
+            token: TokenMark(
+                user: claims.user, id: claims.id.map { ForeignText($0) }, issuedAt: claims.issuedAt))
+    }
+
     /// The same with the user's personal channel among those that are joined at once.
     ///
     /// - Parameter prefix: What stands in front of the user's id; nil where there are no such channels. Users whose channel would have

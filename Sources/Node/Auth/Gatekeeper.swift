@@ -133,6 +133,21 @@ package final class Gatekeeper: Sendable {
         }
     }
 
+    /// Decides about a client that came to where the clients of the Azure SignalR Service come (`HubAddress`): it shows a token that its
+    /// application has signed with a key of the hub. Nobody has to be asked.
+    package func authenticate(_ token: String?, clientOf hub: HubRule) -> Verdict {
+        guard let token else { return .refused(.tokenMissing) }
+        do throws(TokenError) {
+            let signed = try AccessKeyToken(token, keys: hub.keys, now: now)
+            guard signed.audiences.contains(where: { HubAddress.isClientAddress($0, of: hub) }) else {
+                throw .wrongAudience
+            }
+            return admit(Credentials(try HubClientClaims(signed)))
+        } catch {
+            return .refused(.token(error))
+        }
+    }
+
     /// Asks for new keys, or the application.
     package func ask(_ request: ConnectRequest) async -> Verdict {
         if let token = request.token, let authenticator {

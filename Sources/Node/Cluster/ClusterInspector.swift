@@ -233,8 +233,9 @@ package final class ClusterInspector: Sendable {
             }
             return .closedUser(sessions: sessions)
         case .revoke(let tokens): return await revoke(tokens)
-        case .sessions(let secrets): return await ownSessions(secrets)
-        case .act(let action, let selection): return .acted(await act(action, on: selection))
+        case .sessions(let secrets, let hub): return await ownSessions(secrets, of: hub)
+        case .act(let action, let selection), .actInHub(let action, let selection):
+            return .acted(await act(action, on: selection))
         case .population: return await population()
         case .matching(let pattern, let after, let limit):
             guard let pattern = GlobPattern(pattern) else { return nil }

@@ -163,8 +163,10 @@ package enum ClusterQuestion: Codable, Equatable, Sendable {
     case configuration
     /// Tokens are revoked: they are not accepted any more, and what they opened is closed.
     case revoke(RevokedTokens)
-    /// Which of its sessions of hubs have these negotiated ids.
-    case sessions(secrets: [String])
+    /// Which of its sessions of a hub have these negotiated ids.
+    case sessions(secrets: [String], hub: UInt16)
+    /// What an application has done with sessions of a hub.
+    case actInHub(SessionAction, on: SessionSelection)
 
     private static let lookups = [
         "channel", "close", "drain", "undrain", "forget_history", "counts", "series", "recent", "limits", "connection",

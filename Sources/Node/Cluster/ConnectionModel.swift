@@ -66,6 +66,8 @@ package struct ConnectionQuery: Codable, Equatable, Sendable {
     package var address: String?
     /// The name of a dialect.
     package var dialect: String?
+    /// The number of a hub.
+    package var hub: UInt16?
     /// Only those for which so many bytes wait.
     package var minimumBacklog: Count?
     package var sort: ConnectionSort

@@ -8,11 +8,21 @@ package struct SessionSelection: Codable, Equatable, Sendable {
     package var client: String?
     /// Sessions that are left out, by their ids.
     package var except: [String]?
+    // Nodes of version 0.3 do not know those that follow: they are asked in another question, which they do not answer.
+    /// Only sessions of this hub, by its number.
+    package var hub: UInt16?
+    /// Only sessions that are subscribed to this channel.
+    package var channel: String?
 
-    package init(user: ForeignText? = nil, client: String? = nil, except: [String]? = nil) {
+    package init(
+        user: ForeignText? = nil, client: String? = nil, except: [String]? = nil, hub: UInt16? = nil,
+        channel: String? = nil
+    ) {
         self.user = user
         self.client = client
         self.except = except
+        self.hub = hub
+        self.channel = channel
     }
 
     /// Whether a session is meant.
@@ -37,6 +47,8 @@ package enum SessionAction: Codable, Equatable, Sendable {
     /// - Parameter channel: Nil for all of them.
     case unsubscribe(channel: String?)
     case disconnect(code: UInt16, reason: String)
+    /// All groups of the session's hub.
+    case leaveGroups
     /// - Parameter expiresAt: When the sessions are to end, in seconds since 1970; nil for never.
     case refresh(expiresAt: Int64?)
     /// As if they had expired now.

@@ -20,7 +20,10 @@ extension ClusterInspector {
             }
             target = id.node
         }
-        let (count, answers) = await ask(.act(action, on: selection), to: target)
+        // A node that does not know these conditions would carry it out on all sessions.
+        let isConditional = selection.hub != nil || selection.channel != nil
+        let question = isConditional ? ClusterQuestion.actInHub(action, on: selection) : .act(action, on: selection)
+        let (count, answers) = await ask(question, to: target)
         var result = SessionsActedOn()
         for answer in answers { if case .acted(let share) = answer.answer { result += share } }
         return (result, count)

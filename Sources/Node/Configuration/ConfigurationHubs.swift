@@ -105,6 +105,9 @@ extension ConfigurationReader {
 }
 
 extension Configuration {
+    /// What else is at the client port.
+    private static let takenHubPaths = ["/health", HubAddress.path]
+
     /// What is wrong with hubs together.
     var hubFindings: [ConfigurationFinding] {
         var found: [ConfigurationFinding] = []
@@ -154,7 +157,9 @@ extension Configuration {
                         "message_bytes of the hub '\(hub.path)' is more than limits.message_bytes and limits.batch_bytes, so it is never reached"
                     ))
             }
-            if let taken = Dialect.at(path: hub.path)?.path ?? (hub.path == "/health" ? hub.path : nil) {
+            if let taken = Dialect.at(path: hub.path)?.path
+                ?? (Self.takenHubPaths.first { $0.utf8.elementsEqual(hub.path.utf8) })
+            {
                 found.append(.error(["hubs"], "a hub cannot have the path '\(taken)': something else is there"))
             }
         }

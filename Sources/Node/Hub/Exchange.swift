@@ -30,6 +30,8 @@ package final class Exchange: TurnWork, @unchecked Sendable {
         /// A session is open that commands find by its id, or is no more.
         case opened(SessionID.Secret, Locator)
         case closed(SessionID.Secret, Locator)
+        /// A client of a hub has come whose user may have been added to groups.
+        case userGroups(UserGroups, Locator)
         /// A client wants to go on with a session.
         case resume(ResumeRequest)
         /// Where that is, and for which connection; nil when it cannot be gone on with.
@@ -59,6 +61,8 @@ package final class Exchange: TurnWork, @unchecked Sendable {
         case presence(PresenceQuery, ReadRequest, Result<PresencePage, PublishRefusal>)
         case carry(CommandRequest, CommandAsker)
         case carried(Locator, CommandRequest.Verdict)
+        /// The groups that the user of a session was added to; nil when they cannot be read now.
+        case userGroups(Locator, [UserGroups.Membership]?)
         /// Whether that session of the reactor can be gone on with.
         case resume(ResumeRequest, Locator)
         case resumable(Locator?, Locator)
@@ -211,6 +215,10 @@ package final class Exchange: TurnWork, @unchecked Sendable {
         case .carried(let verdict, let asker): carried(verdict, asker)
         case .opened(let id, let locator): sessionsByID[id] = locator
         case .closed(let id, let locator): sessionClosed(id, locator)
+        case .userGroups(let user, let session):
+            backplane.userGroups(.list, of: user) { [self] result in
+                self.tell(Int(session.reactor), .userGroups(session, try? result.get()))
+            }
         case .resume(let wanted): resume(wanted)
         case .resumable(let place, let connection): resumable(place, for: connection)
         case .moved(let connection, let place): moved(connection, to: place)

@@ -134,6 +134,7 @@ package final class Shard: ShardPart, ReactorHandler, TurnWork, @unchecked Senda
         case .presence(let query, let request, let result): channels.presenceRead(query, request, result)
         case .carry(let request, let asker): admittance.take(request, from: asker)
         case .carried(let locator, let verdict): admittance.carried(locator, verdict)
+        case .userGroups(let locator, let groups): admittance.joinGroups(locator, groups)
         case .resume(let wanted, let place):
             request(.resumable(life.isResumable(place, wanted) ? place : nil, wanted.connection))
         case .resumable(let place, let connection): life.found(place, for: connection)

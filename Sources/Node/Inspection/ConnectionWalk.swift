@@ -72,6 +72,7 @@ final class ConnectionWalk: @unchecked Sendable {
         _ slot: UInt32, _ session: UnsafeMutablePointer<SessionSlot>, _ shard: Shard, _ filter: UInt32?
     ) -> Bool {
         if let dialect, !session.pointee.dialect.isSame(as: dialect) { return false }
+        if let hub = query.hub, session.pointee.machine.hub != hub { return false }
         if let least = query.minimumBacklog, shard.value(of: session, .backlog) < least { return false }
         if let filter, session.pointee.subscriptions.index(of: filter) == nil { return false }
         if let user = query.user, shard.credentials(slot)?.user != user { return false }

@@ -71,6 +71,10 @@ extension MetricsPage {
             "occupancy_reaped_total", "Channels of dead nodes that this node reported as vacated.",
             Double(link.occupancyReaped))
         counter(
+            "user_group_limit_hits_total",
+            "Memberships of users in groups of a hub that were given up because the user had more than 100.",
+            Double(link.groupsGivenUp))
+        counter(
             "presence_grace_limit_hits_total",
             "Sessions that left presence without a grace period because of limits.presence_leaving.",
             Double(link.presenceCutShort))

@@ -70,7 +70,12 @@ extension ShardPart {
     }
 
     final func upstreamCall(_ kind: UpstreamCall.Kind, at endpoint: UpstreamEndpoint, _ slot: UInt32) -> UpstreamCall {
-        UpstreamCall(
-            kind: kind, endpoint: endpoint, connection: id(of: slot).description, user: credentials(slot)?.user)
+        let credentials = credentials(slot)
+        let shown = extras(slot)?.shown
+        return UpstreamCall(
+            kind: kind, endpoint: endpoint, connection: id(of: slot).description, user: credentials?.user,
+            negotiated: String(decoding: session(slot).pointee.secret.text, as: UTF8.self),
+            // Of a token that somebody else was asked about, nobody here knows whether it is right.
+            claims: credentials?.isByToken == true ? shown?.claims : nil, query: shown?.query)
     }
 }

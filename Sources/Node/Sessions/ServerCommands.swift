@@ -35,6 +35,7 @@ final class ServerCommands: ShardPart, @unchecked Sendable {
             let phase = session(slot).pointee.phase
             return (phase == .open || phase == .opening)
                 && selection.includes(user: credentials(slot)?.user, id: id(of: slot))
+                && (selection.hub == nil || session(slot).pointee.machine.hub == selection.hub)
         }
         // By their generations: what happens to one session may end another.
         for locator in meant.map({ locator(of: $0) }) {
@@ -50,13 +51,23 @@ final class ServerCommands: ShardPart, @unchecked Sendable {
     /// there are.
     private func candidates(_ selection: SessionSelection) -> [UInt32] {
         if let client = selection.client { return SessionID(client).flatMap { find($0) }.map { [$0] } ?? [] }
-        let everybody = 0..<UInt32(context.table.used)
-        guard let user = selection.user, let name = ChannelName.user(user.text) else { return Array(everybody) }
-        guard let channel = channels.byName[name] else { return [] }
+        if let name = selection.channel.map({ ChannelName(trusted: Array($0.utf8)) }) {
+            guard let channel = channels.byName[name] else { return [] }
+            return subscribers(of: channel).filter { rosterIndex($0, in: channel) != nil }
+        }
+        guard let user = selection.user, let name = ChannelName.user(user.text) else {
+            return everybody
+        }
+        return channels.byName[name].map(subscribers) ?? []
+    }
+
+    private var everybody: [UInt32] { Array(0..<UInt32(context.table.used)) }
+
+    /// All subscribers of a channel, and others where some of them are just connecting.
+    private func subscribers(of channel: ShardChannel) -> [UInt32] {
         var found: [UInt32] = []
         channel.rosters.forEach { found.append($0.slot) }
-        // Some are just connecting.
-        return found.count == channel.subscribers ? found : Array(everybody)
+        return found.count == channel.subscribers ? found : everybody
     }
 
     private func begin(_ action: SessionAction, _ locator: Locator, _ tally: ActionTally) {
@@ -68,7 +79,7 @@ final class ServerCommands: ShardPart, @unchecked Sendable {
         case .expire:
             expire(slot)
             tally.expect()(nil)
-        case .subscribe, .unsubscribe, .refresh:
+        case .subscribe, .unsubscribe, .leaveGroups, .refresh:
             let session = session(slot)
             // A client that logs in with a command and has not done so is nobody's session yet.
             guard session.pointee.machine.isLoggedIn else { return }
@@ -98,7 +109,13 @@ final class ServerCommands: ShardPart, @unchecked Sendable {
             let given = ServerSideSubscriptions.Given(data: data.map { Array($0.utf8) })
             subscribe(slot, to: name, given, since: since, expiresAt: expiresAt, settled)
         case .unsubscribe(let channel):
-            settled(takeAway(slot, channel.map { ChannelName(trusted: Array($0.utf8)) }))
+            let name = channel.map { ChannelName(trusted: Array($0.utf8)) }
+            settled(takeAway(slot) { name == nil || $0 == name })
+        case .leaveGroups:
+            guard let hub = session(slot).pointee.machine.hub.flatMap({ context.settings.hubs.rule($0) }) else {
+                return settled(nil)
+            }
+            settled(takeAway(slot, where: hub.isGroup))
         case .refresh(let expiresAt):
             refresh(slot, expiresAt: expiresAt.map(Self.moment))
             settled(nil)
@@ -210,15 +227,15 @@ final class ServerCommands: ShardPart, @unchecked Sendable {
 
     // MARK: Unsubscribing
 
-    /// Ends one subscription, or all of them.
+    /// Ends subscriptions.
     ///
     /// - Returns: Why not, where a session could not be told that what it asked for has ended.
-    private func takeAway(_ slot: UInt32, _ name: ChannelName?) -> SessionRefusal? {
+    private func takeAway(_ slot: UInt32, where isMeant: (ChannelName) -> Bool) -> SessionRefusal? {
         let locator = locator(of: slot)
         var refusal: SessionRefusal?
         let subscriptions = session(slot).pointee.subscriptions
         let taken = (0..<subscriptions.count).compactMap { channels.byIndex[Int(subscriptions[$0].channel)] }
-            .filter { !$0.name.isReserved && (name == nil || $0.name == name) }
+            .filter { !$0.name.isReserved && isMeant($0.name) }
         for channel in taken {
             guard let session = find(locator), session.pointee.phase == .open
             else { break }

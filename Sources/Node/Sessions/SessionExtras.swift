@@ -16,6 +16,8 @@ final class SessionExtras {
     var opening: OpeningReply?
     /// It waits for its first channels.
     var connecting: Connecting?
+    /// It is not known yet which groups its user was added to.
+    var awaitsGroups = false
     /// What it knows of channels that its token may give, until it has logged in.
     var known: [ChannelName: SeenPosition] = [:]
     /// Channels that it named itself, until it has logged in.
@@ -38,6 +40,8 @@ final class SessionExtras {
     var verdictsUnderWay = 0
     /// Its calls that the application is asked about.
     var callsUnderWay = 0
+    /// What its application is told of it.
+    var shown: ShownClient?
     /// Subscriptions that wait for their confirmation, by channel index: a session is subscribed to a channel once.
     var pending: [UInt32: PendingSubscription] = [:]
 
@@ -54,6 +58,6 @@ final class SessionExtras {
             && handshake == nil && suspended == nil && expiries.isEmpty && tokens.isEmpty && pending.isEmpty
             && filters.isEmpty && replies.isEmpty && callsUnderWay == 0 && verdictsUnderWay == 0 && !wantsCounting
             && resumption == nil
-            && resuming == nil
+            && resuming == nil && shown == nil && !awaitsGroups
     }
 }

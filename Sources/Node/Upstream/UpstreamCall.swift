@@ -36,6 +36,11 @@ struct UpstreamCall: Sendable {
     /// As the API names the connection.
     let connection: String
     let user: ForeignText?
+    /// As the client knows its connection, where that is another id.
+    var negotiated = ""
+    /// What the client's token says, and the query of its request (`ShownClient`).
+    var claims: String?
+    var query: String?
 }
 
 /// A hub's endpoint: requests as those of Azure SignalR Service to its upstream endpoints (learn.microsoft.com, "Upstream endpoints").
@@ -85,12 +90,15 @@ struct HubUpstream: Equatable, Sendable {
         case .rpc, .publish, .subscribe: return nil
         }
         var headers = [
-            ("content-type", "application/json"), ("x-asrs-connection-id", call.connection), ("x-asrs-hub", name),
+            ("content-type", "application/json"), ("x-asrs-connection-id", call.negotiated), ("x-asrs-hub", name),
             ("x-asrs-category", category.rawValue), ("x-asrs-event", Self.fieldValue(event)),
+            ("x-carillon-connection", call.connection),
         ]
         if let user = call.user { headers.append(("x-asrs-user-id", Self.fieldValue(Array(user.utf8)))) }
+        if let claims = call.claims { headers.append(("x-asrs-user-claims", Self.fieldValue(Array(claims.utf8)))) }
+        if let query = call.query { headers.append(("x-asrs-client-query", Self.fieldValue(Array(query.utf8)))) }
         if !keys.isEmpty {
-            let signatures = keys.map { "sha256=" + TextDigest.keyed(by: $0, call.connection) }
+            let signatures = keys.map { "sha256=" + TextDigest.keyed(by: $0, call.negotiated) }
             headers.append(("x-asrs-signature", signatures.joined(separator: ",")))
         }
         let url = UpstreamTemplate(template).url(hub: Array(name.utf8), category: category.rawValue, event: event)

@@ -21,11 +21,15 @@ enum NegotiationTarget {
     private static let hubs = Hubs([HubRule(path: "/hub"), HubRule(path: "/hub/negotiate/2")])
 
     private static func request(_ input: UnsafeRawBufferPointer) {
+        if let hub = hubs.rules.first {
+            _ = HubAddress.isClientAddress(String(decoding: input, as: UTF8.self), of: hub)
+        }
         let line = Array("POST ".utf8) + Array(input) + Array(" HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
         guard case .head(let head, _) = line.withUnsafeBytes({ RequestHeadParser.parse($0, limits: HTTPLimits()) }),
             let route = hubs.route(of: head)
         else { return }
-        expect(hubs.rule(route.hub).map { head.path.utf8.starts(with: $0.path.utf8) } == true, "another hub's route")
+        let path = route.isForHubTokens ? HubAddress.path : hubs.rule(route.hub)?.path
+        expect(path.map { head.path.utf8.starts(with: $0.utf8) } == true, "another hub's route")
         guard route.use == .negotiation, let negotiation = try? route.dialect.negotiation(head, at: route) else {
             return
         }

@@ -25,9 +25,13 @@ class Balancer(Process):
 
 
 class HAProxy(Balancer):
-    def __init__(self, directory: Path, nodes: list[str], secure: list[str] | None = None) -> None:
-        """`secure`: the nodes' ports for TLS, if they have them."""
+    def __init__(
+        self, directory: Path, nodes: list[str], secure: list[str] | None = None, admin: list[str] | None = None
+    ) -> None:
+        """`secure`: the nodes' ports for TLS, if they have them. `admin`: their admin ports, for one address of hubs."""
         super().__init__("haproxy", directory, nodes)
+        self._admin_nodes = admin or []
+        self.hubs = f"127.0.0.1:{free_port()}"
         self.statistics_port = free_port()
         #: The process whose connections to come this one is to take; those that it has it keeps.
         self.takes_over: int | None = None
@@ -48,6 +52,10 @@ class HAProxy(Balancer):
             files.append(REPOSITORY / "deploy/haproxy/wss.cfg")
             environment["CARILLON_BIND_TLS"] = f"127.0.0.1:{self._secure_port}"
             environment |= {f"CARILLON_NODE_{index}_TLS": address for index, address in enumerate(self._secure_nodes, 1)}
+        if self._admin_nodes:
+            files.append(REPOSITORY / "deploy/haproxy/hubs.cfg")
+            environment["CARILLON_BIND_HUBS"] = self.hubs
+            environment |= {f"CARILLON_NODE_{index}_ADMIN": address for index, address in enumerate(self._admin_nodes, 1)}
         # -db: in the foreground, so that the process we know is the one that serves.
         handover = ["-sf", str(self.takes_over)] if self.takes_over else []
         self.launch(["haproxy", "-db", *(part for file in files for part in ("-f", str(file))), *handover], environment)

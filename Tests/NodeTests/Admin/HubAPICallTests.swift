@@ -18,7 +18,15 @@ import Testing
         #expect(action("PUT", "/api/hubs/chat/groups/g/connections/x") == .join(.connection("x"), group: "g"))
         #expect(action("DELETE", "/api/hubs/chat/users/u/groups/g") == .leave(.user("u"), group: "g"))
         #expect(action("PUT", "/api/v1/hubs/chat/groups/g/users/u") == .join(.user("u"), group: "g"))
-        #expect(action("POST", "/api/hubs/chat/:generateToken") == .unserved)
+        #expect(action("POST", "/api/hubs/chat/:generateToken") == .generateToken)
+        #expect(action("POST", "/api/hubs/chat/:closeConnections") == .close(.everybody))
+        #expect(action("POST", "/api/hubs/chat/groups/g/:closeConnections") == .close(.group("g")))
+        #expect(action("DELETE", "/api/hubs/chat/connections/x/groups") == .leaveAll(.connection("x")))
+        #expect(action("DELETE", "/api/v1/hubs/chat/users/u/groups") == .leaveAll(.user("u")))
+        #expect(action("GET", "/api/hubs/chat/groups/g/connections") == .members(group: "g"))
+        #expect(action("POST", "/api/hubs/chat/:execute") == .unserved(.transactions))
+        #expect(action("POST", "/api/hubs/chat/connections/x/:invoke") == .unserved(.invocations))
+        #expect(action("POST", "/api/hubs/chat/connections/x/streams/1/:complete") == .unserved(.streams))
         #expect(try HubAPICall(method: "POST", path: "/api/hubs/c%20d/:send").hub == "c d")
     }
 
@@ -27,7 +35,8 @@ import Testing
             "", "/", "/api", "/api/hubs", "/api/hubs/", "/hubs/chat/:send", "/api/hubs/chat", "/api/v2/hubs/chat",
             "/api/hubs/chat/x",
             "/api/hubs/chat/rooms/g", "/api/hubs/chat/groups/g/groups/h", "/api/hubs/%FF/:send", "/api/hubs/%/:send",
-            "/api/hubs/a/b/c/d/e/f/g/h/i", "/api/v1/v1/hubs/chat",
+            "/api/hubs/a/b/c/d/e/f/g/h/i", "/api/hubs/chat/users/x/streams/1/:send",
+            "/api/hubs/chat/connections/x/streams/1", "/api/v1/v1/hubs/chat",
         ] {
             #expect(throws: HubAPICall.Problem.path) { try HubAPICall(method: "POST", path: path) }
         }
@@ -61,9 +70,12 @@ import Testing
     }
 
     @Test func queries() throws {
-        #expect(try HubAPIQuery("excluded=a&excluded=b%20c&api-version=x&ttl=5").excluded == ["a", "b c"])
+        let query = try HubAPIQuery("excluded=a&excluded=b%20c&api-version=x&ttl=5&application=app&userId=ann&top=7")
+        #expect(query.excluded == ["a", "b c"] && query.ttl == 5 && query.application == "app")
+        #expect(query.user == "ann" && query.top == 7 && query.pageSize == nil)
         for bad in [
-            "ttl=-1", "ttl=x", "filter=a", "application=b", "excluded=%FF",
+            "ttl=-1", "ttl=x", "filter=a", "excluded=%FF", "minutesToExpire=0", "minutesToExpire=9999999", "top=0",
+            "top=x", "maxpagesize=-1", "ttl=99999999999999999999",
             "reason=" + String(repeating: "x", count: 124),
         ] {
             #expect(throws: APIError.self) { try HubAPIQuery(bad) }

@@ -66,6 +66,7 @@ import Testing
         ("hubs: [{ path: /a }, { path: /a }]", "two hubs have the path '/a'"),
         ("hubs: [{ path: /sse }]", "a hub cannot have the path '/sse'"),
         ("hubs: [{ path: /health }]", "a hub cannot have the path '/health'"),
+        ("hubs: [{ path: /client }]", "a hub cannot have the path '/client'"),
         ("backplane: { kind: redis }\nhubs: [{ path: /a }]", "the hub '/a' has no keys"),
     ]
 

@@ -93,4 +93,14 @@ final class ScriptedBackplane: Backplane, @unchecked Sendable {
     }
 
     func forget(_ revocations: [Revocation]) { forgotten += revocations }
+
+    var groups = UserGroupTable()
+    var groupFailure: PublishRefusal?
+
+    func userGroups(
+        _ request: UserGroups.Request, of user: UserGroups, completion: @escaping UserGroups.Completion
+    ) {
+        if let groupFailure { return completion(.failure(groupFailure)) }
+        completion(.success(groups.carryOut(request, of: user, now: 0)))
+    }
 }

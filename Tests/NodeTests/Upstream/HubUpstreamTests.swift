@@ -1,4 +1,5 @@
 import Codec
+import Foundation
 import Testing
 
 @testable import Node
@@ -10,7 +11,40 @@ import Testing
         keys: [Array("key".utf8), Array("old".utf8)])
 
     static func call(_ kind: UpstreamCall.Kind, user: String? = nil) -> UpstreamCall {
-        UpstreamCall(kind: kind, endpoint: .hub(1), connection: "4f3c", user: user.map { ForeignText($0) })
+        UpstreamCall(
+            kind: kind, endpoint: .hub(1), connection: kind.isHubs ? "node-4f3c" : "4f3c",
+            user: user.map { ForeignText($0) }, negotiated: "4f3c")
+    }
+
+    static func shown(_ target: String, _ claims: String? = nil) throws -> ShownClient {
+        let bytes = Array("GET \(target) HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
+        let parsed = bytes.withUnsafeBytes { RequestHeadParser.parse($0, limits: HTTPLimits()) }
+        guard case .head(let head, _) = parsed else { throw CancellationError() }
+        // Whether it is signed was looked at before.
+        let token = claims.map { "eyJhbGciOiJIUzI1NiJ9." + Self.base64URL($0) + ".eA" }
+        return ShownClient(head, token: token, hiding: ["access_token", "id"])
+    }
+
+    private static func base64URL(_ text: String) -> String {
+        Data(text.utf8).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_")
+            .replacing("=", with: "")
+    }
+
+    /// Claims are separated by commas, so none may bring one along.
+    @Test func whatIsKnownOfTheClient() throws {
+        let shown = try Self.shown(
+            "/client/?hub=chat&id=x&access_token=y&room=1%2C2",
+            #"{"aud":"x","nameid":"ann","name":"Ann, role: admin\r\nx: 1","role":["a","b"]}"#)
+        #expect(shown.claims == "name: Ann%2C role: admin%0D%0Ax: 1, nameid: ann, role: a, role: b")
+        #expect(shown.query == "?hub=chat&room=1%2C2")
+        let bare = try Self.shown("/chat?id=x")
+        #expect(bare.claims == nil && bare.query == nil)
+        var call = Self.call(.connected)
+        (call.claims, call.query) = (shown.claims, shown.query)
+        let headers = try #require(Self.hub.request(call)).headers
+        let known = Dictionary(uniqueKeysWithValues: headers.map { ($0.name, $0.value) })
+        #expect(known["x-asrs-user-claims"] == shown.claims && known["x-asrs-client-query"] == shown.query)
+        #expect(known["x-asrs-connection-id"] == "4f3c" && known["x-carillon-connection"] == "node-4f3c")
     }
 
     static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
@@ -123,5 +157,15 @@ import Testing
             Self.text(Self.call(.subscribe(channel, dialect: "signalr")).body)
                 == #"{"client":"4f3c","transport":"websocket","protocol":"signalr","encoding":"json","channel":"a\"b"}"#
         )
+    }
+}
+
+extension UpstreamCall.Kind {
+    /// Whether it is about a client of a hub.
+    fileprivate var isHubs: Bool {
+        switch self {
+        case .invocation, .connected, .disconnected: true
+        case .rpc, .publish, .subscribe: false
+        }
     }
 }

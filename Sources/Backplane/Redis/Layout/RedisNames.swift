@@ -162,6 +162,11 @@ final class PartitionNames: Sendable {
         prefix + Array(kind.utf8) + (about.isEmpty ? [] : [UInt8(ascii: ":")] + about)
     }
 
+    /// The groups that a user was added to.
+    func userGroups(_ user: UserGroups) -> [UInt8] {
+        prefix + Array("g:\(user.hub):".utf8) + Array(user.user.utf8)
+    }
+
     /// A key of occupancy: `o`, `oc`, `on`, `or`, `om` or `os`, and the node it is about.
     func occupancy(_ kind: String, _ node: [UInt8] = []) -> [UInt8] { presence(kind, node) }
 

@@ -13,6 +13,7 @@ package enum RedisScript: String, CaseIterable, Sendable {
     case vacate
     case clear
     case revoke
+    case joinGroup
     case outboxAppend
     case outboxTake
     case outboxSettle
@@ -37,6 +38,7 @@ package enum RedisScript: String, CaseIterable, Sendable {
         case .vacate: Self.vacateSource
         case .clear: Self.clearSource
         case .revoke: Self.revokeSource
+        case .joinGroup: Self.joinGroupSource
         case .outboxAppend: Self.outboxAppendSource
         case .outboxTake: Self.outboxTakeSource
         case .outboxSettle: Self.outboxSettleSource

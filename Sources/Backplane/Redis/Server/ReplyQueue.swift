@@ -14,6 +14,7 @@ package struct ReplyQueue {
         case script(RedisScript)
         case presence(PresenceReply)
         case revocation(RevocationReply)
+        case userGroups(UserGroupCall)
         case outbox(OutboxCall)
         /// Since when a server of a cluster has what it has.
         case clusterInfo
@@ -44,6 +45,7 @@ package struct ReplyQueue {
             case .markLost: .markLost
             case .presence(let reply): reply.calls
             case .revocation(let reply): reply.calls
+            case .userGroups(let call): call.calls
             case .outbox(let call): call.script
             default: nil
             }

@@ -75,6 +75,7 @@ extension RedisServer {
         case (.script(let script), _): objected(scripts.loaded(script, value))
         case (.presence(let reply), _): owner.answered(reply, value)
         case (.revocation(let reply), _): owner.answered(reply, value, at: self)
+        case (.userGroups(let call), _): owner.answered(call, value)
         case (.outbox(let call), _): call.completion(OutboxReply.answer(value, to: call.request))
         case (.identity, _):
             objected(scripts.identified(value, failover: commands.address?.failover ?? clusterEpoch))
@@ -163,6 +164,7 @@ extension RedisServer {
             case .removal(let completion): completion(.failure(.isolated))
             case .presence(let reply): owner.unanswered(reply)
             case .revocation(let reply): reply.failed(.isolated)
+            case .userGroups(let call): call.completion(.failure(.isolated))
             case .outbox(let call): call.completion(.failure(.unknown))
             default: break
             }

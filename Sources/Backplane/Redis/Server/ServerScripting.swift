@@ -55,6 +55,7 @@ extension RedisServer {
         switch expected {
         case .keep(let waiting): keep(waiting)
         case .read(let query, let completion): read(query, completion: completion)
+        case .userGroups(let call): owner.send(call)
         case .outbox(let call): owner.send(call)
         case .presence(.present(let query)): owner.read(query)
         case .presence(.occupancy(let reply)):
@@ -77,6 +78,7 @@ extension RedisServer {
         case .markLost(let completion): completion(.failure(.medium(text)))
         case .presence(let reply): owner.refused(reply, text)
         case .revocation(let reply): reply.failed(.medium(text))
+        case .userGroups(let call): call.completion(.failure(.medium(text)))
         case .outbox(let call): call.completion(.failure(.medium(text)))
         default: break
         }

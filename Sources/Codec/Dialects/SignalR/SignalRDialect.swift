@@ -13,20 +13,38 @@ enum SignalRDialect {
             isFoundByID: !isDuplex, refusesInStream: false)
     }
 
-    /// What is at a hub's path, and below it.
+    /// What is at a hub's path and below it, or where clients of the Azure SignalR Service find the hub.
     static func route(of head: RequestHead, at hub: HubRule) -> DialectRoute? {
         let path = head.path.utf8
-        guard path.starts(with: hub.path.utf8) else { return nil }
-        let rest = path.dropFirst(hub.path.utf8.count)
+        if path.starts(with: hub.path.utf8) {
+            let rest = path.dropFirst(hub.path.utf8.count)
+            let isBelow = rest.count > 1 && rest.first == UInt8(ascii: "/")
+            if rest.isEmpty || isBelow, let route = route(of: head, to: rest.dropFirst(), at: hub.path, hub) {
+                return route
+            }
+        }
+        guard let rest = HubAddress.rest(of: head.path), let name = HubAddress.hub(of: head), hub.isCalled(name.utf8)
+        else { return nil }
+        var route = route(of: head, to: rest, at: HubAddress.path, hub)
+        route?.isForHubTokens = true
+        return route
+    }
+
+    /// - Parameters:
+    ///   - rest: What is asked for below the hub's address.
+    ///   - path: That address.
+    private static func route(
+        of head: RequestHead, to rest: Substring.UTF8View, at path: String, _ hub: HubRule
+    ) -> DialectRoute? {
         if rest.isEmpty {
             if ["POST", "OPTIONS"].contains(where: { $0.utf8.elementsEqual(head.method.utf8) }) {
-                return DialectRoute(commandsOf: .signalr, hub.path, of: hub.number)
+                return DialectRoute(commandsOf: .signalr, path, of: hub.number)
             }
             let isStream = head.header("upgrade") == nil && head.header("accept", hasToken: "text/event-stream")
-            return DialectRoute(.signalr, hub.path, over: isStream ? .eventStream : .webSocket, of: hub.number, "GET")
+            return DialectRoute(.signalr, path, over: isStream ? .eventStream : .webSocket, of: hub.number, "GET")
         }
-        guard rest.elementsEqual("/negotiate".utf8) else { return nil }
-        return DialectRoute(negotiationsOf: .signalr, hub.path + "/negotiate", of: hub.number)
+        guard rest.elementsEqual("negotiate".utf8) else { return nil }
+        return DialectRoute(negotiationsOf: .signalr, path + "/negotiate", of: hub.number)
     }
 
     /// The connection that a client has negotiated and wants to open now; nil for one that negotiated nothing.

@@ -13,8 +13,12 @@ struct HubAPI {
     let inspector: ClusterInspector
     let publisher: any Publisher
 
-    /// Whether a path is one of this API: `/api/hubs/…` or `/api/v1/hubs/…`. Requests to it show a token of their own.
-    static func isOne(_ path: String) -> Bool { path.hasPrefix("/api/hubs/") || path.hasPrefix("/api/v1/hubs/") }
+    /// Whether a path is one of this API: `/api/hubs/…` or `/api/v1/hubs/…`. Requests to it show a token of their own; the health of the
+    /// service needs none.
+    static func isOne(_ path: String) -> Bool {
+        path.hasPrefix("/api/hubs/") || path.hasPrefix("/api/v1/hubs/")
+            || path.utf8.elementsEqual("/api/v1/health".utf8)
+    }
 
     func add(to router: Router<AdminContext>) {
         for method in [HTTPRequest.Method.get, .post, .put, .delete] {
@@ -24,7 +28,9 @@ struct HubAPI {
                 }
             }
         }
-        router.get("/api/health") { _, _ in Response(status: .ok) }
+        for path in ["/api/health", "/api/v1/health"] {
+            router.get(RouterPath(path)) { _, _ in Response(status: .ok) }
+        }
     }
 
     private func answer(_ request: Request, _ audit: AuditNote) async throws -> Response {
@@ -42,18 +48,20 @@ struct HubAPI {
                     message: "\(request.method) is not allowed at this path")
             }
         }
-        let hub = try authorize(request, call)
+        let query = try HubAPIQuery(request.uri.query ?? "")
+        let hub = try authorize(request, call, query)
         if case .send = call.action { audit.add(.publication) }
         if request.method == .get { audit.add(.question) }
-        return try await carryOut(call.action, hub, HubAPIQuery(request.uri.query ?? ""), request, audit)
+        return try await carryOut(call, hub, query, request, audit)
     }
 
     /// Nobody without a key learns which hubs there are.
-    private func authorize(_ request: Request, _ call: HubAPICall) throws(APIError) -> HubRule {
-        let name = Self.lower(call.hub)
-        let hub = node.configuration.hubs.first { Self.lower(String($0.path.dropFirst())) == name }
+    private func authorize(
+        _ request: Request, _ call: HubAPICall, _ query: HubAPIQuery
+    ) throws(APIError) -> HubRule {
+        let name = (query.application.map { $0 + "_" } ?? "") + call.hub
+        let hub = node.configuration.hubs.first { $0.isCalled(Array(name.utf8)) }
         let given = TokenCheck.credentials("bearer", in: request.headers[.authorization] ?? "")
-        let now = Int64(clamping: WallClock.milliseconds / 1000)
         guard let hub,
             let token = try? AccessKeyToken(String(decoding: given, as: UTF8.self), keys: hub.keys, now: now),
             token.audiences.contains(where: { HubAPICall.isAudience($0, of: request.uri.path) })
@@ -67,58 +75,52 @@ struct HubAPI {
         return hub
     }
 
-    /// Names of hubs are compared without the case of ASCII letters: client libraries make them lower case.
-    private static func lower(_ name: String) -> [UInt8] {
-        name.utf8.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 | 0x20 : $0 }
-    }
+    var now: Int64 { Int64(clamping: WallClock.milliseconds / 1000) }
 
     private func carryOut(
-        _ action: HubAPICall.Action, _ hub: HubRule, _ query: HubAPIQuery, _ request: Request, _ audit: AuditNote
+        _ call: HubAPICall, _ hub: HubRule, _ query: HubAPIQuery, _ request: Request, _ audit: AuditNote
     ) async throws -> Response {
-        switch action {
-        case .unserved:
-            throw APIError(
-                status: .notImplemented, code: "not_served", message: "Carillon does not serve this call of the API")
+        switch call.action {
+        case .unserved(let what):
+            throw APIError(status: .notImplemented, code: "not_served", message: what.rawValue)
         case .send(let target): return try await send(to: target, hub, query, request, audit)
-        case .exists(.connection(let id)): return Self.isThere(try await find(id) != nil)
-        case .exists(.user(let user)): return Self.isThere(try await isAnybody(user: user))
+        case .exists(.connection(let id)):
+            return try Self.isThere(await find(id, of: hub) != nil, or: .connectionGone)
+        case .exists(.user(let user)): return try Self.isThere(await isAnybody(of: hub, user: user), or: .noUser)
         case .exists(.group(let group)):
-            return Self.isThere(try await isAnybody(channel: Self.channel(group, hub)))
+            return try Self.isThere(await isAnybody(of: hub, channel: Self.channel(group, hub)), or: .noGroup)
         case .isMember(let user, let group):
-            return Self.isThere(try await isAnybody(user: user, channel: Self.channel(group, hub)))
-        case .close(.connection(let id)):
-            guard let id = try await find(id) else { throw Routes.unknown }
-            let result = await inspector.close(id, code: 4000, reason: query.reason ?? "closed by the application")
-            guard result.nodes.isComplete else { throw Self.incomplete(result.nodes) }
-            guard result.found else { throw Routes.unknown }
-            return Response(status: .ok)
-        case .close(.user(let user)):
-            let selection = try await selection(.user(user), query)
-            try await act(
-                .disconnect(code: 4000, reason: query.reason ?? "closed by the application"), selection, audit)
+            return try Self.isThere(await isMember(user, Self.channel(group, hub), hub), or: .noMember)
+        case .members(let group): return try await members(of: Self.channel(group, hub), hub, query, request)
+        case .generateToken: return try token(for: hub, query, request, audit)
+        case .close(let target):
+            try await close(target, hub, query, audit)
+            if case .connection = target { return Response(status: call.isLegacy ? .accepted : .ok) }
             return Response(status: .noContent)
         case .join(let target, let group):
-            let channel = try Self.channel(group, hub)
-            guard node.live.rules.rule(for: channel).subscribe != .nobody else {
-                throw APIError.badRequest("not_permitted", "channel '\(channel)': its rule says subscribe: nobody")
-            }
-            let now = Int64(clamping: WallClock.milliseconds / 1000)
-            let end = query.ttl.flatMap { $0 == 0 ? nil : now &+ $0 }
-            try await act(
-                .subscribe(channel: channel.description, data: nil, epoch: nil, offset: nil, expiresAt: end),
-                selection(target, query), audit)
+            try await join(target, Self.channel(group, hub), hub, query, audit)
+            if call.isLegacy, case .user = target { return Response(status: .accepted) }
             return Response(status: .ok)
         case .leave(let target, let group):
             let channel = try Self.channel(group, hub)
-            try await act(.unsubscribe(channel: channel.description), selection(target, query), audit)
-            if case .user = target { return Response(status: .noContent) }
+            if case .user(let user) = target { try await keep(.remove(channel), user, hub) }
+            try await act(
+                .unsubscribe(channel: channel.description), selection(target, hub, query, or: .noConnection), audit)
+            if case .user = target { return Response(status: call.isLegacy ? .accepted : .noContent) }
             return Response(status: .ok)
-        case .exists(.everybody), .close(.everybody), .close(.group):
+        case .leaveAll(let target):
+            try await leaveAll(target, hub, query, audit)
+            if !call.isLegacy, case .user = target { return Response(status: .noContent) }
+            return Response(status: .ok)
+        case .exists(.everybody):
             throw APIError(status: .notFound, code: "unknown_path", message: "there is nothing at this path")
         }
     }
 
-    private static func isThere(_ isThere: Bool) -> Response { Response(status: isThere ? .ok : .notFound) }
+    private static func isThere(_ isThere: Bool, or error: HubAPIError) throws(APIError) -> Response {
+        guard isThere else { throw error.response }
+        return Response(status: .ok)
+    }
 
     // MARK: Names
 
@@ -129,57 +131,83 @@ struct HubAPI {
         return channel
     }
 
-    /// A connection by its id: that which its client was given at the negotiation, or as the API lists it. Nil where there is none.
-    private func find(_ id: String) async throws(APIError) -> SessionID? {
-        let (found, nodes) = await inspector.sessions([id])
+    /// A connection of the hub by its id: that which its client was given at the negotiation, or as the API lists it. Nil where there is none.
+    func find(_ id: String, of hub: HubRule) async throws(APIError) -> SessionID? {
+        let (found, nodes) = await inspector.sessions([id], of: hub.number)
         if let first = found.first { return first }
         guard nodes.isComplete else { throw Self.incomplete(nodes) }
         return nil
     }
 
-    private func isAnybody(user: String? = nil, channel: ChannelName? = nil) async throws(APIError) -> Bool {
+    private func isAnybody(of hub: HubRule, user: String? = nil, channel: ChannelName? = nil) async throws(APIError)
+        -> Bool
+    {
         let page = await inspector.connections(
             ConnectionQuery(
-                channel: channel?.description, user: user.map { ForeignText($0) }, sort: .id, limit: 1))
+                channel: channel?.description, user: user.map { ForeignText($0) }, hub: hub.number, sort: .id, limit: 1)
+        )
         if !page.connections.isEmpty { return true }
         guard page.nodes.isComplete else { throw Self.incomplete(page.nodes) }
         return false
     }
 
-    private func selection(
-        _ target: HubAPICall.Target, _ query: HubAPIQuery
+    /// - Parameter error: When it is about one connection, and that is not there.
+    func selection(
+        _ target: HubAPICall.Target, _ hub: HubRule, _ query: HubAPIQuery, or error: HubAPIError
     ) async throws(APIError) -> SessionSelection {
-        var selection = SessionSelection()
+        var selection = SessionSelection(hub: hub.number)
         switch target {
         case .connection(let id):
-            guard let id = try await find(id) else { throw Routes.unknown }
+            guard let id = try await find(id, of: hub) else { throw error.response }
             selection.client = id.description
         case .user(let user): selection.user = try MembershipRoutes.user(user)
-        case .everybody, .group: throw Routes.unknown
+        case .group(let group): selection.channel = try Self.channel(group, hub).description
+        case .everybody: break
         }
-        if !query.excluded.isEmpty {
-            selection.except = await inspector.sessions(query.excluded).found.map(\.description)
-        }
+        let except = try await excluded(query, hub)
+        if !except.isEmpty { selection.except = except.map(\.description) }
         return selection
+    }
+
+    /// The connections that a request leaves out. Whoever is to be left out is not to be meant because a node did not say where it is.
+    private func excluded(_ query: HubAPIQuery, _ hub: HubRule) async throws(APIError) -> [SessionID] {
+        guard !query.excluded.isEmpty else { return [] }
+        let (found, nodes) = await inspector.sessions(query.excluded, of: hub.number)
+        guard nodes.isComplete else { throw Self.incomplete(nodes) }
+        // Those of other dialects are in groups, too, and have only the id that says where they are.
+        return found + query.excluded.compactMap { SessionID($0) }.filter { !found.contains($0) }
     }
 
     // MARK: Doing
 
-    private func act(_ action: SessionAction, _ selection: SessionSelection, _ audit: AuditNote) async throws(APIError)
-    {
+    /// - Parameter error: When it is about one connection, and that has gone.
+    func act(
+        _ action: SessionAction, _ selection: SessionSelection, _ audit: AuditNote,
+        or error: HubAPIError = .noConnection
+    ) async throws(APIError) {
         if let user = selection.user { audit.add("user", user.text) }
         if let client = selection.client { audit.add("client", client) }
+        if let channel = selection.channel { audit.add("channel", channel) }
         let (result, nodes) = await inspector.act(everywhere: action, on: selection)
         audit.add("sessions", "\(result.done)")
         guard nodes.isComplete else { throw Self.incomplete(nodes) }
-        if selection.client != nil, result.total == 0 { throw Routes.unknown }
+        if selection.client != nil, result.total == 0 { throw error.response }
         guard let refusal = result.refusals.first else { return }
         throw APIError(
             status: refusal.reason == .temporary ? .serviceUnavailable : .badRequest, code: refusal.reason.rawValue,
             message: "\(refusal.count) of \(things(result.total, "session")) refused it: \(refusal.reason.rawValue)")
     }
 
-    private static func incomplete(_ nodes: NodeCount) -> APIError {
+    private func close(
+        _ target: HubAPICall.Target, _ hub: HubRule, _ query: HubAPIQuery, _ audit: AuditNote
+    ) async throws(APIError) {
+        let selection = try await selection(target, hub, query, or: .connectionGone)
+        try await act(
+            .disconnect(code: 4000, reason: query.reason ?? "closed by the application"), selection, audit,
+            or: .connectionGone)
+    }
+
+    static func incomplete(_ nodes: NodeCount) -> APIError {
         let refused = MembershipRoutes.incomplete(nodes)
         return APIError(
             status: .serviceUnavailable, code: refused.code, message: refused.message, headers: ["Retry-After": "1"])
@@ -201,18 +229,13 @@ struct HubAPI {
             }
             channel = name
         case .connection(let id):
-            guard let id = try await find(id) else { throw Routes.unknown }
+            // The service takes what it cannot deliver, and says that.
+            guard let id = try await find(id, of: hub) else { return HubAPIError.connectionGone.accepted }
             channel = .connection(id)
         }
         audit.add("channel", channel.description)
         audit.add("bytes", "\(message.payload.count)")
-        var except: [SessionID] = []
-        if !query.excluded.isEmpty {
-            let (found, nodes) = await inspector.sessions(query.excluded)
-            // Whoever is to be left out may not get it because a node did not say where it is.
-            guard nodes.isComplete else { throw Self.incomplete(nodes) }
-            except = found
-        }
+        let except = try await excluded(query, hub)
         let outcomes = await publisher.publish(
             PublishOrder(
                 channels: [channel], kind: .json, payload: message.payload,
@@ -223,39 +246,5 @@ struct HubAPI {
             )
         }
         return Response(status: .accepted)
-    }
-}
-
-/// What is sent: `{"target":"said","arguments":["ann",1]}`.
-struct HubAPIMessage: Equatable {
-    let target: [UInt8]
-    /// As calls of clients are kept: one argument that is no list is itself, everything else is the list of arguments.
-    let payload: [UInt8]
-
-    init(_ body: [UInt8], messageBytes: Int) throws(APIError) {
-        do throws(ServerAPIError) {
-            let fields = try ServerAPIFields(body, known: ["target", "arguments", "rawBytes", "rawOnly"])
-            guard !fields.isSet("rawBytes"), !fields.isSet("rawOnly") else {
-                throw .badRequest("rawBytes and rawOnly are not served")
-            }
-            guard let target = try fields.text("target"), EventName.isValid(target) else {
-                throw .badRequest(
-                    "'target' has to be a text of 1 to \(EventName.maximumBytes) bytes without control characters")
-            }
-            let arguments = try fields.list("arguments") ?? []
-            if arguments.count == 1, let only = arguments.first, only.first != UInt8(ascii: "[") {
-                payload = only
-            } else {
-                payload = fields.value("arguments") ?? Array("[]".utf8)
-            }
-            self.target = target
-        } catch {
-            throw .badRequest("invalid_message", error.message)
-        }
-        guard payload.count <= messageBytes else {
-            throw APIError(
-                status: .contentTooLarge, code: "message_too_large",
-                message: "the arguments have \(payload.count) bytes, limits.message_bytes is \(messageBytes)")
-        }
     }
 }

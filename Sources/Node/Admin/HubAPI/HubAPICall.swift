@@ -2,7 +2,8 @@ import Codec
 import Foundation
 import HTTPTypes
 
-/// What a request to the REST data plane of hubs asks for, by its method and path (Azure SignalR Service REST API, 2022-06-01 and 1.0). Pure.
+/// What a request to the REST data plane of hubs asks for, by its method and path (Azure SignalR Service REST API, 1.0, 2022-06-01 and
+/// 2024-12-01). Pure.
 struct HubAPICall: Equatable {
     /// Whom it is about.
     enum Target: Equatable {
@@ -16,13 +17,26 @@ struct HubAPICall: Equatable {
         case send(Target)
         /// Whether somebody is there.
         case exists(Target)
-        /// A connection, or those of a user.
         case close(Target)
         case join(Target, group: String)
         case leave(Target, group: String)
+        /// A connection or a user leaves all groups.
+        case leaveAll(Target)
         case isMember(user: String, group: String)
+        /// A page of a group's connections.
+        case members(group: String)
+        /// A token for a client.
+        case generateToken
         /// The API has it, and it is not served here.
-        case unserved
+        case unserved(Unserved)
+    }
+
+    /// What is not served, and why.
+    enum Unserved: String, Equatable {
+        case transactions = "commands in a transaction (:execute) are not served: send each request by itself"
+        case invocations =
+            "calls of clients that wait for a result (:invoke) are not served: have the client call the application back"
+        case streams = "streams to clients are not served: send calls instead"
     }
 
     private enum Method: String {
@@ -42,6 +56,8 @@ struct HubAPICall: Equatable {
     /// As the path has it.
     let hub: String
     let action: Action
+    /// Whether it is of version 1.0.
+    let isLegacy: Bool
 
     /// Segments of the longest path, and bytes of a name.
     private static let maximumSegments = 8
@@ -59,7 +75,7 @@ struct HubAPICall: Equatable {
             segments.append(text)
         }
         guard segments.first == "api" else { throw .path }
-        let isLegacy = segments.count > 1 && segments[1] == "v1"
+        isLegacy = segments.count > 1 && segments[1] == "v1"
         let rest = Array(segments.dropFirst(isLegacy ? 2 : 1))
         guard rest.count >= 2, rest[0] == "hubs" else { throw .path }
         hub = rest[1]
@@ -75,8 +91,13 @@ struct HubAPICall: Equatable {
         switch path.count {
         case 0: return isLegacy ? [.post: .send(.everybody)] : [:]
         case 1:
-            if last == ":send" { return [.post: .send(.everybody)] }
-            return [":closeConnections", ":generateToken", ":execute"].contains(last) ? [.post: .unserved] : [:]
+            switch last {
+            case ":send": return [.post: .send(.everybody)]
+            case ":closeConnections": return [.post: .close(.everybody)]
+            case ":generateToken": return [.post: .generateToken]
+            case ":execute": return [.post: .unserved(.transactions)]
+            default: return [:]
+            }
         case 2:
             guard let target = target(path[0], last) else { return [:] }
             var actions: [Method: Action] = [.get: .exists(target)]
@@ -87,10 +108,10 @@ struct HubAPICall: Equatable {
             guard let target = target(path[0], path[1]) else { return [:] }
             switch (last, target) {
             case (":send", _): return [.post: .send(target)]
-            case (":closeConnections", .user): return [.post: .close(target)]
-            case (":closeConnections", .group), (":invoke", .connection): return [.post: .unserved]
-            case ("connections", .group): return [.get: .unserved]
-            case ("groups", .connection), ("groups", .user): return [.delete: .unserved]
+            case (":closeConnections", .user), (":closeConnections", .group): return [.post: .close(target)]
+            case (":invoke", .connection): return [.post: .unserved(.invocations)]
+            case ("connections", .group(let group)): return [.get: .members(group: group)]
+            case ("groups", .connection), ("groups", .user): return [.delete: .leaveAll(target)]
             default: return [:]
             }
         case 4:
@@ -106,6 +127,11 @@ struct HubAPICall: Equatable {
                 ]
             default: return [:]
             }
+        case 5:
+            guard case .connection? = target(path[0], path[1]), path[2] == "streams",
+                [":send", ":complete"].contains(last)
+            else { return [:] }
+            return [.post: .unserved(.streams)]
         default: return [:]
         }
     }
@@ -149,6 +175,15 @@ struct HubAPIQuery: Equatable {
     private(set) var reason: String?
     /// Seconds.
     private(set) var ttl: Int64?
+    /// In front of the hub's name: the hub `chat` of the application `app` is the hub `app_chat`.
+    private(set) var application: String?
+    /// Of a token.
+    private(set) var user: String?
+    private(set) var minutes: Int64?
+    /// Of a list: how many connections there may be altogether, how many on a page, and where the page begins.
+    private(set) var top: Int?
+    private(set) var pageSize: Int?
+    private(set) var continuation: String?
 
     /// Connections that a request may leave out.
     static let maximumExcluded = 1000
@@ -173,11 +208,15 @@ struct HubAPIQuery: Equatable {
                 }
                 reason = value
             case "ttl":
-                guard let seconds = Int64(value), (0...366 * 86_400).contains(seconds) else {
-                    throw .badRequest("invalid_parameter", "'ttl' has to be 0 to \(366 * 86_400) seconds")
-                }
-                ttl = seconds
-            case "filter", "application":
+                ttl = try Self.number(value, "ttl", in: 0...Self.longestMembership)
+            case "application": application = value.isEmpty ? nil : value
+            case "userId": user = value.isEmpty ? nil : value
+            case "minutesToExpire": minutes = try Self.number(value, "minutesToExpire", in: 1...Self.longestMinutes)
+            case "top": top = Int(clamping: try Self.number(value, "top", in: 1...Self.largestNumber))
+            case "maxpagesize":
+                pageSize = Int(clamping: try Self.number(value, "maxpagesize", in: 1...Self.largestNumber))
+            case "continuationToken": continuation = value.isEmpty ? nil : value
+            case "filter":
                 // Whoever asks for fewer recipients does not want more.
                 guard value.isEmpty else {
                     throw APIError(
@@ -186,5 +225,20 @@ struct HubAPIQuery: Equatable {
             default: break
             }
         }
+    }
+
+    /// The longest membership of a user in a group, which is that of one without an end, in seconds.
+    static let longestMembership: Int64 = 366 * 86_400
+    /// The largest number of connections that the API has words for: 2^31 - 1.
+    private static let largestNumber: Int64 = 2_147_483_647
+    /// How long a token may be good for.
+    private static let longestMinutes: Int64 = 366 * 1440
+
+    private static func number(_ text: String, _ name: String, in range: ClosedRange<Int64>) throws(APIError) -> Int64 {
+        guard let number = Int64(text), range.contains(number) else {
+            throw .badRequest(
+                "invalid_parameter", "'\(name)' has to be a number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
     }
 }

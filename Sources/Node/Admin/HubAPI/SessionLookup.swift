@@ -2,17 +2,20 @@ import Backplane
 import Codec
 import Reactor
 
-/// Sessions by the ids that applications know.
+/// Sessions of a hub by the ids that applications know: such as its clients are given at the negotiation, or such as the API lists, which
+/// end with them.
 extension ClusterInspector {
-    /// The sessions with these ids: such as clients of hubs are given at the negotiation, whose nodes are asked for, or such as the API
-    /// lists, which say where they are.
-    ///
+    /// - Parameters:
+    ///   - ids: At most `HubAPIQuery.maximumExcluded`.
+    ///   - hub: Its number. Sessions of other hubs are not found.
     /// - Returns: Those that are there, in no order; ids that nobody has are left out.
-    func sessions(_ ids: [String]) async -> (found: [SessionID], nodes: NodeCount) {
-        var found = ids.compactMap { SessionID($0) }
-        let secrets = ids.filter { SessionID.Secret(text: Array($0.utf8)) != nil }
-        guard !secrets.isEmpty else { return (found, NodeCount(asked: 0, answered: 0)) }
-        let (count, answers) = await ask(.sessions(secrets: secrets))
+    func sessions(_ ids: [String], of hub: UInt16) async -> (found: [SessionID], nodes: NodeCount) {
+        let secrets = ids.compactMap { SessionID.Secret(negotiated: $0) }.map {
+            String(decoding: $0.text, as: UTF8.self)
+        }
+        guard !secrets.isEmpty else { return ([], NodeCount(asked: 0, answered: 0)) }
+        let (count, answers) = await ask(.sessions(secrets: secrets, hub: hub))
+        var found: [SessionID] = []
         for entry in answers {
             guard case .sessions(let ids) = entry.answer else { continue }
             // A node speaks for its own sessions only.
@@ -23,12 +26,21 @@ extension ClusterInspector {
 
     // MARK: This node's answers
 
-    func ownSessions(_ secrets: [String]) async -> ClusterAnswer {
-        let wanted = secrets.prefix(HubAPIQuery.maximumExcluded).compactMap { SessionID.Secret(text: Array($0.utf8)) }
+    func ownSessions(_ secrets: [String], of hub: UInt16) async -> ClusterAnswer {
+        let wanted = secrets.prefix(HubAPIQuery.maximumExcluded).compactMap { SessionID.Secret(negotiated: $0) }
         let node = node
-        let found = await node.home.perform {
-            wanted.compactMap { secret in
-                node.exchange.sessionsByID[secret].map { SessionID(node: node.id, locator: $0.value, secret: secret) }
+        let places = await node.home.perform {
+            wanted.compactMap { secret in node.exchange.sessionsByID[secret].map { (secret, $0) } }
+        }
+        var found: [SessionID] = []
+        for shard in node.shards {
+            let here = places.filter { shard.index == $0.1.reactor }
+            guard !here.isEmpty else { continue }
+            found += await shard.reactor.perform {
+                here.compactMap { secret, place -> SessionID? in
+                    guard let session = shard.find(place), session.pointee.machine.hub == hub else { return nil }
+                    return SessionID(node: node.id, locator: place.value, secret: secret)
+                }
             }
         }
         return .sessions(ids: found.map(\.description))
@@ -36,11 +48,15 @@ extension ClusterInspector {
 }
 
 extension SessionID.Secret {
-    /// As `text` has it.
-    init?(text: [UInt8]) {
-        guard text.count == 32,
-            let id = SessionID("0000000000000000-0000000000000000-" + String(decoding: text, as: UTF8.self))
-        else { return nil }
-        self = id.secret
+    /// As `text` has it, or at the end of a whole id.
+    init?(negotiated id: String) {
+        if let whole = SessionID(id) {
+            self = whole.secret
+        } else {
+            guard id.utf8.count == 32, let padded = SessionID("0000000000000000-0000000000000000-" + id) else {
+                return nil
+            }
+            self = padded.secret
+        }
     }
 }
