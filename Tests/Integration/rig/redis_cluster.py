@@ -125,6 +125,10 @@ class RedisCluster:
     def denied(self) -> list[dict]:
         return [entry for server in self.running for entry in server.denied()]
 
+    @property
+    def is_running(self) -> bool:
+        return bool(self.running)
+
     def stop(self) -> None:
         for server in self.servers:
             server.stop()

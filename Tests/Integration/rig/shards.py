@@ -41,6 +41,10 @@ class Shards:
     def denied(self) -> list[dict]:
         return [entry for server in self.servers if server.is_running for entry in server.denied()]
 
+    @property
+    def is_running(self) -> bool:
+        return any(server.is_running for server in self.servers)
+
     def stop(self) -> None:
         for server in self.servers:
             server.stop()
