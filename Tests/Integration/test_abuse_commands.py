@@ -5,12 +5,8 @@ stay below 20 ms (`--everything`; five times that in `make test`), or twice what
 """
 
 import json
-import multiprocessing
-import os
-import selectors
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from rig.control import undisturbed
+from rig.flood import Opening, flooded
 from rig.node import Node
 from rig.wire import Wire, frame
 
@@ -27,6 +24,8 @@ KEY = rsa.generate_private_key(public_exponent=65537, key_size=4096)
 PUBLIC = KEY.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
 #: Hostile clients, and for how long.
 CROWD, SECONDS = 2, 3.0
+#: Commands in one message.
+EACH = 10
 #: The quiet client's 99th percentile, in seconds, and how many times that it may be where the machine has other work too.
 LIMIT, LENIENCE = 0.020, 5
 CHANNELS = [
@@ -67,86 +66,28 @@ ATTACKS: dict[str, Commands] = {
 
 
 def messages(attack: str) -> list[bytes]:
-    """Frames of ten commands each, made before anything is measured; tokens are made once."""
+    """Frames of some commands each, made before anything is measured; tokens are made once."""
     made = [ATTACKS[attack](n) for n in range(40)]
     lines = [json.dumps({"id": n + 10, **(made[n % 40] if "token" in json.dumps(made[0]) else ATTACKS[attack](n))}) for n in range(2000)]
-    return [frame("\n".join(lines[n : n + 10]).encode()) for n in range(0, 2000, 10)]
+    return [frame("\n".join(lines[n : n + EACH]).encode()) for n in range(0, 2000, EACH)]
 
 
-class Attacker:
-    """Writes whatever the socket takes and reads whatever comes; comes again when it is sent away."""
+def opening(node: Node, attack: str, login: str) -> Opening:
+    """What a hostile client does before it attacks."""
 
-    def __init__(self, node: Node, attack: str, selector: selectors.BaseSelector, login: str) -> None:
-        self._node, self._selector, self._attack, self._login = node, selector, attack, login
-        self._messages = messages(attack)
-        self.commands = self.ended = 0
-        self.open()
-
-    def open(self) -> None:
-        """Connects; as often as it takes, for those who come too often are told to wait."""
-        while True:
-            self.wire = Wire(self._node.client_port)
-            try:
-                self.wire.open("/connection/websocket")
-                break
-            except (AssertionError, OSError):
-                self.wire.close()
-                time.sleep(0.1)
-        if self._attack != "connect":
-            hello = [{"id": 1, "connect": {"token": self._login}}, {"id": 2, "subscribe": {"channel": "h:1"}}]
-            self.wire.send(frame("\n".join(json.dumps(line) for line in hello).encode()))
-        self._next, self._rest = 0, b""
-        self.wire.socket.setblocking(False)
-        self._selector.register(self.wire.socket, selectors.EVENT_READ | selectors.EVENT_WRITE, self)
-
-    def step(self, mask: int) -> None:
+    def come() -> Wire:
+        wire = Wire(node.client_port)
         try:
-            if mask & selectors.EVENT_READ and not self.wire.socket.recv(1 << 18):
-                raise ConnectionError
-            if mask & selectors.EVENT_WRITE:
-                if not self._rest:
-                    self._rest = self._messages[self._next % len(self._messages)]
-                    self._next += 1
-                    self.commands += 10
-                self._rest = self._rest[self.wire.socket.send(self._rest) :]
-        except BlockingIOError:
-            pass
-        except OSError:
-            self._selector.unregister(self.wire.socket)
-            self.wire.close()
-            self.ended += 1
-            self.open()
+            wire.open("/connection/websocket")
+        except BaseException:
+            wire.close()
+            raise
+        if attack != "connect":
+            hello = [{"id": 1, "connect": {"token": login}}, {"id": 2, "subscribe": {"channel": "h:1"}}]
+            wire.send(frame("\n".join(json.dumps(line) for line in hello).encode()))
+        return wire
 
-
-def run(node: Node, attack: str, login: str, report: Any) -> None:
-    """The attackers, as a process: until it is told to stop it sends, and then says what it did."""
-    # A hostile client has a machine of its own; here it may only use what nobody else wants.
-    os.nice(19)
-    selector = selectors.DefaultSelector()
-    attackers = [Attacker(node, attack, selector, login) for _ in range(CROWD)]
-    report.send("ready")
-    while not report.poll():
-        for key, mask in selector.select(0.05):
-            key.data.step(mask)
-    report.send((sum(attacker.commands for attacker in attackers), sum(attacker.ended for attacker in attackers)))
-
-
-@contextmanager
-def attacked(node: Node, attack: str) -> Iterator[list[tuple[int, int]]]:
-    context = multiprocessing.get_context("fork")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=run, args=(node, attack, token(sub="eve"), theirs), daemon=True)
-    process.start()
-    done: list[tuple[int, int]] = []
-    try:
-        assert ours.poll(30) and ours.recv() == "ready"
-        yield done
-        ours.send("stop")
-        assert ours.poll(30)
-        done.append(ours.recv())
-    finally:
-        process.kill()
-        process.join()
+    return come
 
 
 @pytest.mark.parametrize("attack", list(ATTACKS))
@@ -166,8 +107,8 @@ def test_one_command_does_not_keep_others_waiting(
     for number in range(300):
         node.api.publish("h:1", text=f"{number} {PAYLOAD}")
     floor = LIMIT if request.config.getoption("--everything") else LIMIT * LENIENCE
-    with undisturbed(node, floor=floor) as control, attacked(node, attack) as done:
+    with undisturbed(node, floor=floor) as control, flooded(opening(node, attack, token(sub="eve")), messages(attack), crowd=CROWD) as done:
         time.sleep(SECONDS)
-    sent, ended = done[0]
-    print(f"{attack} ({kind}): {sent / SECONDS:,.0f} commands a second sent, {ended} connections ended, quiet client: {control.figures}")
+    sent = done.messages * EACH
+    print(f"{attack} ({kind}): {sent / SECONDS:,.0f} commands a second sent, {done.ended} connections ended, quiet client: {control.figures}")
     assert sent > 100 and node.api.metric("faults_total") == 0

@@ -1,4 +1,4 @@
-"""Frames that mean harm (V1, V5, V7, V10): refused at their limit, at no cost in memory, and nobody else notices."""
+"""Frames that mean harm (V1, V5, V7, V10, V52): refused at their limit, at no cost in memory, and nobody else notices."""
 
 import socket
 import struct
@@ -353,3 +353,32 @@ def test_v6_v8_v9_what_comes_before_a_bad_frame_counts(node: Node) -> None:
     until(lambda: len(listener.received) == 500, "the good ones")
     assert listener.received == [str(number) for number in range(500)]
     listener.close()
+
+
+# -- V52: the last words are not the client's
+
+
+@pytest.mark.parametrize("path", ["/raw?channel=abuse", "/connection/websocket", "no request"])
+def test_v52_what_is_sent_after_the_goodbye_is_not_read_for_ever(node: Node, path: str) -> None:
+    """The goodbye arrives although bytes of the client are under way; who sends without end is cut off soon."""
+    bad = b"GARBAGE / HTTP/9.9\r\n\r\n" if path == "no request" else frame(b"x", 3)
+    flood = bytes(64 << 10)
+
+    def come() -> Wire:
+        wire = Wire(node.client_port)
+        return wire if path == "no request" else wire.open(path)
+
+    with come() as wire:
+        wire.send(bad + flood)
+        assert wire.read_head().startswith(b"HTTP/1.1 ") if path == "no request" else wire.read_close()[0] in (1002, 3501)
+    with undisturbed(node):
+        for number in range(20):
+            before = counter(node, "received_bytes_total")
+            with come() as wire:
+                wire.send(bad)
+                with pytest.raises(OSError):
+                    for _ in range(2000):
+                        wire.send(flood)
+            # One read more than the limit, and the control client's messages.
+            assert counter(node, "received_bytes_total") - before < 2 << 20
+            until(lambda number=number: counter(node, "discard_limit_hits_total") == number + 1, "it was cut off")

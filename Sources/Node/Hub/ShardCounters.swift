@@ -21,6 +21,8 @@ package struct ShardCounters: Sendable {
     package var refusedPublishes: UInt64 = 0
     package var protocolErrors: UInt64 = 0
     package var oversizedMessages: UInt64 = 0
+    /// Clients that went on sending after the node had said goodbye.
+    package var discardLimitHits: UInt64 = 0
     package var channelLimitHits: UInt64 = 0
     package var slowDisconnects: UInt64 = 0
     package var slowBytesDropped: UInt64 = 0

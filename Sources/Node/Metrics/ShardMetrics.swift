@@ -40,8 +40,13 @@ extension ShardCounters {
             ("protocol_errors", "Sessions closed because of a protocol violation.", \.protocolErrors),
             (
                 "messages_oversized",
-                "Sessions closed because of limits.message_bytes, limits.batch_bytes or limits.fragments.",
+                "Sessions closed because of limits.message_bytes, limits.batch_bytes or limits.fragments, and calls of hubs refused because they are too large as JSON.",
                 \.oversizedMessages
+            ),
+            (
+                "discard_limit_hits",
+                "Connections cut because their clients went on sending after the node had said goodbye.",
+                \.discardLimitHits
             ),
             ("channel_limit_hits", "Subscriptions refused because of limits.channels_per_session.", \.channelLimitHits),
             (

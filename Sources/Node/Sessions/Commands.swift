@@ -96,6 +96,12 @@ final class Commands: ShardPart, @unchecked Sendable {
         case .refuse(let failure): perform(.refuse(call.reply, failure), slot, session)
         case .forward: forward(call, slot, session)
         case .send(let message):
+            // A call in MessagePack may become a payload of several times its length.
+            guard message.payload.count <= min(hub.messageBytes ?? .max, context.settings.frameLimits.messageBytes)
+            else {
+                context.counters.oversizedMessages += 1
+                return perform(.refuse(call.reply, .badArguments), slot, session)
+            }
             message.payload.withUnsafeBytes { payload in
                 perform(
                     .publish(

@@ -81,9 +81,9 @@ final class SessionIO: ShardPart, @unchecked Sendable {
             case .head: admittance.receivedHead(slot, session, bytes)
             case .body: admittance.receivedBody(slot, session, UnsafeRawBufferPointer(bytes))
             case .open: receivedFrames(slot, session, bytes)
-            // Reading is switched off while opening, and a free slot has no socket. After our close frame nothing the client
-            // says counts (RFC 6455 1.4).
-            case .opening, .authenticating, .carrying, .publishing, .proxy, .securing, .closing, .free: break
+            case .closing: life.discarded(slot)
+            // Reading is switched off while opening, and a free slot has no socket.
+            case .opening, .authenticating, .carrying, .publishing, .proxy, .securing, .free: break
             }
         case .wouldBlock:
             break

@@ -225,8 +225,11 @@ extension SessionIO {
         while let intent = session.pointee.machine.next(in: &message, hint: commands.lastPublished?.name) {
             let bytes = left - message.rest.count
             left = message.rest.count
-            if session.pointee.linkage.isCounting, intent.isCounted, !life.isNew(slot, bytes: bytes) { continue }
-            commands.perform(intent, slot, session)
+            if session.pointee.linkage.isCounting, intent.isCounted, !life.isNew(slot, bytes: bytes) {
+                commands.chargeCommand(slot, session)
+            } else {
+                commands.perform(intent, slot, session)
+            }
             guard session.pointee.phase == .open else { return }
             if !session.pointee.flags.contains(.suspended), !intent.isPublish,
                 MonotonicTime.now().nanoseconds &- begin.nanoseconds > Self.inputBudget

@@ -28,6 +28,9 @@ final class SessionLife: ShardPart, @unchecked Sendable {
     /// How long a closing session may take to read our last bytes and to close its side.
     static var lingering: Duration { .seconds(5) }
 
+    /// How many bytes of a client are read after the goodbye, only to be thrown away: as many as may have been under way.
+    static var lingeringBytes: UInt64 { 1024 * 1024 }
+
     /// Ends a session with a goodbye where its dialect has one: what was queued before still goes out first.
     func end(_ slot: UInt32, _ ending: Ending) {
         if session(slot).pointee.linkage == .cut { return drop(slot, ending) }
@@ -124,6 +127,8 @@ final class SessionLife: ShardPart, @unchecked Sendable {
             io.outboundBytes += block.count
             block.release()
         }
+        // From here on what is thrown away.
+        session.pointee.bytesIn = 0
         // With nothing to send the flush at the end of the slice still shuts our side down.
         io.markDirty(slot, session)
         arm(.lingering, slot, after: Self.lingering)
@@ -140,6 +145,13 @@ final class SessionLife: ShardPart, @unchecked Sendable {
             return io.updateInterest(slot)
         }
         session.pointee.flags.insert(.shut)
+    }
+
+    /// The client said something after our goodbye: it does not count (RFC 6455 1.4), but reading it takes time.
+    func discarded(_ slot: UInt32) {
+        guard session(slot).pointee.bytesIn > Self.lingeringBytes else { return }
+        context.counters.discardLimitHits += 1
+        drop(slot)
     }
 
     /// The connection is gone, or is to go at once.

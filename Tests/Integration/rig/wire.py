@@ -45,8 +45,11 @@ def upgrade(path: str, **headers: str) -> bytes:
 class Wire:
     """A connection that sends what it is told to."""
 
-    def __init__(self, port: int, *, receive_buffer: int | None = None, seconds: float = 10) -> None:
+    def __init__(self, port: int, *, receive_buffer: int | None = None, seconds: float = 10, source: str | None = None) -> None:
+        """`source`: the address that it comes from, one of 127.0.0.0/8."""
         self.socket = socket.socket()
+        if source:
+            self.socket.bind((source, 0))
         if receive_buffer:
             # Before connecting, because it decides the window.
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
