@@ -1,6 +1,5 @@
 """SignalR clients that nobody of this project wrote, at hubs: behind a balancer without sticky sessions, in both protocols."""
 
-import base64
 import itertools
 import json
 import time
@@ -13,11 +12,9 @@ import pytest
 import requests
 
 from rig.balancers import HAProxy
-from rig.centrifuge_receiver import CentrifugeClient
 from rig.cluster import Cluster
 from rig.hub_clients import JSON, KINDS, MESSAGEPACK, CallFailed, HttpTransportType, HubClient, PySignalR, SignalRCore
 from rig.node import Node
-from rig.receivers import HttpxSSEClient, WebsocketsClient
 from rig.waiting import until
 from rig.wire import BINARY, CLOSE, TEXT, Wire, frame, upgrade
 
@@ -415,147 +412,6 @@ def test_a_reload_changes_hubs(hub_node: Node) -> None:
         assert hear(wire) == {"type": 3, "invocationId": "2", "result": None}
     Wire(hub_node.client_port).open("/more").close()
     assert Wire(hub_node.client_port).send(upgrade(f"/chat?id={answer['connectionToken']}")).read_head().startswith(b"HTTP/1.1 404 ")
-
-
-# The mapping of docs/dialects/signalr.md
-
-
-class Ears:
-    """A subscriber of channel `chat:a` in every dialect."""
-
-    def __init__(self, node: Node) -> None:
-        self.node = node
-        self.raw = WebsocketsClient(node.client, "chat:a")
-        self.sse = HttpxSSEClient(node.client, "chat:a")
-        self.centrifuge = CentrifugeClient(node.client, "chat:a")
-        targets = ["message", "moved"]
-        self.hub: dict[str, HubClient] = {
-            f"{kind.kind} {protocol}": kind(f"http://{node.client}/chat", targets, protocol) for kind in KINDS for protocol in (JSON, MESSAGEPACK)
-        }
-        for client in self.hub.values():
-            client.invoke("JoinGroup", "a")
-        until(lambda: node.api.subscribers("chat:a") == 7, "all are there")
-
-    def heard(self, number: int) -> dict[str, Any]:
-        """What each got as its publication of that number."""
-        found: dict[str, Any] = {}
-        for name, client in {"raw": self.raw, "sse": self.sse, "centrifuge": self.centrifuge}.items():
-            until(lambda: client.count() > number, f"{name} hears")
-            assert client.count() == number + 1
-            found[name] = client.received[number]
-        for name, client in self.hub.items():
-            until(lambda: len(client.called) > number, f"{name} hears")
-            assert len(client.called) == number + 1
-            found[name] = client.called[number]
-        return found
-
-    def close(self) -> None:
-        for client in (self.raw, self.sse, self.centrifuge, *self.hub.values()):
-            client.close()
-
-
-BYTES = bytes(range(0, 256, 5))
-BASE64 = base64.b64encode(BYTES).decode()
-#: What is published; what raw, sse and centrifuge get; the target and the arguments of hub clients, where JSON and MessagePack are not the same.
-PUBLISHED: list[tuple[dict[str, Any], Any, str, Any, str, list[Any], list[Any] | None]] = [
-    ({"data": {"n": 1}}, '{"n": 1}', '{"n": 1}', {"n": 1}, "message", [{"n": 1}], None),
-    ({"data": [1, 2]}, "[1, 2]", "[1, 2]", [1, 2], "message", [[1, 2]], None),
-    ({"data": [1, 2], "event": "moved"}, "[1, 2]", "[1, 2]", [1, 2], "moved", [1, 2], None),
-    ({"data": [[1], 2.5, "é"], "event": "moved"}, None, None, [[1], 2.5, "é"], "moved", [[1], 2.5, "é"], None),
-    ({"data": "x", "event": "moved"}, '"x"', '"x"', "x", "moved", ["x"], None),
-    ({"data": [], "event": "moved"}, "[]", "[]", [], "moved", [], None),
-    ({"data": None, "event": "moved"}, "null", "null", None, "moved", [None], None),
-    ({"text": "plain words"}, "plain words", "plain words", "plain words", "message", ["plain words"], None),
-    ({"text": "plain", "event": "moved"}, "plain", "plain", "plain", "moved", ["plain"], None),
-    ({"base64": BASE64}, BYTES, BASE64, BASE64, "message", [BASE64], [BYTES]),
-    ({"base64": BASE64, "event": "moved"}, BYTES, BASE64, BASE64, "moved", [BASE64], [BYTES]),
-]
-
-
-def expected(published: tuple[Any, ...]) -> dict[str, Any]:
-    body, raw, sse, centrifuge, target, arguments, packed = published
-    text = json.dumps(body.get("data"))
-    found = {"raw": raw if raw is not None else text, "sse": sse if sse is not None else text, "centrifuge": centrifuge}
-    for kind in KINDS:
-        found[f"{kind.kind} {JSON}"] = (target, arguments)
-        found[f"{kind.kind} {MESSAGEPACK}"] = (target, arguments if packed is None else packed)
-    return found
-
-
-def same(heard: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    """Texts of raw and sse that are JSON may be written in more than one way."""
-
-    def value(name: str, found: Any) -> Any:
-        if name in ("raw", "sse") and isinstance(found, str):
-            try:
-                return json.loads(found)
-            except ValueError:
-                return found
-        return found
-
-    return {name: value(name, found) for name, found in heard.items()} == {name: value(name, found) for name, found in wanted.items()}
-
-
-def test_one_broadcast_is_heard_by_all_dialects(hub_node: Node) -> None:
-    ears = Ears(hub_node)
-    try:
-        for number, published in enumerate(PUBLISHED):
-            assert hub_node.api.post_publication({"channel": "chat:a", **published[0]}).status_code == 200
-            heard = ears.heard(number)
-            assert same(heard, expected(published)), (published[0], heard)
-    finally:
-        ears.close()
-
-
-def test_what_hub_clients_send_is_heard_by_all_dialects(hub_node: Node) -> None:
-    ears = Ears(hub_node)
-    try:
-        sent: list[tuple[str, list[Any], Any]] = [
-            (JSON, ["ann", {"n": 1}], ["ann", {"n": 1}]), (JSON, ["hello"], "hello"), (JSON, [7], 7), (JSON, [[1, 2]], [[1, 2]]),
-            (JSON, [], []), (JSON, [None], None),
-            (MESSAGEPACK, ["ann", {"n": 1, "x": [1.5, None, True]}], ["ann", {"n": 1, "x": [1.5, None, True]}]),
-            (MESSAGEPACK, ["hello"], "hello"), (MESSAGEPACK, [[1, -2, 2**40]], [[1, -2, 2**40]]), (MESSAGEPACK, [], []),
-            (MESSAGEPACK, [BYTES, 1], [BASE64, 1]),
-        ]  # fmt: skip
-        number = 0
-        for kind in KINDS:
-            for protocol, arguments, payload in sent:
-                ears.hub[f"{kind.kind} {protocol}"].invoke("SendToGroup", "a", "moved", *arguments)
-                heard = ears.heard(number)
-                number += 1
-                text = json.dumps(payload)
-                got = payload if isinstance(payload, list) else [payload]
-                wanted = {"raw": text, "sse": text, "centrifuge": payload} | {name: ("moved", got) for name in ears.hub}
-                assert same(heard, wanted), (arguments, heard)
-        # Bytes by themselves stay bytes.
-        ears.hub["pysignalr messagepack"].invoke("SendToGroup", "a", "moved", BYTES)
-        heard = ears.heard(number)
-        assert (heard["raw"], heard["sse"], heard["centrifuge"]) == (BYTES, BASE64, BASE64)
-        assert heard["signalrcore messagepack"] == ("moved", [BYTES]) and heard["signalrcore json"] == ("moved", [BASE64])
-    finally:
-        ears.close()
-
-
-def test_what_other_clients_publish_is_heard_by_hub_clients(hub_node: Node) -> None:
-    ears = Ears(hub_node)
-    try:
-        number = 0
-        for payload, arguments in [("hello", ["hello"]), ('{"n":1}', [{"n": 1}]), ("[1,2]", [[1, 2]])]:
-            ears.raw.send(payload)
-            heard = ears.heard(number)
-            number += 1
-            assert {name: heard[name] for name in ears.hub} == {name: ("message", arguments) for name in ears.hub}
-        ears.raw.send(BYTES)
-        heard = ears.heard(number)
-        number += 1
-        assert heard["pysignalr messagepack"] == ("message", [BYTES]) and heard["pysignalr json"] == ("message", [BASE64])
-        for data in ({"n": [1]}, "text", [1, "2"], 2.5, False):
-            ears.centrifuge.publish(data)
-            heard = ears.heard(number)
-            number += 1
-            assert {name: heard[name] for name in ears.hub} == {name: ("message", [data]) for name in ears.hub}
-    finally:
-        ears.close()
 
 
 def test_events_have_a_name_where_there_is_one(hub_node: Node) -> None:

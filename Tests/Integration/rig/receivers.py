@@ -148,6 +148,8 @@ class HttpxSSEClient(_Threaded):
     def __init__(self, address: str, channel: str) -> None:
         super().__init__()
         self._url = f"http://{address}/sse?channel={channel}"
+        #: What the events were called.
+        self.names: list[str] = []
         self._response: httpx.Response | None = None
         self._thread.start()
         until(lambda: self._response or self.closed, "httpx-sse connects")
@@ -163,6 +165,7 @@ class HttpxSSEClient(_Threaded):
                         return
                     # The library also reports a block that only says `retry`; to the standard that is no event.
                     if event.data:
+                        self.names.append(event.event)
                         self.received.append(event.data)
 
     def shut(self) -> None:
