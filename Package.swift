@@ -152,7 +152,7 @@ if Context.environment["CARILLON_FUZZ"] != nil {
     let sanitizers = ["-sanitize=fuzzer,address"]
     package.targets.append(
         .executableTarget(
-            name: "fuzz", dependencies: ["Node", "Authentication", "Codec"], path: "Tests/Fuzz/Targets",
+            name: "fuzz", dependencies: ["Node", "Authentication", "Backplane", "Codec"], path: "Tests/Fuzz/Targets",
             swiftSettings: settings, linkerSettings: [.unsafeFlags(sanitizers)]))
     for target in package.targets where target.type != .system {
         target.swiftSettings?.append(.unsafeFlags(sanitizers + ["-O"]))

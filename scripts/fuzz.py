@@ -109,9 +109,11 @@ def deep_inputs(target: str) -> list[bytes]:
         "messagepack": nested(b"\x91", b"", b"\xc0") + nested(b"\x81\xa1a", b"", b"\xc0") + nested(b"\xdd\0\0\0\1", b"", b"\xc0"),
         # Groups, and filters behind no tags.
         "protobuf": nested(b"\x0b", b"\x0c", b"\x10\x01") + nested(b"\x0b\x13", b"\x14\x0c", b"") + [b"\0" + text for text in json],
+        "replies": nested(b"*1\r\n", b"", b":1\r\n") + nested(b"*2\r\n:1\r\n", b"", b":1\r\n"),
         "resp": nested(b"*1\r\n", b"", b":1\r\n") + nested(b"*2\r\n:1\r\n", b"", b":1\r\n") + nested(b"*3\r\n$7\r\nmessage\r\n"),
         # Beats, questions and answers.
         "envelope": [bytes([0xCA, 1, kind, 0]) + bytes(18) + text for kind in (2, 4, 5) for text in json],
+        "upstream": [b'{"type":3,"result":%s}' % text for text in json] + [b'{"result":{"data":%s}}' % text for text in json],
         "configuration": [
             *json, *nested(b"- "), *nested(b"? "), *nested(b"{a: ", b"}"), *nested(b"&a [", b"]"), *nested(b"!!seq [", b"]"),
             b"\n".join(b" " * level + b"a:" for level in range(420))],

@@ -66,6 +66,18 @@ extension ChannelName {
         return ChannelName(trusted: userPrefix + Array(id.utf8))
     }
 
+    /// A channel that a client can be subscribed to, as another node has named it: anybody's, everybody's, or a user's.
+    package init?(ofClient candidate: [UInt8]) {
+        if candidate == ChannelName.all.bytes {
+            self = .all
+        } else if let user = candidate.withUnsafeBytes({ ChannelName(userChannel: $0) }) {
+            self = user
+        } else {
+            guard let name = try? ChannelName(validating: candidate) else { return nil }
+            self = name
+        }
+    }
+
     /// A user's channel, as another node has named it.
     init?(userChannel candidate: UnsafeRawBufferPointer) {
         guard candidate.starts(with: Self.userPrefix),

@@ -29,6 +29,12 @@ package enum CloudEvents {
         writer.append("}")
     }
 
+    /// Whether an entry of a queue is an event that a node wrote: others may write there, and one bad entry would spoil its request.
+    package static func isEvent(_ entry: [UInt8]) -> Bool {
+        entry.first == UInt8(ascii: "{")
+            && entry.withUnsafeBytes { UTF8Validator.isValid($0) && JSONScanner.isValid($0) }
+    }
+
     /// The body of a request: events that were written before, in one array.
     package static func batch(_ events: some Sequence<[UInt8]>) -> [UInt8] {
         var body: [UInt8] = [UInt8(ascii: "[")]

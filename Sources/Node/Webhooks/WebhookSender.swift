@@ -38,14 +38,15 @@ struct WebhookSender: Sendable {
                 continue
             }
             holds = true
-            books.count { $0.requests &+= 1 }
-            let failure = await client.post(
-                CloudEvents.batch(entries.lazy.map(\.body)), time: WallClock.milliseconds / 1000)
+            let events = entries.map(\.body).filter(CloudEvents.isEvent)
+            let failure = await post(events)
             if Task.isCancelled { break }
             guard let failure else {
                 backoff.reset()
                 if await settle(.acknowledge(entries.map(\.id), lease)) {
-                    books.delivered(hook, part.number, entries.count)
+                    books.delivered(hook, part.number, events.count)
+                    let others = entries.count - events.count
+                    if others > 0 { books.dropped(others, "entries of the queue of webhook \(hook.id) are no events") }
                 }
                 continue
             }
@@ -55,6 +56,13 @@ struct WebhookSender: Sendable {
         }
         books.ended(part.receiver, part.number)
         if holds { _ = await store(.release(lease), part, limits) }
+    }
+
+    /// - Returns: Why the events have to be sent again; nil when they have not.
+    private func post(_ events: [[UInt8]]) async -> WebhookClient.Failure? {
+        guard !events.isEmpty else { return nil }
+        books.count { $0.requests &+= 1 }
+        return await client.post(CloudEvents.batch(events), time: WallClock.milliseconds / 1000)
     }
 
     /// - Returns: Whether the lease still held. Where it did not, another node sends these events once more.

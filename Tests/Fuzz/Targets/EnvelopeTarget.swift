@@ -105,7 +105,13 @@ enum EnvelopeTarget {
                 let merged = Merging.connections([connections, connections], sort: sort, limit: 3)
                 expect(merged.connections.count <= 3, "more connections than asked for")
             }
-        case .closedUser(let sessions): isCount(sessions + sessions)
+        case .closedUser(let sessions), .revoked(let sessions): isCount(sessions + sessions)
+        case .sessions(let ids):
+            for id in ids.compactMap({ SessionID($0) }) { expect(SessionID(id.description) == id, "another session") }
+        case .configuration(let values):
+            let same = ConfigurationComparison.differences([("a", values), ("b", values)])
+            expect(same.isEmpty, "a configuration differs from itself")
+            _ = ConfigurationComparison.differences([("a", values), ("b", [])])
         case .acted(let acted):
             let refused = [acted.limit, acted.notPermitted, acted.unrecoverable, acted.wordless, acted.temporary]
             isCount(acted.done + refused.sum)

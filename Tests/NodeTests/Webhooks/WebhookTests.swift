@@ -108,6 +108,16 @@ import Testing
         #expect(String(decoding: two, as: UTF8.self) == "[{},{}]")
     }
 
+    @Test(arguments: [
+        ("{}", true), (#"{"a":1}"#, true), ("", false), ("[]", false), ("1", false), ("{}{}", false), ("{", false),
+        (" {}", false),
+        (#"{"a":"\u{1}"}"#, false),
+    ])
+    func onlyEventsAreSent(_ entry: String, _ isOne: Bool) {
+        #expect(CloudEvents.isEvent(Array(entry.utf8)) == isOne)
+        #expect(!CloudEvents.isEvent(Array(#"{"a":""#.utf8) + [0xFF] + Array(#""}"#.utf8)))
+    }
+
     @Test func whatHasOneSubjectHasOnePart() {
         var used: Set<Int> = []
         for number in 0..<1000 {

@@ -127,8 +127,8 @@ package enum HandoverAnswer: Equatable, Sendable {
             guard let taken = rest.number(), let acknowledged = rest.number() else { return nil }
             var channels: [ChannelName] = []
             while let length = rest.short() {
-                guard length > 0, let name = rest.bytes(length) else { return nil }
-                channels.append(ChannelName(trusted: name))
+                guard let bytes = rest.bytes(length), let name = ChannelName(ofClient: bytes) else { return nil }
+                channels.append(name)
             }
             guard rest.all().isEmpty else { return nil }
             self = .claimed(taken: taken, acknowledged: acknowledged, channels: channels)

@@ -132,6 +132,14 @@ import Testing
         #expect(CommandRequest(question: [1, 9] + Array(question.dropFirst(2)), to: Self.key.node) == nil)
     }
 
+    @Test(arguments: [[0xFF], [0x7B, 0xC3], [0xED, 0xA0, 0x80]] as [[UInt8]])
+    func textFromAnotherNodeIsText(_ message: [UInt8]) {
+        for (encoding, isTaken) in [(Variant.Encoding.standard, false), (.protobuf, true)] {
+            let question = CommandRequest(key: Self.key, encoding: encoding, message: message).question
+            #expect((CommandRequest(question: question, to: Self.key.node) != nil) == isTaken)
+        }
+    }
+
     @Test func aVerdictIsOneByte() {
         for verdict in [CommandRequest.Verdict.taken, .unknown, .wrongEncoding, .tooMuch, .unreachable] {
             #expect(CommandRequest.verdict(in: [verdict.rawValue]) == verdict)

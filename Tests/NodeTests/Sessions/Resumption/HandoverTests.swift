@@ -40,6 +40,21 @@ import Testing
             as [[UInt8]])
     func whatIsNoAnswer(_ bytes: [UInt8]) { #expect(HandoverAnswer(bytes) == nil) }
 
+    /// An answer comes through Redis: a name that no client can be subscribed to makes it none.
+    @Test(arguments: [
+        ("chat:a", true), ("$all", true), ("$user:ann lee", true), ("$user:", false), ("$connection:1", false),
+        ("$", false),
+        ("a b", false), ("a\nb", false), ("\0", false), (String(repeating: "x", count: 255), true),
+        (String(repeating: "x", count: 256), false), (String(repeating: "x", count: 60_000), false),
+    ])
+    func namesInAnswersAreNames(_ name: String, _ isOne: Bool) {
+        let channel = ChannelName(trusted: Array(name.utf8))
+        let answer = HandoverAnswer.claimed(taken: 0, acknowledged: 0, channels: [.all, channel])
+        #expect((HandoverAnswer(answer.bytes) == answer) == isOne)
+        let notText = ChannelName(trusted: [0x61, 0xFF])
+        #expect(HandoverAnswer(HandoverAnswer.claimed(taken: 0, acknowledged: 0, channels: [notText]).bytes) == nil)
+    }
+
     @Test func theFirstNodeThatHasItDecides() {
         var asking = HandoverAsking()
         var random = SystemRandomNumberGenerator()
