@@ -143,6 +143,9 @@ extension BenchOptions {
         return true
     }
 
+    /// The names of dialects, for people.
+    package static var dialects: String { SwarmDialect.names }
+
     /// - Returns: Whether there is a dialect of that name.
     package mutating func use(dialect name: String) -> Bool {
         guard let dialect = SwarmDialect(rawValue: name) else { return false }

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
 
-from . import page, variants, webhooks
+from . import hubs, page, variants, webhooks
 from .client import Failed
 from .processes import NotStarted, Servers
 from .rows import Bench, Row, collect, decide, median, ratio
@@ -269,5 +269,5 @@ ROWS = {
     "cpu": cpu_one, "batch": cpu_many, "memory": memory, "connects": connects, "full-node": full_node,
     "redis": across_nodes, "broadcast": broadcast, "small-channel": small_channel,
     "tls-deflate": variants.fanout, "tls-deflate-memory": variants.memory, "encodings": variants.encodings,
-    "webhooks": webhooks.webhooks, "page": page.page,
+    "signalr": hubs.signalr, "paused": hubs.paused, "webhooks": webhooks.webhooks, "page": page.page,
 }

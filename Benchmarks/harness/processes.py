@@ -120,6 +120,8 @@ class Servers:
         self.urls: list[str] = []
         self.dialect = "raw"
         self.allocation_files: list[Path] = []
+        #: Connections that are open as long as the servers run.
+        self.held: list[socket.socket] = []
 
     def pids(self) -> list[int]:
         return [pid for process in self.processes for pid in process.pids()]
@@ -131,6 +133,8 @@ class Servers:
         self.stop()
 
     def stop(self) -> None:
+        for connection in self.held:
+            connection.close()
         for process in reversed(self.processes):
             process.stop()
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from .processes import NotStarted, Process, Servers, free_ports, wait_for_port
 
 HERE = Path(__file__).resolve().parent.parent
+#: Where Carillon has a SignalR hub; its group `bench` is the channel `bench`.
+HUB = "/bench-hub"
 
 
 class Subject:
@@ -80,7 +82,7 @@ class Carillon(Subject):
 
     def launch(self, servers: Servers, directory: Path, count: int, redis: int | None,
                count_allocations: bool = False, encrypted: bool = False, compressed: bool = False,
-               webhook: str | None = None) -> None:
+               webhook: str | None = None, outbound: str = "1MiB") -> None:
         # Compression is on by default and for clients that offer it, so there is nothing to say about it.
         ports = free_ports(2 * count)
         tls = "tls: {{ certificate: '{}', key: '{}' }}".format(*certificate(directory)) if encrypted else ""
@@ -95,10 +97,11 @@ class Carillon(Subject):
                 f"client: {{ listen: '127.0.0.1:{client}'{', ' + tls if tls else ''} }}\n"
                 f"admin: {{ listen: '127.0.0.1:{admin}' }}\n"
                 f"backplane: {backplane}\n"
-                "limits: { publish_rate: 0 }\n"
+                f"limits: {{ publish_rate: 0, outbound_bytes: {outbound} }}\n"
                 "drain: { wait: 0s, window: 0s }\n"
                 "log: { level: warning }\n"
                 + (f"webhooks: [{{ url: '{webhook}', secret: {'0' * 32!r}, allow_private: true }}]\n" if webhook else "") +
+                f"hubs: [{{ path: {HUB}, keys: [{'0' * 32!r}], methods: {{ join: JoinGroup, send_to_group: SendToGroup }} }}]\n"
                 "channels:\n"
                 "  - { match: 'bench-history*', publish: client, history: { size: 100, ttl: 10m } }\n"
                 "  - { match: 'bench*', subscribe: anyone, publish: client }\n")
@@ -135,6 +138,21 @@ class Before(Carillon):
     """Another build of Carillon, usually the one before a change."""
 
     key, label = "before", "Carillon before"
+
+
+class At:
+    """Carillon, with clients that come to another path."""
+
+    key, label, is_ours = "carillon", "Carillon", True
+
+    def __init__(self, carillon: Carillon, path: str):
+        self.carillon = carillon
+        self.path = path
+
+    def start(self, directory: Path, count: int, redis: int | None, **options: object) -> Servers:
+        servers = self.carillon.start(directory, count, redis, **options)
+        servers.urls = [url.split("/raw")[0] + self.path for url in servers.urls]
+        return servers
 
 
 class Bun(Subject):

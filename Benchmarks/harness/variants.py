@@ -6,9 +6,8 @@ one of the same subject in the same round. The payload is JSON with figures that
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from .rows import Bench, Row, collect, median, ratio
+from .subjects import At
 
 WHO = ("carillon", "bun", "nchan")
 PAYLOAD = {"payload": "json", "bytes": 768}
@@ -58,7 +57,7 @@ def encodings(bench: Bench) -> list[Row]:
             for dialect, path in ENCODINGS.items():
                 options = {} if dialect == "raw" else {"dialect": dialect}
                 metrics = bench.measure(
-                    "fanout", spoken(bench, path), f"{ENCODING_NAMES[dialect]}, {what} {number + 1}", window=window,
+                    "fanout", At(bench.subjects["carillon"], path), f"{ENCODING_NAMES[dialect]}, {what} {number + 1}", window=window,
                     sessions=bench.plan.sessions, seconds=max(1.0, bench.plan.seconds / 2), **options, **PAYLOAD)
                 if metrics:
                     found.setdefault(dialect, []).append(metrics)
@@ -81,19 +80,6 @@ def against(row: Row, costs: dict[str, Row], other: str) -> str:
         return f"{row.value:.2f} {row.unit}" if row.value is not None else row.measured
     share = median([one / two for one, two in zip(row.rounds["carillon"], base.rounds.get("carillon", [])) if two > 0])
     return f"{share:.2f} × {ENCODING_NAMES[other]}" if share is not None else f"{row.value:.2f} {row.unit}"
-
-
-def spoken(bench: Bench, path: str):
-    class Spoken:
-        key, label = "carillon", "Carillon"
-
-        @staticmethod
-        def start(directory: Path, count: int, redis: int | None):
-            servers = bench.subjects["carillon"].start(directory)
-            servers.urls = [url.split("/raw")[0] + path for url in servers.urls]
-            return servers
-
-    return Spoken
 
 
 def memory(bench: Bench) -> list[Row]:

@@ -11,6 +11,16 @@ package enum SwarmDialect: String, Sendable, CaseIterable {
     case centrifuge
     /// The same in Protobuf: messages that stand behind their length.
     case centrifugeProtobuf = "centrifuge-protobuf"
+    /// A SignalR hub, in JSON and in MessagePack: see `SwarmSignalR`.
+    case signalRJSON = "signalr-json"
+    case signalRMessagePack = "signalr-messagepack"
+
+    /// What may be asked for, for people.
+    package static var names: String {
+        allCases.dropLast().map(\.rawValue).joined(separator: ", ") + " or \(signalRMessagePack.rawValue)"
+    }
+
+    private var signalR: SwarmSignalR.Encoding { self == .signalRMessagePack ? .messagePack : .json }
 
     /// The commands of the Centrifuge protocol have numbers; every publication has the same, because its reply is not waited for.
     private static let (connectID, subscribeID, publishID): (UInt64, UInt64, UInt64) = (1, 2, 3)
@@ -32,13 +42,14 @@ package enum SwarmDialect: String, Sendable, CaseIterable {
             return Array(
                 ("CONNECT {\"verbose\":false,\"pedantic\":false,\"lang\":\"carillon\",\"version\":\"1\",\"protocol\":1}\r\n"
                     + "SUB \(channel) 1\r\nPING\r\n").utf8)
+        case .signalRJSON, .signalRMessagePack: return SwarmSignalR.handshake(signalR)
         }
     }
 
     var opcode: Opcode {
         switch self {
-        case .raw, .centrifuge: .text
-        case .nats, .centrifugeProtobuf: .binary
+        case .raw, .centrifuge, .signalRJSON: .text
+        case .nats, .centrifugeProtobuf, .signalRMessagePack: .binary
         }
     }
 
@@ -66,6 +77,17 @@ package enum SwarmDialect: String, Sendable, CaseIterable {
             body.append(Self.varint(UInt64(payload.bytes)))
             payload.write(sequence, to: body)
             Self.writeCommand(Self.publishID, field: 7, Array(body.bytes), to: writer)
+        case .signalRJSON, .signalRMessagePack:
+            SwarmSignalR.write(sequence, of: payload, group: channel, signalR, to: writer)
+        }
+    }
+
+    /// What is said next by a member that is not subscribed yet; nil where a message asks for nothing.
+    func nextGreeting(after message: UnsafeRawBufferPointer, channel: String) -> [UInt8]? {
+        switch self {
+        case .raw, .nats, .centrifuge, .centrifugeProtobuf: nil
+        case .signalRJSON, .signalRMessagePack:
+            SwarmSignalR.isWelcome(message) ? SwarmSignalR.join(channel, signalR) : nil
         }
     }
 
@@ -84,6 +106,7 @@ package enum SwarmDialect: String, Sendable, CaseIterable {
                 guard at < message.count else { return false }
             }
             return false
+        case .signalRJSON, .signalRMessagePack: return SwarmSignalR.isJoined(message, signalR)
         }
     }
 
@@ -92,6 +115,7 @@ package enum SwarmDialect: String, Sendable, CaseIterable {
         switch self {
         case .centrifuge where message.count == 2: [0x7B, 0x7D]
         case .centrifugeProtobuf where message.count == 1: [0]
+        case .signalRJSON, .signalRMessagePack: SwarmSignalR.pong(to: message, signalR)
         default: nil
         }
     }

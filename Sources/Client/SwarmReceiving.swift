@@ -102,7 +102,9 @@ extension ClientSwarm {
     /// Publications that are somewhere in a message: found by the digits of their run.
     private func search(_ index: Int, _ message: UnsafeRawBufferPointer) {
         if members[index].phase == .greeting {
-            if configuration.dialect.isSubscribed(message) { opened(index) }
+            if configuration.dialect.isSubscribed(message) { return opened(index) }
+            let next = configuration.dialect.nextGreeting(after: message, channel: configuration.channel)
+            next?.withUnsafeBytes { answer(index, configuration.dialect.opcode, $0) }
             return
         }
         if let pong = configuration.dialect.pong(to: message) {

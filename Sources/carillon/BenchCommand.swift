@@ -15,11 +15,16 @@ struct BenchCommand: AsyncParsableCommand {
 
               channels: [{ match: "bench*", publish: client }]
 
+            A SignalR hub needs two methods, too:
+
+              hubs: [{ path: /hub, methods: { join: JoinGroup, send_to_group: SendToGroup } }]
+
             Examples:
               carillon bench fanout --url 'ws://127.0.0.1:8000/raw?channel=bench' --sessions 10000 --server-pid 4711
               carillon bench fanout --url 'ws://127.0.0.1:8000/raw?channel=bench' --sessions 10000 --window 64 --json
               carillon bench fanout --url 'wss://127.0.0.1:8000/raw?channel=bench' --payload json --bytes 768 --permessage-deflate
               carillon bench fanout --url 'ws://127.0.0.1:8000/connection/websocket?format=protobuf' --dialect centrifuge-protobuf
+              carillon bench fanout --url 'ws://127.0.0.1:8000/hub' --dialect signalr-messagepack
               carillon bench latency --url 'ws://127.0.0.1:8000/raw?channel=bench' --url 'ws://127.0.0.1:8010/raw?channel=bench'
               carillon bench broadcast --sessions 100000 --url … --url … --url … --url … --url … --url …
             """,
@@ -46,7 +51,7 @@ struct BenchCommand: AsyncParsableCommand {
         var seconds = 5.0
         @Option(name: .customLong("warm-up"), help: "Duration of the warm-up before the measurement, in seconds.")
         var warmUp = 1.0
-        @Option(help: "Protocol inside the WebSocket: raw, nats, centrifuge or centrifuge-protobuf.")
+        @Option(help: "Protocol inside the WebSocket: \(BenchOptions.dialects).")
         var dialect = "raw"
         @Option(help: "Channel, if the URL does not name it.")
         var channel = "bench"
@@ -85,8 +90,7 @@ struct BenchCommand: AsyncParsableCommand {
             options.ownsTarget = ownsTarget
             guard options.use(dialect: dialect) else {
                 throw ValidationError(
-                    "'\(dialect)' is not a dialect of the bench; right would be raw, nats, centrifuge or centrifuge-protobuf"
-                )
+                    "'\(dialect)' is not a dialect of the bench; right would be \(BenchOptions.dialects)")
             }
             guard options.use(payload: payload) else {
                 throw ValidationError("'\(payload)' is not a payload of the bench; right would be text or json")

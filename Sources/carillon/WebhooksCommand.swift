@@ -72,8 +72,12 @@ struct WebhooksCommand: ParsableCommand {
         @Option(help: "Maximum number of dead letters (1 to 1000).")
         var limit = 100
 
+        @Option(help: "Continue after the previous page: the cursor that it printed.")
+        var cursor: String?
+
         func run() async throws {
-            let path = "/api/v1/webhooks/\(percentEncoded(id))/letters?limit=\(limit)"
+            var path = "/api/v1/webhooks/\(percentEncoded(id))/letters?limit=\(limit)"
+            if let cursor { path += "&cursor=\(percentEncoded(cursor))" }
             if options.json { return try await options.printJSON(path) }
             let data = try await options.ask(path)
             guard let report = try? JSONSerialization.jsonObject(with: data) as? [String: Any],
@@ -85,6 +89,7 @@ struct WebhooksCommand: ParsableCommand {
                 print(String(decoding: line, as: UTF8.self))
             }
             print(things(letters.count, "dead letter"))
+            if let cursor = report["cursor"] as? String { print("more: --cursor \(cursor)") }
         }
     }
 

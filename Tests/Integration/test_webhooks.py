@@ -1,16 +1,23 @@
 """What applications are told by webhooks: with a node that runs alone, and in a cluster whose Redis keeps what waits."""
 
+import ast
 import json
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from rig.centrifuge_wire import CentrifugeWire
 from rig.cluster import Cluster
 from rig.node import Node, carillon
+from rig.process import REPOSITORY, free_port
 from rig.redis_server import RedisServer
 from rig.waiting import holds, until
 from rig.webhook_receiver import SECRET, WebhookReceiver
@@ -162,6 +169,91 @@ def test_dead_letters(start_node: Any, redis_url: str | None, receiver: WebhookR
     assert states(node)[0]["dead_letters"] == 0
     unknown = node.command("webhooks", "purge", "000000000000")
     assert unknown.returncode == 1 and state["id"] in unknown.stderr
+
+
+def test_dead_letters_are_listed_in_pages(start_node: Any, redis_url: str | None, receiver: WebhookReceiver, unlimited: Any) -> None:
+    """Each comes once and in order, however long a page is, also those of several queues."""
+    node = start_node(redis_url=redis_url, webhooks=[receiver.entry(events=["published"], retry_for="1s")], **unlimited)
+    receiver.status = 503
+    wires = [raw(node, f"room-{number}") for number in range(12)]
+    for wire in wires:
+        publish(wire, range(7))
+    [state] = until(lambda: [one for one in states(node) if one["dead_letters"] == 84], "they are given up", 20)
+    path = f"/api/v1/webhooks/{state['id']}/letters"
+    whole = node.api.get(path, limit=1000)
+    assert len(whole["letters"]) == 84 and "cursor" not in whole
+    assert [letter["given_up"] for letter in whole["letters"]] == sorted(letter["given_up"] for letter in whole["letters"])
+    paged, cursor = [], {}
+    while True:
+        page = node.api.get(path, limit=10, **cursor)
+        assert len(page["letters"]) <= 10
+        paged += page["letters"]
+        if "cursor" not in page:
+            break
+        cursor = {"cursor": page["cursor"]}
+    assert paged == whole["letters"]
+    # The command says how to go on, and goes on.
+    first = node.command("webhooks", "letters", state["id"], "--limit", "50").stdout.splitlines()
+    assert len(first) == 52 and first[50] == "50 dead letters" and first[51].startswith("more: --cursor ")
+    second = node.command("webhooks", "letters", state["id"], "--limit", "50", "--cursor", first[51].split()[-1]).stdout.splitlines()
+    assert [json.loads(line)["event"]["id"] for line in first[:50] + second[:-1]] == [letter["event"]["id"] for letter in paged]
+    assert second[-1] == "34 dead letters"
+    assert node.api.request("GET", f"{path}?cursor=abc").status_code == 400
+
+
+def test_a_secret_follows_another(start_node: Any, receiver: WebhookReceiver) -> None:
+    """The receiver goes from one to the other at any time while the node has both."""
+    old, new = SECRET, "another secret of the webhook, also long enough"
+    node = start_node(channels=RULES, webhooks=[receiver.entry(events=["subscribed"])])
+
+    def use(*secrets: str) -> None:
+        node.file.write_text(json.dumps({**node.configuration, "webhooks": [receiver.entry(events=["subscribed"], secret=list(secrets))]}))
+        report = node.api.request("POST", "/api/v1/config/reload").json()
+        assert [change["key"] for change in report["changed"]] == ["webhooks"]
+
+    def arrives(channel: str) -> None:
+        with raw(node, channel):
+            until(lambda: receiver.of("subscribed", channel=channel), "it is told")
+
+    arrives("a")
+    assert len(receiver.headers[-1]["carillon-signature"].split()) == 1
+    use(new, old)
+    arrives("b")
+    receiver.secret = new
+    arrives("c")
+    assert len(receiver.headers[-1]["carillon-signature"].split()) == 2
+    use(new)
+    arrives("d")
+    assert node.api.metric("webhook_requests_failed_total") == 0
+    receiver.secret = old
+    with raw(node, "e"):
+        until(lambda: node.api.metric("webhook_requests_failed_total") > 0, "the old one is not good any more")
+
+
+def test_the_receiver_that_the_documentation_shows(start_node: Any) -> None:
+    """Ten lines, run as they are: they take what a node signs, and nothing else."""
+    text = (REPOSITORY / "docs/events.md").read_text()
+    [code] = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert len([line for line in code.splitlines() if line.strip()]) == 10
+    [entry] = re.findall(r"the webhook is `\{ url: \"(http://127.0.0.1:9000/)\", secret: \"\$\{WEBHOOK_SECRET\}\", allow_private: true \}`", text)
+    port = free_port()
+    receiver = subprocess.Popen(
+        [sys.executable, "-c", code.replace("9000", str(port))], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        env={**os.environ, "WEBHOOK_SECRET": SECRET})  # fmt: skip
+    url = entry.replace("9000", str(port))
+    try:
+        node = start_node(channels=RULES, webhooks=[{"url": url, "secret": SECRET, "allow_private": True, "events": ["published"]}])
+        with raw(node, "room") as wire:
+            publish(wire, range(20))
+            assert receiver.stdout
+            events = [ast.literal_eval(receiver.stdout.readline()) for _ in range(20)]
+        assert [event["data"]["text"] for event in events] == [str(number) for number in range(20)]
+        until(lambda: node.api.metric("webhook_events_delivered_total") == 20, "it acknowledged them")
+        forged = {"Carillon-Time": str(int(datetime.now(UTC).timestamp())), "Carillon-Signature": f"sha256={'0' * 64}"}
+        assert requests.post(url, data="[]", headers=forged, timeout=5).status_code == 401
+    finally:
+        receiver.kill()
+        receiver.communicate()
 
 
 def test_bounds_drop_and_count(start_node: Any, receiver: WebhookReceiver, unlimited: Any) -> None:

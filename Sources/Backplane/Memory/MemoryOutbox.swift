@@ -29,9 +29,16 @@ struct MemoryOutbox {
         }
 
         mutating func remove(_ ids: [OutboxID]) -> [OutboxEntry] {
-            let ids = Set(ids)
-            let removed = waiting.filter { ids.contains($0.id) }
-            waiting.removeAll { ids.contains($0.id) }
+            let removed: [OutboxEntry]
+            // Most often the first ones, in order.
+            if ids.elementsEqual(waiting.prefix(ids.count).lazy.map(\.id)) {
+                removed = Array(waiting.prefix(ids.count))
+                waiting.removeFirst(ids.count)
+            } else {
+                let ids = Set(ids)
+                removed = waiting.filter { ids.contains($0.id) }
+                waiting.removeAll { ids.contains($0.id) }
+            }
             for entry in removed { bytes -= entry.body.count + OutboxEvent.overhead }
             return removed
         }
@@ -42,7 +49,8 @@ struct MemoryOutbox {
     mutating func carryOut(
         _ request: OutboxRequest, _ part: OutboxPart, _ limits: OutboxLimits, now: UInt64
     ) -> OutboxAnswer {
-        var state = parts[part] ?? Part()
+        // Taken out, so that nothing of it is copied when it changes.
+        var state = parts.removeValue(forKey: part) ?? Part()
         defer { parts[part] = state }
         switch request {
         case .append(let events): return .appended(dropped: Self.append(events, to: &state, limits, now))
@@ -64,8 +72,7 @@ struct MemoryOutbox {
             return .settled(isHeld: true, lost: Self.bury(ids, reason, in: &state, limits, now))
         case .release: return .settled(isHeld: true, lost: 0)
         case .state: return .state(Self.describe(state, now))
-        case .letters(let after, let limit):
-            return .letters(Array(state.dead.lazy.filter { $0.id > after }.prefix(limit)))
+        case .letters(let after, let limit): return Self.letters(of: state, after: after, limit)
         case .resend(let limit): return .moved(Self.resend(limit, in: &state, limits, now))
         case .purge:
             defer {
@@ -124,6 +131,19 @@ struct MemoryOutbox {
             lost += 1
         }
         return lost
+    }
+
+    private static func letters(of part: Part, after: OutboxID, _ limit: Int) -> OutboxAnswer {
+        var letters: [OutboxLetter] = []
+        var bytes = 0
+        for letter in part.dead where letter.id > after {
+            bytes += letter.body.count
+            guard letters.count < limit, letters.isEmpty || bytes <= OutboxRequest.batchBytes else {
+                return .letters(letters, isLast: false)
+            }
+            letters.append(letter)
+        }
+        return .letters(letters, isLast: true)
     }
 
     private static func resend(_ limit: Int, in part: inout Part, _ limits: OutboxLimits, _ now: UInt64) -> Int {

@@ -136,7 +136,7 @@ package enum OutboxRequest: Sendable {
     /// The lease is given back.
     case release(OutboxLease)
     case state
-    /// Events that were given up, oldest first, behind an id.
+    /// Events that were given up, oldest first, behind an id: as many as fit into `batchBytes`, and one at least.
     case letters(after: OutboxID, limit: Int)
     /// Puts some events that were given up at the end of what waits, oldest first.
     case resend(limit: Int)
@@ -159,7 +159,8 @@ package enum OutboxAnswer: Equatable, Sendable {
     ///   - lost: Events given up earlier that had to go.
     case settled(isHeld: Bool, lost: Int)
     case state(OutboxState)
-    case letters([OutboxLetter])
+    /// - Parameter isLast: Whether no others follow.
+    case letters([OutboxLetter], isLast: Bool)
     /// How many were resent or removed.
     case moved(Int)
 }

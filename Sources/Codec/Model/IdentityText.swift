@@ -8,9 +8,12 @@ extension ByteWriter {
         }
     }
 
+    /// What `NodeID.description` says, without making a string of it.
+    package func append(_ node: NodeID) { append(hex: node.value) }
+
     /// What `SessionID.description` says, without making a string of it.
-    func append(_ session: SessionID) {
-        append(hex: session.node.value)
+    package func append(_ session: SessionID) {
+        append(session.node)
         append(UInt8(ascii: "-"))
         append(hex: session.locator)
         append(UInt8(ascii: "-"))

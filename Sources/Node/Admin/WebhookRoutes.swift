@@ -15,8 +15,9 @@ struct WebhookRoutes {
             return try await list()
         }
         group.get(":id/letters") { request, context in
-            let query = try Query(request, known: ["limit"])
-            return try await letters(of: target(context), limit: query.limit())
+            let query = try Query(request, known: ["cursor", "limit"])
+            return try await letters(
+                of: target(context), after: query.cursor(WebhookLetterPlace.self), limit: query.limit())
         }
         group.post(":id/resend") { request, context in
             _ = try Query(request, known: [])
@@ -60,12 +61,14 @@ struct WebhookRoutes {
         return Response.json(report)
     }
 
-    /// `{"letters":[{"given_up":1700000000000,"reason":"…","event":{…}}]}`
-    private func letters(of target: WebhookCollector.Target, limit: Int) async throws -> Response {
-        let letters = try Self.value(of: await webhooks.letters(of: target, limit: limit))
+    /// `{"letters":[{"given_up":1700000000000,"reason":"…","event":{…}}],"cursor":"…"}`: without a cursor where no others follow.
+    private func letters(
+        of target: WebhookCollector.Target, after: WebhookLetterPlace?, limit: Int
+    ) async throws -> Response {
+        let page = try Self.value(of: await webhooks.letters(of: target, after: after, limit: limit))
         let writer = ByteWriter(capacity: 4096)
         writer.append("{\"letters\":[")
-        for (index, letter) in letters.enumerated() {
+        for (index, letter) in page.letters.enumerated() {
             writer.append(index == 0 ? "{\"given_up\":" : ",{\"given_up\":")
             writer.append(decimal: letter.id.time)
             writer.append(",\"reason\":")
@@ -77,7 +80,12 @@ struct WebhookRoutes {
             }
             writer.append("}")
         }
-        writer.append("]}\n")
+        writer.append("]")
+        if let next = page.next {
+            writer.append(",\"cursor\":")
+            JSONWriter.writeString(PageCursor.encode(next), to: writer)
+        }
+        writer.append("}\n")
         return Response(
             status: .ok, headers: [.contentType: "application/json", .cacheControl: "no-store"],
             body: ResponseBody(byteBuffer: ByteBuffer(bytes: Array(writer.bytes))))

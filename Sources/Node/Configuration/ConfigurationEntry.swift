@@ -65,7 +65,7 @@ extension Configuration {
 
     /// Everything that is configured of webhooks, their secrets too.
     private var webhooksText: String {
-        webhooks.flatMap { [$0.text, $0.url.text, $0.secret] }.map { "\($0.utf8.count):\($0)" }.joined()
+        webhooks.flatMap { [$0.text, $0.url.text] + $0.secrets }.map { "\($0.utf8.count):\($0)" }.joined()
     }
 
     /// Everything that is configured of hubs, their keys too.

@@ -28,18 +28,18 @@ extension ConfigurationReader {
                     at: value.mark)
             }
         }
-        if let url { hook = Webhook(url: url, secret: "") }
+        if let url { hook = Webhook(url: url, secrets: []) }
         for (keyNode, value) in mapping {
             let key = keyNode.string ?? ""
             switch key {
             case "url": break
             case "events": hook?.kinds = readEvents(value)
             case "channels": hook?.channels = readPatterns(value)
-            case "secret", "retry_for", "timeout", "vacated_grace", "allow_private":
+            case "secret": hook?.secrets = readWebhookSecrets(value)
+            case "retry_for", "timeout", "vacated_grace", "allow_private":
                 guard let text = scalar(value, "'\(key)'", "text") else { continue }
                 do throws(ValueError) {
                     switch key {
-                    case "secret": hook?.secret = try Value.webhookSecret(text)
                     case "retry_for": hook?.retryFor = try Value.duration(text, .seconds(1)...(.seconds(7 * 86_400)))
                     case "timeout": hook?.timeout = try Value.duration(text, .milliseconds(100)...(.seconds(60)))
                     case "vacated_grace": hook?.vacatedGrace = try Value.duration(text, .zero...(.seconds(60)))
@@ -62,6 +62,29 @@ extension ConfigurationReader {
                 "'url': two webhooks have this URL: give each one of its own, for example by a query", at: node.mark)
         }
         configuration.webhooks.append(hook)
+    }
+
+    /// One, or a list of the new one and the one before it.
+    private mutating func readWebhookSecrets(_ node: Node) -> [String] {
+        var secrets: [String] = []
+        let nodes = if case .sequence(let list) = node { Array(list) } else { [node] }
+        for entry in nodes {
+            guard let text = scalar(entry, "'secret'", "text") else { continue }
+            do throws(ValueError) {
+                let secret = try Value.webhookSecret(text)
+                if secrets.contains(where: { $0.utf8.elementsEqual(secret.utf8) }) {
+                    report("'secret': a secret is listed twice", at: entry.mark)
+                } else {
+                    secrets.append(secret)
+                }
+            } catch {
+                report("'secret': \(error.message)", at: entry.mark)
+            }
+        }
+        if nodes.isEmpty || nodes.count > Webhook.maximumSecrets {
+            report("'secret': one or two are possible, the new one and the one before it", at: node.mark)
+        }
+        return secrets
     }
 
     private mutating func readEvents(_ node: Node) -> EventKinds {

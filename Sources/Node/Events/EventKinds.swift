@@ -37,6 +37,9 @@ package struct EventKinds: OptionSet, Hashable, Sendable {
         self = found.kind
     }
 
+    /// The name of one kind.
+    package var name: String { Self.named.first { $0.kind == self }?.name ?? "" }
+
     /// Their names, in a fixed order.
     package var names: [String] { Self.named.lazy.filter { self.contains($0.kind) }.map(\.name) }
 }

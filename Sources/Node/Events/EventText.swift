@@ -7,11 +7,17 @@ package enum EventText {
     /// have is left out.
     package static func write(_ event: NodeEvent, node: NodeID, to writer: ByteWriter) {
         writer.append("{\"kind\":\"")
-        writer.append(text: event.kind.names.first ?? "")
+        writer.append(text: event.kind.name)
         writer.append("\",\"time\":")
         writer.append(decimal: event.time)
-        field("node", node.description, to: writer)
-        if let session = event.session { field("session", session.description, to: writer) }
+        writer.append(",\"node\":\"")
+        writer.append(node)
+        writer.append("\"")
+        if let session = event.session {
+            writer.append(",\"session\":\"")
+            writer.append(session)
+            writer.append("\"")
+        }
         if let user = event.user { field("user", user.text, to: writer) }
         if let channel = event.channel { field("channel", channel.description, to: writer) }
         write(event.details, to: writer)
@@ -55,7 +61,7 @@ package enum EventText {
     /// As an event of a `text/event-stream`: the kind is its type.
     package static func writeStreamed(_ event: NodeEvent, node: NodeID, to writer: ByteWriter) {
         writer.append("event: ")
-        writer.append(text: event.kind.names.first ?? "")
+        writer.append(text: event.kind.name)
         writer.append("\ndata: ")
         write(event, node: node, to: writer)
         writer.append("\n\n")

@@ -9,20 +9,26 @@ package enum CloudEvents {
 
     /// One event. What it says is what the event stream of the admin listener says.
     ///
-    /// - Parameter id: The same whenever this event is sent.
-    package static func write(_ event: NodeEvent, id: String, node: NodeID, to writer: ByteWriter) {
-        writer.append("{\"specversion\":\"1.0\",\"id\":")
-        JSONWriter.writeString(id, to: writer)
-        writer.append(",\"source\":\"/nodes/")
-        writer.append(text: node.description)
+    /// - Parameter number: No other event of this node has it. With the node it is the id of the event, the same whenever it is sent.
+    package static func write(_ event: NodeEvent, number: UInt64, node: NodeID, to writer: ByteWriter) {
+        writer.append("{\"specversion\":\"1.0\",\"id\":\"")
+        writer.append(node)
+        writer.append("-")
+        writer.append(decimal: number)
+        writer.append("\",\"source\":\"/nodes/")
+        writer.append(node)
         writer.append("\",\"type\":\"")
         writer.append(text: typePrefix)
-        writer.append(text: event.kind.names.first ?? "")
+        writer.append(text: event.kind.name)
         writer.append("\",\"time\":")
         JSONWriter.writeTime(event.time, to: writer)
-        if let subject = event.channel?.description ?? event.session?.description {
+        if let channel = event.channel {
             writer.append(",\"subject\":")
-            JSONWriter.writeString(subject, to: writer)
+            JSONWriter.writeString(channel.description, to: writer)
+        } else if let session = event.session {
+            writer.append(",\"subject\":\"")
+            writer.append(session)
+            writer.append("\"")
         }
         writer.append(",\"datacontenttype\":\"application/json\",\"data\":")
         EventText.write(event, node: node, to: writer)
@@ -36,8 +42,10 @@ package enum CloudEvents {
     }
 
     /// The body of a request: events that were written before, in one array.
-    package static func batch(_ events: some Sequence<[UInt8]>) -> [UInt8] {
-        var body: [UInt8] = [UInt8(ascii: "[")]
+    package static func batch(_ events: some Collection<[UInt8]>) -> [UInt8] {
+        var body: [UInt8] = []
+        body.reserveCapacity(events.reduce(2) { $0 + $1.count + 1 })
+        body.append(UInt8(ascii: "["))
         for event in events {
             if body.count > 1 { body.append(UInt8(ascii: ",")) }
             body += event

@@ -5,8 +5,8 @@ import Reactor
 /// An application that is told of events, as it is configured.
 package struct Webhook: Equatable, Sendable {
     package var url: WebhookURL
-    /// What requests are signed with.
-    package var secret: String
+    /// What requests are signed with, each by itself: one, or two while the receiver goes from one to the other.
+    package var secrets: [String]
     package var kinds = EventKinds.all
     /// What is told of channels is told of those that match one of these; of all where there are none. What is about no channel is told
     /// only where there are none.
@@ -19,9 +19,9 @@ package struct Webhook: Equatable, Sendable {
     package var vacatedGrace: Duration = .seconds(5)
     package var allowsPrivate = false
 
-    package init(url: WebhookURL, secret: String) {
+    package init(url: WebhookURL, secrets: [String]) {
         self.url = url
-        self.secret = secret
+        self.secrets = secrets
     }
 
     /// The kinds that concern the occupancy of channels. Whoever wants one of them has both looked at, so that they alternate.
@@ -31,6 +31,8 @@ package struct Webhook: Equatable, Sendable {
     package static let maximum = 16
     /// The shortest secret, in bytes: what HMAC-SHA-256 is worth (RFC 7518 3.2).
     package static let secretBytes = 32
+    /// A new one, and the one before it.
+    package static let maximumSecrets = 2
     /// By what all nodes know it: the same URL is the same webhook, whatever else is changed.
     package var id: String { url.id }
 

@@ -66,35 +66,38 @@ final class WebhookClient: Sendable {
     }
 
     private func send(_ body: [UInt8], _ time: UInt64, with client: HTTPClient) async throws {
-        let hook = hook
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask {
-                var request = HTTPClientRequest(url: hook.url.text)
-                request.method = .POST
-                request.headers.add(name: "content-type", value: CloudEvents.batchType)
-                request.headers.add(name: "user-agent", value: "carillon/\(Version.number)")
-                request.headers.add(name: WebhookSignature.timeHeader, value: "\(time)")
-                request.headers.add(
-                    name: WebhookSignature.header, value: WebhookSignature.of(body, time: time, secret: hook.secret))
-                request.body = .bytes(ByteBuffer(bytes: body))
-                let answer = try await client.execute(request, deadline: .distantFuture)
-                guard (200..<300).contains(answer.status.code) else {
-                    let hint = (300..<400).contains(answer.status.code) ? "; redirects are not followed" : ""
-                    throw Failure(description: "it answered \(answer.status.code)\(hint)")
-                }
-                // The head decides. The rest is read only so that the connection can be used again.
-                await Self.read(answer.body)
-            }
-            group.addTask {
-                try await Task.sleep(for: hook.timeout + Self.answerTime)
-                throw Failure(description: "no answer within \(Webhook.text(hook.timeout))")
-            }
-            defer { group.cancelAll() }
-            try await group.next()
+        var request = HTTPClientRequest(url: hook.url.text)
+        request.method = .POST
+        request.headers.add(name: "content-type", value: CloudEvents.batchType)
+        request.headers.add(name: "user-agent", value: "carillon/\(Version.number)")
+        request.headers.add(name: WebhookSignature.timeHeader, value: "\(time)")
+        request.headers.add(
+            name: WebhookSignature.header, value: WebhookSignature.of(body, time: time, secrets: hook.secrets))
+        request.body = .bytes(ByteBuffer(bytes: body))
+        let answer: HTTPClientResponse
+        do {
+            // Until the head is here; it decides.
+            answer = try await client.execute(
+                request, timeout: .nanoseconds(Int64(clamping: hook.timeout.wholeNanoseconds)))
+        } catch let error as HTTPClientError where error == .deadlineExceeded {
+            throw Failure(description: "no answer within \(Webhook.text(hook.timeout))")
+        }
+        // The rest is read only so that the connection can be used again.
+        await Self.read(answer)
+        guard (200..<300).contains(answer.status.code) else {
+            let hint = (300..<400).contains(answer.status.code) ? "; redirects are not followed" : ""
+            throw Failure(description: "it answered \(answer.status.code)\(hint)")
         }
     }
 
-    private static func read(_ body: HTTPClientResponse.Body) async {
+    private static func read(_ answer: HTTPClientResponse) async {
+        let body = answer.body
+        // Most often there is nothing, and then nothing is waited for (RFC 9112 6.3).
+        let length = answer.headers.first(name: "content-length")
+        if answer.status == .noContent || length?.utf8.elementsEqual("0".utf8) ?? false {
+            _ = try? await body.collect(upTo: answerBytes)
+            return
+        }
         await withTaskGroup(of: Void.self) { group in
             group.addTask { _ = try? await body.collect(upTo: answerBytes) }
             group.addTask { try? await Task.sleep(for: answerTime) }

@@ -24,6 +24,8 @@ final class WebhookCollector: Sendable {
     /// Events and bytes that are stored in one step.
     private static let portion = 256
     private static let portionBytes = 256 * 1024
+    /// Storing costs more than an event. So events that come one by one are stored together, this long after each other.
+    private static let spacing: Duration = .milliseconds(5)
     private static let pauses: ClosedRange<Double> = 0.1...0.5
     /// How long it is tried to store what is left when the node stops, in nanoseconds.
     private static let farewell: UInt64 = 2_000_000_000
@@ -39,16 +41,24 @@ final class WebhookCollector: Sendable {
 
     /// Until the queue ends.
     func run(_ queue: EventQueue) async {
+        let writer = ByteWriter()
         while let batch = await queue.next() {
+            let began = MonotonicTime.now()
             if batch.dropped > 0 {
                 books.dropped(batch.dropped, "they waited in the node's memory (limits.webhook_bytes)")
             }
             let targets = targets.withLock { $0 }
             var lots: [OutboxPart: Lot] = [:]
-            for event in batch.events { sort(event, targets, into: &lots) }
-            await withTaskGroup(of: Void.self) { group in
-                for (part, lot) in lots { group.addTask { await self.store(lot, in: part) } }
+            for event in batch.events { sort(event, targets, with: writer, into: &lots) }
+            if lots.count == 1, let (part, lot) = lots.first {
+                await store(lot, in: part)
+            } else {
+                await withTaskGroup(of: Void.self) { group in
+                    for (part, lot) in lots { group.addTask { await self.store(lot, in: part) } }
+                }
             }
+            let rest = began + Self.spacing - MonotonicTime.now()
+            if rest > .zero, batch.events.count < Self.portion { try? await Task.sleep(for: rest) }
         }
     }
 
@@ -58,15 +68,18 @@ final class WebhookCollector: Sendable {
         var events: [OutboxEvent] = []
     }
 
-    private func sort(_ event: NodeEvent, _ targets: [Target], into lots: inout [OutboxPart: Lot]) {
-        let concerned = targets.filter { $0.hook.concerns(event.kind, event.channel) }
-        guard !concerned.isEmpty else { return }
-        let id = "\(node)-\(written.wrappingAdd(1, ordering: .relaxed).newValue)"
-        let writer = ByteWriter(capacity: 512)
-        CloudEvents.write(event, id: id, node: node, to: writer)
-        let body = Array(writer.bytes)
+    private func sort(
+        _ event: NodeEvent, _ targets: [Target], with writer: ByteWriter, into lots: inout [OutboxPart: Lot]
+    ) {
+        var body: [UInt8] = []
         let number = WebhookParts.of(channel: event.channel, session: event.session)
-        for target in concerned {
+        for target in targets where target.hook.concerns(event.kind, event.channel) {
+            if body.isEmpty {
+                writer.removeAll()
+                let count = written.wrappingAdd(1, ordering: .relaxed).newValue
+                CloudEvents.write(event, number: count, node: node, to: writer)
+                body = Array(writer.bytes)
+            }
             let part = OutboxPart(receiver: target.hook.id, number: number)
             let isWanted = target.hook.kinds.contains(event.kind)
             lots[part, default: Lot(target: target)].events.append(

@@ -13,6 +13,9 @@ struct WebhookSender: Sendable {
     let books: WebhookBooks
     let nudge: WebhookNudge
 
+    /// A request costs far more than an event. So one that is not full is followed by the next after this time at the earliest, and what
+    /// comes meanwhile shares that one.
+    private static let spacing: Duration = .milliseconds(50)
     /// How often it is looked whether something waits that another node left, or whose grace is over.
     private static let interval = 0.75...1.25
     /// What a lease lasts beyond a request.
@@ -38,6 +41,7 @@ struct WebhookSender: Sendable {
                 continue
             }
             holds = true
+            let began = MonotonicTime.now()
             let events = entries.map(\.body).filter(CloudEvents.isEvent)
             let failure = await post(events)
             if Task.isCancelled { break }
@@ -48,6 +52,7 @@ struct WebhookSender: Sendable {
                     let others = entries.count - events.count
                     if others > 0 { books.dropped(others, "entries of the queue of webhook \(hook.id) are no events") }
                 }
+                if !Self.isFull(entries) { await Self.rest(until: began + Self.spacing) }
                 continue
             }
             books.failed(hook, part.number, failure.description)
@@ -63,6 +68,16 @@ struct WebhookSender: Sendable {
         guard !events.isEmpty else { return nil }
         books.count { $0.requests &+= 1 }
         return await client.post(CloudEvents.batch(events), time: WallClock.milliseconds / 1000)
+    }
+
+    private static func isFull(_ entries: [OutboxEntry]) -> Bool {
+        entries.count >= OutboxRequest.batch
+            || entries.reduce(0) { $0 + $1.body.count } >= OutboxRequest.batchBytes / 2
+    }
+
+    private static func rest(until time: MonotonicTime) async {
+        let rest = time - MonotonicTime.now()
+        if rest > .zero { try? await Task.sleep(for: rest) }
     }
 
     /// - Returns: Whether the lease still held. Where it did not, another node sends these events once more.

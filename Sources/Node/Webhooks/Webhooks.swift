@@ -75,7 +75,7 @@ package actor Webhooks {
     }
 
     private func begin(_ hook: Webhook, _ limits: OutboxLimits) -> Running {
-        let nudges = (0..<OutboxPart.parts).map { _ in WebhookNudge() }
+        let nudges = (0..<OutboxPart.parts).map { _ in WebhookNudge(reactor: home) }
         let client = WebhookClient(hook, reactor: home)
         let senders = nudges.enumerated().map { number, nudge in
             WebhookSender(
@@ -170,18 +170,20 @@ package actor Webhooks {
         return .success(sum)
     }
 
-    /// The oldest dead letters of all parts.
-    func letters(of target: WebhookCollector.Target, limit: Int) async -> Result<[OutboxLetter], PublishRefusal> {
-        var all: [OutboxLetter] = []
-        let first = OutboxID(time: 0, number: 0)
+    /// The oldest dead letters of all parts, behind a place.
+    func letters(
+        of target: WebhookCollector.Target, after place: WebhookLetterPlace?, limit: Int
+    ) async -> Result<WebhookLetters, PublishRefusal> {
+        var pages: [WebhookLetters.Part] = []
         for number in 0..<OutboxPart.parts {
+            let first = place?.before(part: number) ?? OutboxID(time: 0, number: 0)
             switch await store(.letters(after: first, limit: limit), part(number, of: target), target.limits) {
-            case .success(.letters(let letters)): all += letters
+            case .success(.letters(let letters, let isLast)): pages.append(.init(letters: letters, isLast: isLast))
             case .success: return .failure(.medium("an unexpected answer"))
             case .failure(let refusal): return .failure(refusal)
             }
         }
-        return .success(Array(all.sorted { $0.id < $1.id }.prefix(limit)))
+        return .success(WebhookLetters(merging: pages, limit: limit))
     }
 
     /// Resends or purges all dead letters.

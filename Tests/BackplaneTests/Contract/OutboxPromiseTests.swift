@@ -100,18 +100,42 @@ import Testing
             let burial = OutboxRequest.bury(Array(ids.prefix(2)), reason: "too old", Self.mine)
             #expect(try await Self.ask(rig, burial) == .settled(isHeld: true, lost: 0))
             guard
-                case .letters(let letters) = try await Self.ask(
+                case .letters(let letters, isLast: true) = try await Self.ask(
                     rig, .letters(after: .init(time: 0, number: 0), limit: 9))
             else { throw CancellationError() }
             #expect(letters.map { String(decoding: $0.body, as: UTF8.self) } == ["a", "b"])
             #expect(letters.allSatisfy { $0.reason == "too old" })
-            guard case .letters(let rest) = try await Self.ask(rig, .letters(after: letters[0].id, limit: 9))
-            else { throw CancellationError() }
-            #expect(rest == [letters[1]])
+            let rest = OutboxRequest.letters(after: letters[0].id, limit: 9)
+            #expect(try await Self.ask(rig, rest) == .letters([letters[1]], isLast: true))
+            let first = OutboxRequest.letters(after: .init(time: 0, number: 0), limit: 1)
+            #expect(try await Self.ask(rig, first) == .letters([letters[0]], isLast: false))
             #expect(try await Self.ask(rig, .resend(limit: 1)) == .moved(1))
             #expect(Self.texts(try await Self.take(rig)) == ["c", "a"])
             #expect(try await Self.ask(rig, .purge) == .moved(1))
             #expect(try await Self.ask(rig, .resend(limit: 9)) == .moved(0))
+        }
+    }
+
+    @Test(arguments: ContractRig.Kind.available)
+    func noMoreIsReadThanFits(_ kind: ContractRig.Kind) async throws {
+        try await Self.with(kind) { rig in
+            let third = String(repeating: "x", count: OutboxRequest.batchBytes / 3)
+            let whole = String(repeating: "y", count: OutboxRequest.batchBytes + 1)
+            var after = OutboxID(time: 0, number: 0)
+            for text in [third, third, third, third, whole] {
+                _ = try await Self.ask(rig, Self.plain(text))
+                _ = try await Self.ask(
+                    rig, .bury(Self.take(rig).map(\.id), reason: "", Self.mine))
+            }
+            var sizes: [Int] = []
+            while true {
+                guard case .letters(let letters, let isLast) = try await Self.ask(rig, .letters(after: after, limit: 9))
+                else { throw CancellationError() }
+                sizes.append(letters.count)
+                guard !isLast, let last = letters.last else { break }
+                after = last.id
+            }
+            #expect(sizes == [3, 1, 1])
         }
     }
 
@@ -126,7 +150,7 @@ import Testing
                 #expect(answer == .settled(isHeld: true, lost: lost))
             }
             guard
-                case .letters(let letters) = try await Self.ask(
+                case .letters(let letters, isLast: true) = try await Self.ask(
                     rig, .letters(after: .init(time: 0, number: 0), limit: 9))
             else { throw CancellationError() }
             #expect(letters.map { String(decoding: $0.body, as: UTF8.self) } == ["b", "c"])

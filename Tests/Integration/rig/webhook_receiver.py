@@ -26,6 +26,7 @@ class WebhookReceiver(http.server.ThreadingHTTPServer):
         self.taken: list[dict[str, Any]] = []
         self.requests = 0
         self.headers: list[dict[str, str]] = []
+        self.secret = SECRET
         self.status = 200
         #: What a redirect names.
         self.location = ""
@@ -70,10 +71,10 @@ class WebhookReceiver(http.server.ThreadingHTTPServer):
         """Whoever hangs up is no error here."""
 
 
-def is_signed(headers: Any, body: bytes) -> bool:
+def is_signed(headers: Any, body: bytes, secret: str) -> bool:
     sent = headers["Carillon-Time"]
-    wanted = "sha256=" + hmac.new(SECRET.encode(), sent.encode() + b"." + body, hashlib.sha256).hexdigest()
-    return hmac.compare_digest(wanted, headers["Carillon-Signature"]) and abs(time.time() - int(sent)) < 300
+    wanted = "sha256=" + hmac.new(secret.encode(), sent.encode() + b"." + body, hashlib.sha256).hexdigest()
+    return wanted in headers["Carillon-Signature"].split(" ") and abs(time.time() - int(sent)) < 300
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -91,7 +92,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.connection.shutdown(socket.SHUT_RDWR)
             self.close_connection = True
             return
-        status = server.status if is_signed(self.headers, body) else 401
+        status = server.status if is_signed(self.headers, body, server.secret) else 401
         if status < 300:
             with server.lock:
                 server.taken += json.loads(body)

@@ -25,7 +25,7 @@ import Testing
         let configuration = try read(Self.whole, ["SECRET": Self.secret])
         let hooks = configuration.webhooks
         #expect(hooks.map(\.url.host) == ["app.example.com", "b"])
-        #expect(hooks[0].secret == Self.secret && hooks[0].kinds == [.channelOccupied, .published])
+        #expect(hooks[0].secrets == [Self.secret] && hooks[0].kinds == [.channelOccupied, .published])
         #expect(hooks[0].channels == [ChannelPattern("chat:*")] && hooks[0].retryFor == .seconds(3600))
         #expect(hooks[0].timeout == .seconds(2) && hooks[0].vacatedGrace == .zero && hooks[0].allowsPrivate)
         #expect(hooks[1].kinds == .all && hooks[1].channels.isEmpty && !hooks[1].allowsPrivate)
@@ -47,6 +47,14 @@ import Testing
         #expect(!configuration.common.contains { "\($0)".contains(Self.secret) })
     }
 
+    @Test func theSecretBeforeItMayBeThereToo() throws {
+        let other = Self.secret + "!"
+        let configuration = try read("webhooks: [{ url: http://a/, secret: [\(other), \(Self.secret)] }]")
+        #expect(configuration.webhooks.map(\.secrets) == [[other, Self.secret]])
+        let shown = configuration.effective.first { $0.path == "webhooks" }?.value ?? ""
+        #expect(!shown.contains(Self.secret))
+    }
+
     @Test func theEnvironmentReplacesTheList() throws {
         let list = "[{ url: 'http://c/', secret: \(Self.secret) }]"
         let configuration = try read(Self.whole, ["SECRET": Self.secret, "CARILLON_WEBHOOKS": list])
@@ -56,6 +64,10 @@ import Testing
 
     @Test(arguments: [
         ("{ url: http://a/, secret: short }", "at least 32 bytes, this one has 5"),
+        ("{ url: http://a/, secret: [\(secret), short] }", "at least 32 bytes, this one has 5"),
+        ("{ url: http://a/, secret: [\(secret), \(secret)] }", "a secret is listed twice"),
+        ("{ url: http://a/, secret: [] }", "one or two are possible"),
+        ("{ url: http://a/, secret: [\(secret), \(secret)1, \(secret)2] }", "one or two are possible"),
         ("{ url: http://a/ }", "has no secret"), ("{ secret: \(secret) }", "has no url"),
         ("{ url: http://u@a/, secret: \(secret) }", "'url': this is not possible here"),
         ("{ url: http://a/, secret: \(secret), events: [] }", "'events' is empty"),

@@ -29,7 +29,7 @@ import Testing
     func urlsThatAreNot(_ text: String) { #expect(WebhookURL(text) == nil) }
 
     @Test func whichEventsConcernIt() throws {
-        var hook = Webhook(url: try #require(WebhookURL("http://a/")), secret: "")
+        var hook = Webhook(url: try #require(WebhookURL("http://a/")), secrets: [])
         #expect(hook.concerns(.sessionOpened, nil) && hook.concerns(.published, channel("a")))
         hook.channels = [ChannelPattern("chat:*"), ChannelPattern("news")]
         #expect(hook.concerns(.published, channel("chat:1")) && hook.concerns(.published, channel("news")))
@@ -42,11 +42,11 @@ import Testing
 
     @Test func theSameURLIsTheSameWebhook() throws {
         let url = try #require(WebhookURL("http://a/"))
-        let one = Webhook(url: url, secret: "one")
-        var other = Webhook(url: url, secret: "two")
+        let one = Webhook(url: url, secrets: ["one"])
+        var other = Webhook(url: url, secrets: ["two"])
         other.kinds = .published
         #expect(one.id == other.id && one.id.utf8.count == 12)
-        #expect(Webhook(url: try #require(WebhookURL("http://b/")), secret: "one").id != one.id)
+        #expect(Webhook(url: try #require(WebhookURL("http://b/")), secrets: ["one"]).id != one.id)
         #expect(!one.text.contains("one"))
     }
 
@@ -72,9 +72,13 @@ import Testing
 
     @Test func signatures() {
         let secret = String(repeating: "s", count: 32)
-        #expect(
-            WebhookSignature.of(Array("[]".utf8), time: 1_700_000_000, secret: secret)
-                == "sha256=e3aba353fe92fdd67adbc270f0aad1a808ca5689224378bf32895d7afa5bf2b7")
+        let signature = "sha256=e3aba353fe92fdd67adbc270f0aad1a808ca5689224378bf32895d7afa5bf2b7"
+        let body = Array("[]".utf8)
+        #expect(WebhookSignature.of(body, time: 1_700_000_000, secrets: [secret]) == signature)
+        // While one secret follows another, whoever has either of them finds its own.
+        let both = WebhookSignature.of(body, time: 1_700_000_000, secrets: ["new", secret]).split(separator: " ")
+        #expect(both.count == 2 && both[1] == signature)
+        #expect(both[0] == WebhookSignature.of(body, time: 1_700_000_000, secrets: ["new"]))
     }
 
     @Test func pausesGrowAndAreBounded() {
@@ -95,12 +99,12 @@ import Testing
     @Test func eventsAreCloudEvents() {
         let writer = ByteWriter()
         let event = NodeEvent(.subscribed, time: 1_764_430_000_050, session: session, channel: channel("a\"b"))
-        CloudEvents.write(event, id: "1-2", node: NodeID(1), to: writer)
+        CloudEvents.write(event, number: 2, node: NodeID(1), to: writer)
         let text = String(decoding: writer.bytes, as: UTF8.self)
         #expect(JSONScanner.isValid(writer.bytes))
         #expect(
-            text == #"{"specversion":"1.0","id":"1-2","source":"/nodes/0000000000000001","type":"carillon.subscribed","#
-                + #""time":"2025-11-29T15:26:40.05Z","subject":"a\"b","datacontenttype":"application/json","data":"#
+            text == #"{"specversion":"1.0","id":"0000000000000001-2","source":"/nodes/0000000000000001","#
+                + #""type":"carillon.subscribed","time":"2025-11-29T15:26:40.05Z","subject":"a\"b","datacontenttype":"application/json","data":"#
                 + #"{"kind":"subscribed","time":1764430000050,"node":"0000000000000001","session":"\#(session)","channel":"a\"b"}}"#
         )
         #expect(String(decoding: CloudEvents.batch([]), as: UTF8.self) == "[]")

@@ -171,7 +171,8 @@ extension RedisScript {
     /// KEYS: s, m, d. ARGV: 1 bytes, 2 `state`, `letters`, `resend` or `purge`, 3 how many, 4 the id in front of the first letter.
     ///
     /// Returns for `state` how many wait, their bytes, the id of the first, the time, how many were given up, since when and why
-    /// attempts fail; for `letters` ids, bodies and reasons in turn; otherwise how many were moved or removed.
+    /// attempts fail; for `letters` whether they are the last, and ids, bodies and reasons in turn; otherwise how many were moved or
+    /// removed.
     static let outboxLettersSource = """
         local s, m, d = KEYS[1], KEYS[2], KEYS[3]
         local max, verb, count = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
@@ -189,10 +190,16 @@ extension RedisScript {
           return gone
         end
         if verb == 'letters' then
-          local answer = {}
-          for _, entry in ipairs(redis.call('XRANGE', d, '(' .. ARGV[4], '+', 'COUNT', count)) do
+          local answer, total = {1}, 0
+          for i, entry in ipairs(redis.call('XRANGE', d, '(' .. ARGV[4], '+', 'COUNT', count + 1)) do
+            local body = entry[2][2] or ''
+            total = total + #body
+            if i > count or (i > 1 and total > \(OutboxRequest.batchBytes)) then
+              answer[1] = 0
+              break
+            end
             answer[#answer + 1] = entry[1]
-            answer[#answer + 1] = entry[2][2] or ''
+            answer[#answer + 1] = body
             answer[#answer + 1] = entry[2][4] or ''
           end
           return answer

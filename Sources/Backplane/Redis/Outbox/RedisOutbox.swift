@@ -103,7 +103,7 @@ package enum OutboxReply {
             (.release, .integer(let lost)):
             .settled(isHeld: lost >= 0, lost: max(0, Int(clamping: lost)))
         case (.state, .array(let elements)): state(elements).map { .state($0) }
-        case (.letters, .array(let elements)): letters(elements).map { .letters($0) }
+        case (.letters, .array(let elements)): letters(elements)
         case (.resend, .integer(let moved)), (.purge, .integer(let moved)): .moved(Int(clamping: moved))
         default: nil
         }
@@ -124,15 +124,16 @@ package enum OutboxReply {
         return entries.isEmpty ? nil : .events(entries, now: now)
     }
 
-    private static func letters(_ elements: [RESPValue]) -> [OutboxLetter]? {
+    private static func letters(_ elements: [RESPValue]) -> OutboxAnswer? {
+        guard case .integer(let isLast)? = elements.first else { return nil }
         var letters: [OutboxLetter] = []
-        var rest = elements[...]
+        var rest = elements.dropFirst()
         while let name = rest.popFirst() {
             guard let id = id(name), case .bulk(let body?)? = rest.popFirst(), let reason = rest.popFirst()?.text
             else { return nil }
             letters.append(OutboxLetter(id: id, body: body, reason: reason))
         }
-        return letters
+        return .letters(letters, isLast: isLast != 0)
     }
 
     private static func state(_ elements: [RESPValue]) -> OutboxState? {
