@@ -105,7 +105,7 @@ class WithPaused(At):
 
 
 def not_reading(port: int) -> socket.socket:
-    """A SignalR client that joins the group and then reads nothing."""
+    """A SignalR client that joins the group and then reads nothing. What the kernel takes for it is full already."""
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.settimeout(5)
@@ -113,17 +113,25 @@ def not_reading(port: int) -> socket.socket:
     client.sendall(
         f"GET {HUB} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode())
-    for text in ('{"protocol":"json","version":1}\x1e', '{"type":1,"invocationId":"1","target":"JoinGroup","arguments":["bench"]}\x1e'):
-        data = text.encode()
-        # Masked with zeros.
-        client.sendall(bytes([0x81, 0x80 | len(data), 0, 0, 0, 0]) + data)
+    say(client, '{"protocol":"json","version":1}')
+    say(client, '{"type":1,"invocationId":"1","target":"JoinGroup","arguments":["bench"]}')
     heard = b""
     while b'"invocationId":"1"' not in heard:
         piece = client.recv(4096)
         if not piece:
             raise NotStarted(f"the hub sent the paused client away: {heard!r}")
         heard += piece
+    # More than a socket of Linux holds (tcp_wmem): it hears what it says itself.
+    for _ in range(100):
+        say(client, f'{{"type":1,"target":"SendToGroup","arguments":["bench","m","{"x" * 60_000}"]}}')
     return client
+
+
+def say(client: socket.socket, message: str) -> None:
+    """One message of the hub protocol in a frame, masked with zeros."""
+    data = message.encode() + b"\x1e"
+    length = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2, "big")
+    client.sendall(b"\x81" + length + bytes(4) + data)
 
 
 def steps(rounds: int) -> dict[str, int]:

@@ -71,6 +71,9 @@ package final class ClientSwarm: ReactorHandler, TurnWork, @unchecked Sendable {
     let expectedAccept: [UInt8]
     /// There when messages may come compressed.
     let blocks: KnownBlocks?
+    /// Of the last message in which exactly one publication was found: its size, and where the publication begins. Most messages of a
+    /// run are alike, and need not be searched.
+    var usual = (bytes: 0, offset: 0)
     /// What members that publish have still to send.
     var outbound: [Outbound] = []
     /// Where reads go: what a member kept is put before what comes.
@@ -158,6 +161,7 @@ package final class ClientSwarm: ReactorHandler, TurnWork, @unchecked Sendable {
     package func begin(_ payload: SequencedPayload, goal: Int) {
         self.payload = payload
         blocks?.removeAll()
+        usual = (0, 0)
         ledger = DeliveryLedger(goal: UInt32(goal))
         for index in 0..<configuration.members { members[index].expected = 0 }
     }
