@@ -122,10 +122,12 @@ import Testing
             let third = String(repeating: "x", count: OutboxRequest.batchBytes / 3)
             let whole = String(repeating: "y", count: OutboxRequest.batchBytes + 1)
             var after = OutboxID(time: 0, number: 0)
+            let limits = OutboxLimits(bytes: 4 << 20, grace: 0)
             for text in [third, third, third, third, whole] {
-                _ = try await Self.ask(rig, Self.plain(text))
-                _ = try await Self.ask(
-                    rig, .bury(Self.take(rig).map(\.id), reason: "", Self.mine))
+                #expect(try await Self.ask(rig, Self.plain(text), limits) == .appended(dropped: 0))
+                let ids = try await Self.take(rig).map(\.id)
+                let burial = OutboxRequest.bury(ids, reason: "", Self.mine)
+                #expect(try await Self.ask(rig, burial, limits) == .settled(isHeld: true, lost: 0))
             }
             var sizes: [Int] = []
             while true {
