@@ -315,7 +315,8 @@ def test_any_node_accepts_what_another_one_negotiated(tmp_path: Path) -> None:
 def test_negotiations_offer_what_there_is(hub_node: Node) -> None:
     answer = negotiate(hub_node)
     assert answer["availableTransports"] == [
-        {"transport": "WebSockets", "transferFormats": ["Text", "Binary"]}, {"transport": "ServerSentEvents", "transferFormats": ["Text"]}]
+        {"transport": "WebSockets", "transferFormats": ["Text", "Binary"]}, {"transport": "ServerSentEvents", "transferFormats": ["Text"]},
+        {"transport": "LongPolling", "transferFormats": ["Text", "Binary"]}]
     assert answer["negotiateVersion"] == 1 and set(answer) == {
         "negotiateVersion", "connectionId", "connectionToken", "availableTransports"}
     asked = requests.post(f"http://{hub_node.client}/chat/negotiate?negotiateVersion=1&useStatefulReconnect=true", timeout=5)

@@ -308,6 +308,7 @@ extension Variant {
         case (_, .protobuf), (_, .messagePack): .lengths
         case (.eventStream, .standard), (.eventStream, .undecided): .events
         case (.stream, .standard), (.stream, .undecided): .lines
+        case (.longPolling, .standard), (.longPolling, .undecided): .records
         }
     }
 
@@ -347,7 +348,7 @@ package enum DialectMachine: Equatable {
         case .centrifuge:
             self = .centrifuge(
                 CentrifugeMachine(isUnidirectional: variant.isUnidirectional), CentrifugeEncoding(variant.encoding))
-        case .signalr: self = .signalr(SignalRMachine(hub: hub, isTextOnly: variant.transport != .webSocket))
+        case .signalr: self = .signalr(SignalRMachine(hub: hub, isTextOnly: variant.transport == .eventStream))
         }
     }
 

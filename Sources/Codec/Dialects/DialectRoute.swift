@@ -3,6 +3,10 @@ package struct DialectRoute: Sendable {
     package enum Use: Equatable, Sendable {
         /// The request begins a session.
         case session(Transport, isUnidirectional: Bool)
+        /// The request asks for what waits for a session, and begins that session if there is none.
+        case polls
+        /// The request ends a session that is asked for what waits.
+        case goodbyes
         /// The request has commands for a session that is there already.
         case commands
         /// The request has one publication, and there is no session.
@@ -39,8 +43,18 @@ package struct DialectRoute: Sendable {
     }
 
     /// Commands come here.
-    init(commandsOf dialect: Dialect, _ path: String, of hub: UInt16 = 0) {
-        self.init(dialect, path, for: .commands, of: hub)
+    init(commandsOf dialect: Dialect, _ path: String, of hub: UInt16 = 0, methods: [String] = ["POST"]) {
+        self.init(dialect, path, for: .commands, of: hub, methods: methods)
+    }
+
+    /// Sessions are asked here for what waits for them.
+    init(pollsOf dialect: Dialect, _ path: String, of hub: UInt16, methods: [String]) {
+        self.init(dialect, path, for: .polls, of: hub, methods: methods)
+    }
+
+    /// Such sessions end here.
+    init(goodbyesOf dialect: Dialect, _ path: String, of hub: UInt16, methods: [String]) {
+        self.init(dialect, path, for: .goodbyes, of: hub, methods: methods)
     }
 
     /// Publications come here, one in each request.
@@ -55,17 +69,22 @@ package struct DialectRoute: Sendable {
 
     /// What is spoken with a client that comes here, for each encoding.
     package func variant(in encoding: Variant.Encoding = .standard) -> Variant? {
-        guard case .session(let transport, let isUnidirectional) = use else { return nil }
-        return Variant(dialect, in: encoding, over: transport, isUnidirectional: isUnidirectional)
+        switch use {
+        case .session(let transport, let isUnidirectional):
+            Variant(dialect, in: encoding, over: transport, isUnidirectional: isUnidirectional)
+        case .polls: Variant(dialect, in: encoding, over: .longPolling)
+        case .goodbyes, .commands, .publication, .negotiation: nil
+        }
     }
 
-    package var beginsSession: Bool { variant() != nil }
+    /// Whether each request begins a session.
+    package var beginsSession: Bool { if case .session = use { true } else { false } }
 
     /// Whether it is asked for with a plain request, as pages of other origins may, and not with a handshake of its own.
     package var isPlainHTTP: Bool {
         switch use {
         case .session(.webSocket, _): false
-        case .session, .commands, .publication, .negotiation: true
+        case .session, .polls, .goodbyes, .commands, .publication, .negotiation: true
         }
     }
 

@@ -30,6 +30,8 @@ package struct DialectTraits: Sendable {
         case unanswered
         /// Both sides say something now and then, each by itself.
         case mutual
+        /// The client asks for what waits, again and again, which shows that it is there. Neither side says anything else for that.
+        case polls
     }
 
     /// How a client learns where it is in a history channel, and comes back there.
@@ -79,4 +81,6 @@ package enum Transport: UInt8, Sendable {
     case eventStream
     /// The same without the framing of events: messages one after the other.
     case stream
+    /// None of its own: the client asks for what waits, and each request is answered with messages one after the other.
+    case longPolling
 }

@@ -6,6 +6,8 @@ package enum MessageSeparation: Sendable {
     case events
     /// A line each.
     case lines
+    /// A record separator (0x1E) ends each.
+    case records
     /// Each behind its length, as a varint.
     case lengths
 }
@@ -41,7 +43,7 @@ package struct SentMessages {
     package mutating func take(_ bytes: UnsafeRawBufferPointer, _ found: (Message) -> Void) {
         switch separation {
         case .frames, .lengths: takeMeasured(bytes, found)
-        case .events, .lines: takeDelimited(bytes, found)
+        case .events, .lines, .records: takeDelimited(bytes, found)
         }
     }
 
@@ -91,11 +93,11 @@ package struct SentMessages {
         for byte in bytes {
             message.bytes += 1
             if message.kept.count < maximumKept { message.kept.append(byte) }
-            guard byte == 0x0A else {
+            guard byte == (separation == .records ? 0x1E : 0x0A) else {
                 wasLineBreak = false
                 continue
             }
-            if separation == .lines || wasLineBreak { end(found) } else { wasLineBreak = true }
+            if separation != .events || wasLineBreak { end(found) } else { wasLineBreak = true }
         }
     }
 

@@ -15,6 +15,7 @@ final class Admittance: ShardPart, @unchecked Sendable {
     unowned(unsafe) private(set) var io: SessionIO!
     unowned(unsafe) private(set) var life: SessionLife!
     unowned(unsafe) private(set) var channels: Channels!
+    unowned(unsafe) private(set) var polls: Polls!
     unowned(unsafe) private(set) var serverCommands: ServerCommands!
 
     init(_ context: ShardContext, tls: TLSServer?) {
@@ -22,7 +23,10 @@ final class Admittance: ShardPart, @unchecked Sendable {
         super.init(context)
     }
 
-    func attach(io: SessionIO, life: SessionLife, channels: Channels, serverCommands: ServerCommands) {
+    func attach(
+        io: SessionIO, life: SessionLife, channels: Channels, polls: Polls, serverCommands: ServerCommands
+    ) {
+        self.polls = polls
         self.io = io
         self.life = life
         self.channels = channels

@@ -2,7 +2,7 @@ package import Codec
 import Reactor
 
 /// Who waits for what becomes of commands that came in a request of their own.
-package enum CommandAsker: Sendable {
+package enum CommandAsker: Equatable, Sendable {
     /// A connection of this node, which is answered and closed.
     case connection(Locator)
     /// Another node, which was asked by its client.
@@ -87,7 +87,12 @@ extension SessionIO {
             secret.isSame(as: request.key.secret)
         else { return .unknown }
         // A session that has not said yet how it is written takes what says it.
-        guard [request.encoding, .undecided].contains(session.pointee.variant.encoding) else { return .wrongEncoding }
+        let encoding = session.pointee.variant.encoding
+        guard request.isByID || [request.encoding, .undecided].contains(encoding) else { return .wrongEncoding }
+        // Who brings a message by the id of the session does not know whether it has to be text.
+        if request.isByID, encoding == .standard {
+            guard request.message.withUnsafeBytes({ UTF8Validator.isValid($0) }) else { return .wrongEncoding }
+        }
         if let waiting = extras(locator.slot)?.suspended?.count, waiting > 0 {
             guard waiting + request.message.count <= context.settings.batchLimits.messageBytes else { return .tooMuch }
         }

@@ -156,6 +156,8 @@ extension Admittance {
                     timeToLive: timeToLive(credentials(slot)?.expiresAt),
                     channels: waiting.channels.map { ($0, waiting.ready[$0] ?? nil) }, key: commandKey(slot))),
             for: waiting.reply)
+        // Messages of what is spoken from here on can be taken apart; the answer to the greeting is none.
+        if session(slot).pointee.linkage == .polled, io.repliesFor == slot { io.sendGathered() }
         if let extras = extras(slot), extras.wantsCounting {
             extras.wantsCounting = false
             life.beginCounting(slot)

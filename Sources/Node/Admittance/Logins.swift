@@ -13,6 +13,8 @@ final class PendingLogin {
         case publication(PublicationRequest)
         /// A client asks how it may connect.
         case negotiation(Negotiation, DialectRoute)
+        /// A client asks a session for what waits, or ends it (`SessionExtras.poll`).
+        case poll
     }
 
     let kind: Kind
@@ -27,7 +29,7 @@ final class PendingLogin {
     /// Whether it is the login of a request that is answered, and begins no session.
     var beginsNoSession: Bool {
         switch kind {
-        case .publication, .negotiation: true
+        case .publication, .negotiation, .poll: true
         case .opening, .connect: false
         }
     }
@@ -157,7 +159,8 @@ extension Admittance {
         case .undecided: turnAway(slot, .undecided, asked.kind)
         }
         switch asked.kind {
-        case .opening, .publication, .negotiation: if session.pointee.phase != .closing { io.updateInterest(slot) }
+        case .opening, .publication, .negotiation, .poll:
+            if session.pointee.phase != .closing { io.updateInterest(slot) }
         case .connect: if self.extras(slot)?.connecting == nil { io.resumeInput(slot) }
         }
     }
@@ -168,13 +171,14 @@ extension Admittance {
         switch kind {
         case .publication(let request): return publish(request, slot, credentials)
         case .negotiation(let negotiation, let route): return answer(negotiation, slot, route)
+        case .poll: return poll(slot, credentials)
         case .opening, .connect: break
         }
         guard assume(credentials, slot) else { return turnAway(slot, .tooManySessions, kind) }
         switch kind {
         case .opening(let head, let reply): open(slot, head, reply: reply)
         case .connect(let reply): connected(slot, reply, credentials)
-        case .publication, .negotiation: fault("a request without a session became one")
+        case .publication, .negotiation, .poll: fault("a request without a session became one")
         }
     }
 
@@ -182,7 +186,7 @@ extension Admittance {
         if refusal.isOurs { context.counters.undecided += 1 } else { context.counters.unauthorized += 1 }
         if refusal == .token(.revoked) { context.counters.revokedRefused += 1 }
         switch kind {
-        case .opening, .publication, .negotiation:
+        case .opening, .publication, .negotiation, .poll:
             session(slot).pointee.phase = .head
             refuse(slot, refusal.response)
         case .connect(let reply):

@@ -72,7 +72,7 @@ extension Admittance {
     /// The token of the connection that a request names.
     ///
     /// - Returns: Nil if the client was answered.
-    private func connectionToken(_ head: RequestHead, _ slot: UInt32, _ route: DialectRoute) -> ConnectionToken? {
+    func connectionToken(_ head: RequestHead, _ slot: UInt32, _ route: DialectRoute) -> ConnectionToken? {
         guard let hub = context.settings.hubs.rule(route.hub) else {
             refuse(slot, .hubGone)
             return nil
@@ -103,8 +103,8 @@ extension Admittance {
     func commandRequest(_ head: RequestHead, _ slot: UInt32, _ route: DialectRoute, _ body: [UInt8]) -> CommandRequest?
     {
         guard let id = connectionToken(head, slot, route)?.id else { return nil }
-        guard body.withUnsafeBytes({ UTF8Validator.isValid($0) }), !body.isEmpty else {
-            refuse(slot, HTTPError(status: 400, code: "invalid_text", message: "the body has to be messages in UTF-8"))
+        guard !body.isEmpty else {
+            refuse(slot, HTTPError(status: 400, code: "message_missing", message: "the body has to be messages"))
             return nil
         }
         return CommandRequest(id: id, message: body)

@@ -66,6 +66,10 @@ extension Admittance {
     /// - Parameter stream: Where the channels of an event stream begin, if that was asked for.
     func finishOpening(_ slot: UInt32, _ reply: OpeningReply, stream: Connecting? = nil) {
         let session = session(slot)
+        if case .poll = reply, !polls.separate(slot) {
+            session.pointee.phase = .head
+            return refuse(slot, .full)
+        }
         context.counters.opened += 1
         extras(slot)?.asked = nil
         session.pointee.phase = .open
@@ -134,6 +138,8 @@ enum OpeningReply {
     case webSocket(accept: String, protocol: String?, extensions: String?)
     case eventStream(CrossOrigin?)
     case stream(isText: Bool, CrossOrigin?)
+    /// The connection is answered by itself: the session has none.
+    case poll
 
     func write(to writer: ByteWriter) {
         switch self {
@@ -143,7 +149,17 @@ enum OpeningReply {
             EventStreamHead.write(headers: crossOrigin?.headers ?? [], to: writer)
         case .stream(let isText, let crossOrigin):
             StreamHead.write(isText: isText, headers: crossOrigin?.headers ?? [], to: writer)
+        case .poll: break
         }
+    }
+}
+
+extension HTTPError {
+    fileprivate static var full: HTTPError {
+        HTTPError(
+            status: 503, code: "too_many_sessions",
+            message: "the node has no room for another session (limits.sessions)",
+            headers: [("Retry-After", "1")])
     }
 }
 

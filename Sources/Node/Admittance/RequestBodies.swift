@@ -20,7 +20,7 @@ extension Admittance {
         let expected: Int
         do throws(HTTPError) {
             switch route.use {
-            case .session, .commands, .negotiation:
+            case .session, .commands, .negotiation, .polls, .goodbyes:
                 expected = try head.bodyBytes(limit: context.settings.requestBytes, "limits.request_bytes")
             case .publication:
                 expected = try head.bodyBytes(
@@ -60,6 +60,8 @@ extension Admittance {
         session.pointee.phase = .head
         switch body.route.use {
         case .session: begin(body.head, slot, body.route, body: body.bytes)
+        // They are no POST, and have none.
+        case .polls, .goodbyes: fault("a request has a body that has none")
         case .commands: carry(body.head, slot, body.route, body.bytes)
         case .publication: publish(body.head, slot, body.route, body.bytes)
         case .negotiation: negotiate(body.head, slot, body.route)

@@ -74,6 +74,7 @@ extension Admittance {
         guard !route.isPlainHTTP || !head.hasBody else {
             return refuse(slot, HTTPError(status: 400, code: "unexpected_body", message: "this request has no body"))
         }
+        if route.use == .polls || route.use == .goodbyes { return poll(head, slot, route) }
         begin(head, slot, route, body: nil)
     }
 
@@ -100,6 +101,7 @@ extension Admittance {
             authenticate(
                 head, slot, at: route,
                 reply: .stream(isText: plain.isText, context.settings.origins.crossOrigin(head)))
+        case .longPolling: authenticate(head, slot, at: route, reply: .poll)
         case .webSocket:
             switch Handshake.check(head) {
             case .failure(let error): refuse(slot, error)
@@ -174,12 +176,19 @@ extension Admittance {
     }
 
     /// Sends the last bytes, and closes.
-    func answer(_ slot: UInt32, _ write: (ByteWriter) -> Void) {
+    ///
+    /// - Parameter lingering: How long the client may take to read them.
+    func answer(
+        _ slot: UInt32, lingering: Duration = SessionLife.lingering, _ write: (ByteWriter) -> Void
+    ) {
         forgetBody(slot)
+        // The session that was to begin here does not.
+        if extras(slot)?.poll?.isBeginning == true { forgetPoll(slot) }
         extras(slot)?.asked = nil
+        if session(slot).pointee.phase == .polling { context.awaitedPolls -= 1 }
         session(slot).pointee.phase = .closing
         io.send(slot, write)
-        arm(.lingering, slot, after: SessionLife.lingering)
+        arm(.lingering, slot, after: lingering)
     }
 }
 

@@ -268,7 +268,7 @@ final class Channels: ShardPart, @unchecked Sendable {
 
     /// How many sessions on this reactor are subscribed to a channel.
     func subscribers(of name: ChannelName) -> Int {
-        if name == .all { return context.table.count }
+        if name == .all { return context.table.count - context.awaitedPolls }
         return byName[name]?.subscribers ?? 0
     }
 }

@@ -54,7 +54,7 @@ extension Channels {
             let form = pendingSubscription(slot, channel)?.form ?? .all
             join(slot, channel, as: form)
             if reply.isExpected { tellSubscribed(slot, channel, reply, as: form) }
-        case .free, .proxy, .securing, .head, .body, .carrying, .publishing, .authenticating, .closing:
+        case .free, .proxy, .securing, .head, .body, .carrying, .publishing, .polling, .authenticating, .closing:
             break
         }
     }

@@ -126,6 +126,7 @@ package struct Configuration: Equatable, Sendable {
     package var filterBytes = 16 * 1024
     package var filterBytesNode = 64 * 1024 * 1024
     package var resume = ResumeLimits()
+    package var polling = PollLimits()
     package var publishRate = 1000
     package var publishBurst = 2000
     package var subscribeRate = 100

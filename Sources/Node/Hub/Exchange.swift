@@ -44,6 +44,17 @@ package final class Exchange: TurnWork, @unchecked Sendable {
         case askHandover(HandoverQuestion, NodeID, Locator)
         /// A mark in the order of a channel, for a session that comes from another node.
         case fence(ChannelName, UInt64, Locator)
+        /// A client asks for what waits for a session, or ends it; when it negotiated, in seconds since 1970; and its connection.
+        case poll(PollRequest, issuedAt: Int64, Locator)
+        /// The same is answered.
+        case pollAnswered(SessionID.Secret, PollAnswer, CommandAsker)
+        /// What became of an answer with messages.
+        case pollSettled(PollRequest, PollSource, Locator)
+        /// The connection of such a request is gone.
+        case pollGone(SessionID.Secret, PollSource?, Locator)
+        /// A session that is asked has ended, and can be asked for its last words; or for nothing any more.
+        case pollsEnding(SessionID.Secret, Locator)
+        case pollsOver(SessionID.Secret, Locator)
     }
 
     /// What a reactor is told.
@@ -73,6 +84,12 @@ package final class Exchange: TurnWork, @unchecked Sendable {
         case handoverAnswered(HandoverQuestion, Locator, NodeID?, HandoverAnswer)
         /// A fence could not be put.
         case handoverFailed(Locator)
+        /// A client asks for what waits for that session of the reactor.
+        case poll(PollRequest, Locator, CommandAsker)
+        /// What becomes of such a request of that connection, and who says so.
+        case polled(Locator, SessionID.Secret, PollAnswer, PollSource)
+        /// Nobody has the session: it begins with that connection.
+        case pollBegins(Locator, SessionID.Secret)
     }
 
     /// A channel that some reactor of this node has subscribers of.
@@ -130,6 +147,16 @@ package final class Exchange: TurnWork, @unchecked Sendable {
     package var askNodes: ((HandoverQuestion, NodeID?, @escaping HandoverAsking.Completion) -> Void)?
     /// Where sessions of this node are that commands find by their ids.
     var sessionsByID: [SessionID.Secret: Locator] = [:]
+    /// Sessions that are asked for what waits, and have ended.
+    var polled = PolledSessions()
+    /// Looks for such a session on other nodes; what becomes of it comes through `pollAnswered` and `nobodyHas`.
+    var forwardPoll: ((PollRequest, Int64, Locator) -> Void)?
+    /// Nobody waits any more for what becomes of a connection's request.
+    var withdrawPoll: ((Locator) -> Void)?
+    var isBeginningPoll: ((SessionID.Secret) -> Bool)?
+    /// When this node began, and when another one was lost, in milliseconds since 1970.
+    let startedAt = Int64(clamping: WallClock.milliseconds)
+    var lostNodeAt: Int64 = 0
     /// Tells operators.
     package var report: ((LinkEventLevel, String) -> Void)?
     /// Channels whose ends are still to be compared in this round.
@@ -225,6 +252,13 @@ package final class Exchange: TurnWork, @unchecked Sendable {
         case .answerHandover(let answer, let asker): backplane.answer(answer, id: asker.question, to: asker.node)
         case .askHandover(let question, let node, let connection): ask(question, node, for: connection)
         case .fence(let name, let fence, let connection): putFence(fence, in: name, for: connection)
+        case .poll(let request, let issuedAt, let connection):
+            poll(request, issuedAt: issuedAt, from: .connection(connection))
+        case .pollAnswered(let id, let answer, let asker): pollAnswered(answer, id, asker)
+        case .pollSettled(let settled, let source, let connection): settlePoll(settled, source, connection)
+        case .pollGone(let id, let source, let connection): pollGone(id, source, connection)
+        case .pollsEnding(let id, let locator): pollsEnding(id, locator)
+        case .pollsOver(let id, let locator): pollsOver(id, locator)
         case .presence(let query, let request):
             backplane.presence(query) { [self] result in
                 self.tell(request.reactor, .presence(query, request, result))

@@ -19,6 +19,9 @@ package struct Reach: Equatable, Sendable {
     package static let everywhere = Reach(linked: .all, isReady: true)
     package static let nowhere = Reach(linked: .none, isReady: false)
 
+    /// Whether other nodes can be reached at all.
+    var isUp: Bool { !linked.isEmpty }
+
     @inline(__always) func includes(_ channel: ChannelName) -> Bool { linked.contains(channel) }
 
     @inline(__always)

@@ -13,6 +13,7 @@ package final class Shard: ShardPart, ReactorHandler, TurnWork, @unchecked Senda
     let channels: Channels
     let fanOut: FanOut
     let admittance: Admittance
+    let polls: Polls
     let serverCommands: ServerCommands
     let ruleReview: RuleReview
     let revocationReview: RevocationReview
@@ -30,18 +31,22 @@ package final class Shard: ShardPart, ReactorHandler, TurnWork, @unchecked Senda
         channels = Channels(context)
         fanOut = FanOut(context)
         admittance = Admittance(context, tls: tls)
+        polls = Polls(context)
         serverCommands = ServerCommands(context)
         ruleReview = RuleReview(context)
         revocationReview = RevocationReview(context)
         super.init(context)
-        io.attach(life: life, commands: commands, fanOut: fanOut, admittance: admittance)
-        life.attach(io: io, channels: channels, admittance: admittance, serverCommands: serverCommands)
+        io.attach(life: life, commands: commands, fanOut: fanOut, admittance: admittance, polls: polls)
+        life.attach(
+            io: io, channels: channels, admittance: admittance, polls: polls, serverCommands: serverCommands)
         commands.attach(io: io, life: life, channels: channels, fanOut: fanOut, admittance: admittance)
         channels.attach(
             io: io, life: life, commands: commands, fanOut: fanOut, admittance: admittance,
             serverCommands: serverCommands)
         fanOut.attach(io: io, channels: channels, admittance: admittance)
-        admittance.attach(io: io, life: life, channels: channels, serverCommands: serverCommands)
+        admittance.attach(
+            io: io, life: life, channels: channels, polls: polls, serverCommands: serverCommands)
+        polls.attach(io: io, life: life, fanOut: fanOut, admittance: admittance)
         serverCommands.attach(io: io, life: life, channels: channels, admittance: admittance)
         ruleReview.attach(life: life, channels: channels, fanOut: fanOut, serverCommands: serverCommands)
         revocationReview.attach(life: life, channels: channels, serverCommands: serverCommands)
@@ -147,9 +152,14 @@ package final class Shard: ShardPart, ReactorHandler, TurnWork, @unchecked Senda
             case (.fetch, _): life.fetched(connection, fence: question.fence, answer)
             }
         case .handoverFailed(let connection): life.giveUp(connection)
+        case .poll(let request, let place, let asker): polls.received(request, place, from: asker)
+        case .polled(let locator, let id, let answer, let source):
+            admittance.polled(locator, id, answer, by: source)
+        case .pollBegins(let locator, let id): admittance.beginPolled(locator, id)
         case .link(let reach):
             let before = context.reach
             context.reach = reach
+            if !reach.linked.subtracting(before.linked).isEmpty { polls.linked() }
             if reach.isBetter(than: before) { fanOut.goOn() }
         }
     }

@@ -29,6 +29,8 @@ package final class ShardContext: @unchecked Sendable {
     /// Clients that were refused or sent away.
     var refusals = RefusalLog()
     var reach = Reach.nowhere
+    /// Connections that are no sessions: each asks one for what waits, and is not answered yet.
+    var awaitedPolls = 0
     /// Whether a session here is traced.
     var isTracing = false
     var traces: [SessionTrace] = []

@@ -83,6 +83,20 @@ package struct ShardCounters: Sendable {
     package var resumeLimitHits: UInt64 = 0
     /// Messages that clients sent again, and that were not carried out again.
     package var resumeRepeats: UInt64 = 0
+    /// Requests for what waits that sessions answered with messages.
+    package var polls: UInt64 = 0
+    /// Such for which nothing came in time.
+    package var pollTimeouts: UInt64 = 0
+    /// Such that waited when another one of the same client came.
+    package var pollsReplaced: UInt64 = 0
+    /// Such that were refused.
+    package var pollsRefused: UInt64 = 0
+    /// Answers that did not reach the client, and wait for its next request.
+    package var pollAnswersReturned: UInt64 = 0
+    /// Answers of which nobody knows whether the client has them: the session ended.
+    package var pollAnswersLost: UInt64 = 0
+    /// Sessions that were not asked for too long.
+    package var pollGapTimeouts: UInt64 = 0
     package var messageTimeouts: UInt64 = 0
     package var incompleteLimitHits: UInt64 = 0
     /// From addresses that are not trusted to speak for others.

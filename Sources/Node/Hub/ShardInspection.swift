@@ -16,6 +16,8 @@ extension Shard {
         /// Sessions whose connection was cut.
         package var cutSessions: Int
         package var resumeBytes: Int
+        /// Requests that wait for what sessions are to be told.
+        package var awaitedPolls: Int
         /// Clients refused or sent away, by reason.
         package var refusals: [String: UInt64]
         package var reactor: Reactor.Statistics
@@ -23,10 +25,10 @@ extension Shard {
 
     package var snapshot: Snapshot {
         Snapshot(
-            counters: context.counters, sessions: context.table.count, channels: channelCount,
+            counters: context.counters, sessions: context.table.count - context.awaitedPolls, channels: channelCount,
             outboundBytes: io.outboundBytes, kernelBytes: io.kernelBytes, deltaBytes: fanOut.deltaBytes,
             filterBytes: channels.filterBytes, cutSessions: life.cutSessions, resumeBytes: io.resumeBytes,
-            refusals: context.refusals.counts, reactor: reactor.statistics)
+            awaitedPolls: context.awaitedPolls, refusals: context.refusals.counts, reactor: reactor.statistics)
     }
 
     /// Who has sessions here, and how many subscriptions there are to channels of applications.

@@ -33,6 +33,8 @@ package struct ShardSettings: Sendable {
     package var resume: ResumeLimits
     /// Bytes of it in all sessions of one reactor.
     package var reactorResumeBytes: Int
+    /// Of sessions that are asked for what waits.
+    package var polling: PollLimits
     /// How long a message may be incomplete.
     package var messageTimeout: Duration
     /// The largest body of a request.
@@ -76,6 +78,7 @@ package struct ShardSettings: Sendable {
         reactorFilterBytes = configuration.filterBytesNode / reactors
         resume = configuration.resume
         reactorResumeBytes = configuration.resume.bytesNode / reactors
+        polling = configuration.polling
         messageTimeout = configuration.messageTimeout
         requestBytes = configuration.requestBytes
         connectTimeout = configuration.connectTimeout

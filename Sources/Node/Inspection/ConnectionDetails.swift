@@ -63,6 +63,7 @@ extension Transport {
         case .webSocket: "websocket"
         case .eventStream: "event_stream"
         case .stream: "http_stream"
+        case .longPolling: "long_polling"
         }
     }
 }

@@ -16,6 +16,7 @@ package final class BackplaneInbox: BackplaneReceiver, @unchecked Sendable {
     private var commandGate = QuestionGate(perNode: 20_000, perSecond: 50_000)
     private var forwards: CommandForwards
     private var handovers = HandoverAsking()
+    private let polls: PollForwards
     /// Questions that wait until a walk is over, oldest first, and when they came.
     private var walksWaiting: [(question: NodeQuestion, came: MonotonicTime)] = []
     private var waiting: [UInt64: @Sendable (QuestionTable.Answers) -> Void] = [:]
@@ -30,19 +31,25 @@ package final class BackplaneInbox: BackplaneReceiver, @unchecked Sendable {
 
     package init(
         exchange: Exchange, backplane: any Backplane, clock: @escaping @Sendable () -> UInt64,
-        forwardBytes: Int = 16 * 1024 * 1024
+        forwardBytes: Int = 16 * 1024 * 1024, pollTimeout: Duration = PollLimits().timeout
     ) {
         self.exchange = exchange
         self.backplane = backplane
         self.clock = clock
         forwards = CommandForwards(maximumBytes: forwardBytes)
+        polls = PollForwards(exchange: exchange, backplane: backplane)
+        polls.timeout = pollTimeout
         exchange.forward = { [self] in forward($0, $1) }
         exchange.askNodes = { [self] in askForHandover($0, $1, $2) }
         exchange.report = { [self] level, message in self.happened(level, message) }
     }
 
-    /// Bytes of requests with commands that may be on their way to other nodes; on the home reactor.
-    package func use(forwardBytes: Int) { forwards.maximumBytes = forwardBytes }
+    /// Bytes of requests with commands that may be on their way to other nodes, and how long requests wait for messages; on the home
+    /// reactor.
+    package func use(forwardBytes: Int, pollTimeout: Duration) {
+        forwards.maximumBytes = forwardBytes
+        polls.timeout = pollTimeout
+    }
 
     // MARK: The backplane's receiver
 
@@ -55,6 +62,7 @@ package final class BackplaneInbox: BackplaneReceiver, @unchecked Sendable {
     package func linkChanged(_ state: LinkState) {
         exchange.linkChanged(state.linked, isReady: state.isReady)
         revocations?.linkChanged(isUp: state.isUp)
+        polls.linkChanged(isUp: state.isUp)
     }
 
     package func lossNoted(in channel: ChannelName) { exchange.lossNoted(in: channel) }
@@ -95,6 +103,7 @@ package final class BackplaneInbox: BackplaneReceiver, @unchecked Sendable {
         guard question.sender != .here else { return answer(question, isWalk: false) }
         if CommandRequest.isOne(question.body) { return commandsCame(question) }
         if HandoverQuestion.isOne(question.body) { return handoverWanted(question) }
+        if PollRequest.isOne(question.body) { return pollCame(question) }
         let cost = ClusterQuestion.cost(of: question.body)
         let verdict = gate.asked(
             by: question.from, isStranger: question.sender == .stranger, cost: cost, now: backplane.home.now)
@@ -148,6 +157,7 @@ package final class BackplaneInbox: BackplaneReceiver, @unchecked Sendable {
             handovers.answered(id, from: node, answer)?(node, answer)
             return
         }
+        if polls.answered(body, id: id, from: node) { return }
         if let answers = questions.answered(id, from: node, body) { finish(id, answers) }
     }
 
@@ -155,6 +165,7 @@ package final class BackplaneInbox: BackplaneReceiver, @unchecked Sendable {
         for (id, answers) in questions.left(node) { finish(id, answers) }
         for completion in forwards.left(node) { completion(.unknown) }
         for completion in handovers.left(node) { completion(nil, .refused) }
+        polls.nodeLeft(node)
     }
 
     // MARK: Asking
@@ -204,6 +215,21 @@ package final class BackplaneInbox: BackplaneReceiver, @unchecked Sendable {
             by: question.from, isStranger: question.sender == .stranger, cost: .lookup, now: backplane.home.now)
         guard verdict == .answer else { return exchange.carried(.unreachable, asker) }
         exchange.carry(request, from: asker)
+    }
+
+    // MARK: Polls
+
+    /// Requests that were put to other nodes, and those for which there was no room.
+    package var pollCounters: (begun: UInt64, refused: UInt64) { polls.counters }
+
+    /// Another node has a request for a session of this one.
+    private func pollCame(_ question: NodeQuestion) {
+        guard question.isDirected, let request = PollRequest(question.body) else { return }
+        let asker = CommandAsker.node(question.from, question: question.id)
+        let verdict = commandGate.asked(
+            by: question.from, isStranger: question.sender == .stranger, cost: .lookup, now: backplane.home.now)
+        guard verdict == .answer else { return exchange.pollAnswered(.unreachable, request.id, asker) }
+        exchange.poll(request, from: asker)
     }
 
     // MARK: Handovers

@@ -42,7 +42,7 @@ extension RunningNode {
         await withCheckedContinuation { continuation in
             home.post {
                 backplane.use(limits)
-                inbox.use(forwardBytes: next.forwardBytes)
+                inbox.use(forwardBytes: next.forwardBytes, pollTimeout: next.polling.timeout)
                 exchange.use(settings) { continuation.resume() }
             }
         }

@@ -129,7 +129,7 @@ package final class RunningNode: Sendable {
         exchange.attach(shards)
         inbox = BackplaneInbox(
             exchange: exchange, backplane: backplane, clock: { WallClock.milliseconds },
-            forwardBytes: configuration.forwardBytes)
+            forwardBytes: configuration.forwardBytes, pollTimeout: configuration.polling.timeout)
         let inbox = inbox
         revocationKeeper = RevocationKeeper(
             backplane: backplane, revocations: gatekeeper.revocations, shards: shards,

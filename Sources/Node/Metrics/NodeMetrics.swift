@@ -38,6 +38,10 @@ extension MetricsPage {
         gauge(
             "resume_bytes", "Bytes of messages that clients have not acknowledged (resume.bytes, resume.bytes_node).",
             Double(figures.resumeBytes))
+        gauge(
+            "polls_waiting",
+            "Number of long polling requests that wait on this node, for sessions of this node or of others.",
+            Double(figures.awaitedPolls))
         gauge("memory_bytes", "Resident memory of the process in bytes.", Double(ProcessUsage.residentBytes))
         counter(
             "cpu_seconds_total", "CPU time used by the process in seconds (user and system).",
@@ -138,7 +142,8 @@ extension MetricsPage {
     }
 
     mutating func write(
-        questions: (refused: UInt64, ignored: UInt64), forwards: (begun: UInt64, refused: UInt64, unanswered: UInt64)
+        questions: (refused: UInt64, ignored: UInt64), forwards: (begun: UInt64, refused: UInt64, unanswered: UInt64),
+        polls: (begun: UInt64, refused: UInt64)
     ) {
         counter(
             "cluster_questions_refused_total",
@@ -159,6 +164,12 @@ extension MetricsPage {
             "command_forwards_unanswered_total",
             "Requests with commands that the node of their session did not answer within 2 s.",
             Double(forwards.unanswered))
+        counter(
+            "polls_forwarded_total", "Long polling requests for which this node asked the others for the session.",
+            Double(polls.begun))
+        counter(
+            "polls_forward_limit_hits_total",
+            "Long polling requests refused because 65,536 wait for sessions of other nodes.", Double(polls.refused))
     }
 
     mutating func write(_ streams: StreamCounters, traces: Int) {

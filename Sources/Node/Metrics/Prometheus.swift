@@ -27,7 +27,7 @@ struct Prometheus {
         page.write(node.streamCounters, traces: node.traces.count)
         page.write(node.revocations)
         page.writeLog()
-        page.write(questions: home.questions, forwards: home.forwards)
+        page.write(questions: home.questions, forwards: home.forwards, polls: home.polls)
         page.write(home.link)
         page.write(home.history)
         page.write(home.reads)
@@ -53,6 +53,7 @@ struct Prometheus {
         var questions: (refused: UInt64, ignored: UInt64)
         var reads: HistoryReads.Counters
         var forwards: (begun: UInt64, refused: UInt64, unanswered: UInt64)
+        var polls: (begun: UInt64, refused: UInt64)
     }
 
     private func home() async -> HomeFigures {
@@ -63,7 +64,8 @@ struct Prometheus {
                 link: node.backplane.link, channels: node.exchange.channelCount - 1,
                 nodes: node.backplane.nodes.count, history: node.exchange.historyCounters,
                 questions: (questions.refusedQuestions, questions.ignoredAnswers),
-                reads: node.exchange.historyReads.counters, forwards: node.inbox.forwardCounters)
+                reads: node.exchange.historyReads.counters, forwards: node.inbox.forwardCounters,
+                polls: node.inbox.pollCounters)
         }
     }
 }
@@ -81,6 +83,7 @@ struct ReactorFigures {
     private(set) var filterBytes = 0
     private(set) var cutSessions = 0
     private(set) var resumeBytes = 0
+    private(set) var awaitedPolls = 0
     /// Clients refused or sent away, by reason.
     private(set) var refusals: [String: UInt64] = [:]
     private(set) var events = EventCollector.Counters()
@@ -95,6 +98,7 @@ struct ReactorFigures {
         filterBytes += snapshot.filterBytes
         cutSessions += snapshot.cutSessions
         resumeBytes += snapshot.resumeBytes
+        awaitedPolls += snapshot.awaitedPolls
         refusals.merge(snapshot.refusals) { $0 &+ $1 }
         events.collected &+= collected.collected
         events.dropped &+= collected.dropped

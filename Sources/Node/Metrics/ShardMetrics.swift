@@ -190,6 +190,35 @@ extension ShardCounters {
                 "Messages that a client sent again after it resumed its session, and that were ignored.",
                 \.resumeRepeats
             ),
+            ("polls", "Long polling requests answered with messages by a session of this node.", \.polls),
+            (
+                "poll_timeouts",
+                "Long polling requests answered without messages because of limits.poll_timeout.", \.pollTimeouts
+            ),
+            (
+                "polls_replaced",
+                "Long polling requests answered with 204 because their client sent another one.", \.pollsReplaced
+            ),
+            (
+                "polls_refused",
+                "Long polling requests that this node refused: no such session, another user, another transport, or the other nodes could not be asked.",
+                \.pollsRefused
+            ),
+            (
+                "poll_answers_returned",
+                "Long polling answers that did not reach their client. The client's next request gets them.",
+                \.pollAnswersReturned
+            ),
+            (
+                "poll_answers_lost",
+                "Sessions closed because it is not known whether their client received a long polling answer. The client then reconnects.",
+                \.pollAnswersLost
+            ),
+            (
+                "poll_gap_timeouts",
+                "Sessions closed because their client sent no long polling request for limits.poll_gap.",
+                \.pollGapTimeouts
+            ),
             (
                 "message_timeouts", "Sessions closed because a message was not complete within limits.message_timeout.",
                 \.messageTimeouts

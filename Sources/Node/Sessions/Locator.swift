@@ -1,7 +1,7 @@
 import Codec
 
 /// Where a session is on its node: reactor, slot and generation in the 64 bits that its id carries.
-package struct Locator: Equatable, Sendable {
+package struct Locator: Hashable, Sendable {
     package let reactor: UInt8
     package let slot: UInt32
     package let generation: UInt32

@@ -1,3 +1,4 @@
+package import Codec
 import Glibc
 package import Reactor
 
@@ -175,6 +176,26 @@ package struct Outbound {
             piece.block.release()
             head = takeFromRest()
         }
+    }
+
+    /// Takes out what waits, as a copy: as many whole messages as fit, and one at least.
+    ///
+    /// - Parameter most: Bytes.
+    package mutating func take(most: Int, of separation: MessageSeparation) -> [UInt8] {
+        var taken: [UInt8] = []
+        while let piece = head {
+            let part = UnsafeRawBufferPointer(start: piece.block.start + piece.start, count: piece.count)
+            let room = most - taken.count
+            var end = part.count
+            if end > room {
+                end = separation.end(in: part, most: room)
+                if end > room, !taken.isEmpty { break }
+            }
+            taken += part[..<end]
+            consume(end)
+            if end < part.count { break }
+        }
+        return taken
     }
 
     mutating func takeFromRest() -> Piece? {

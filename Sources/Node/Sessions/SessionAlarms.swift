@@ -29,6 +29,8 @@ enum SessionAlarm: UInt8 {
     case resume
     /// What came is acknowledged by now.
     case acknowledge
+    /// Something about the requests is due that ask the session for what waits.
+    case poll
 }
 
 extension ShardPart {
@@ -49,7 +51,7 @@ extension ShardPart {
         case .message: arm(alarm, slot, after: context.settings.messageTimeout)
         case .proxy: arm(alarm, slot, after: context.settings.proxy.timeout)
         case .acknowledge: arm(alarm, slot, after: SessionLife.acknowledging)
-        case .debt, .expiry, .subscriptionExpiry, .resume: break
+        case .debt, .expiry, .subscriptionExpiry, .resume, .poll: break
         }
     }
 }
@@ -88,6 +90,8 @@ extension SessionLife {
         case (.handshake, .carrying):
             context.counters.handshakeTimeouts += 1
             admittance.carried(locator(of: slot), .unreachable)
+        case (.handshake, .polling):
+            admittance.pollNotAnswered(slot)
         case (.handshake, .publishing):
             context.counters.handshakeTimeouts += 1
             admittance.published(slot, nil)
@@ -117,6 +121,8 @@ extension SessionLife {
             checkResume(slot)
         case (.acknowledge, .open):
             acknowledgeLate(slot)
+        case (.poll, .open), (.poll, .closing):
+            polls.check(slot)
         case (.message, .open):
             io.checkIncomplete(slot, session)
         case (.debt, .open):
@@ -131,7 +137,9 @@ extension SessionLife {
 
     /// From here on the session has to show that it is there.
     func beginLiveness(_ slot: UInt32) {
-        let isMutual = session(slot).pointee.traits.liveness == .mutual
+        let liveness = session(slot).pointee.traits.liveness
+        guard liveness != .polls else { return }
+        let isMutual = liveness == .mutual
         arm(.ping, slot, after: isMutual ? mutualInterval : context.settings.pingInterval)
         if isMutual { arm(.silence, slot) }
     }

@@ -58,6 +58,8 @@ extension SessionLife {
         while !leaving.isUndone, leaving.told < target, leaving.next < UInt32(context.table.used) {
             let slot = leaving.next
             leaving.next += 1
+            // Sessions of other nodes are asked for at other nodes. Those of this one answer when they are told to leave.
+            if session(slot).pointee.phase == .polling, extras(slot)?.poll?.source != .here { admittance.endPoll(slot) }
             guard session(slot).pointee.phase == .open else { continue }
             leaving.told += 1
             if session(slot).pointee.unanswered == 0 {

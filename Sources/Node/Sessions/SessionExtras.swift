@@ -1,4 +1,5 @@
 import Codec
+import Reactor
 
 /// What is rare about one session, hung on its slot while there is any of it: most sessions have it only until they are open.
 final class SessionExtras {
@@ -52,12 +53,19 @@ final class SessionExtras {
     /// It is looked for the session that its client wants to go on with.
     var resuming: ResumeRequest?
 
+    /// It is no session, but a request that asks one for what waits.
+    var poll: AwaitedPoll?
+    /// Its client asks it for what waits.
+    var polled: PolledSession?
+    /// When the alarm for that rings.
+    var pollAlarm: MonotonicTime?
+
     var isEmpty: Bool {
         early.isEmpty && asked == nil && body == nil && commandSecret == nil && pendingLogin == nil && opening == nil
             && connecting == nil && known.isEmpty && wanted.isEmpty
             && handshake == nil && suspended == nil && expiries.isEmpty && tokens.isEmpty && pending.isEmpty
             && filters.isEmpty && replies.isEmpty && callsUnderWay == 0 && verdictsUnderWay == 0 && !wantsCounting
             && resumption == nil
-            && resuming == nil && shown == nil && !awaitsGroups
+            && resuming == nil && shown == nil && !awaitsGroups && poll == nil && polled == nil
     }
 }

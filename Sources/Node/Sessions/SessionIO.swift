@@ -36,8 +36,10 @@ final class SessionIO: ShardPart, @unchecked Sendable {
     unowned(unsafe) private(set) var commands: Commands!
     unowned(unsafe) private(set) var fanOut: FanOut!
     unowned(unsafe) private(set) var admittance: Admittance!
+    unowned(unsafe) private(set) var polls: Polls!
 
-    func attach(life: SessionLife, commands: Commands, fanOut: FanOut, admittance: Admittance) {
+    func attach(life: SessionLife, commands: Commands, fanOut: FanOut, admittance: Admittance, polls: Polls) {
+        self.polls = polls
         self.life = life
         self.commands = commands
         self.fanOut = fanOut
@@ -46,7 +48,7 @@ final class SessionIO: ShardPart, @unchecked Sendable {
 
     /// Reads what came in and hands it to whatever the session is at the moment.
     func read(_ slot: UInt32, _ session: UnsafeMutablePointer<SessionSlot>) {
-        guard session.pointee.linkage != .cut else { return }
+        guard session.pointee.linkage.hasConnection else { return }
         if session.pointee.phase == .proxy { return admittance.readProxyHeader(slot, session) }
         guard session.pointee.subscriptions.count <= Self.manyChannels else {
             let begin = MonotonicTime.now()
@@ -83,7 +85,7 @@ final class SessionIO: ShardPart, @unchecked Sendable {
             case .open: receivedFrames(slot, session, bytes)
             case .closing: life.discarded(slot)
             // Reading is switched off while opening, and a free slot has no socket.
-            case .opening, .authenticating, .carrying, .publishing, .proxy, .securing, .free: break
+            case .opening, .authenticating, .carrying, .publishing, .polling, .proxy, .securing, .free: break
             }
         case .wouldBlock:
             break
@@ -95,7 +97,12 @@ final class SessionIO: ShardPart, @unchecked Sendable {
     /// Tells the reactor what the session waits for.
     func updateInterest(_ slot: UInt32) {
         let session = session(slot)
-        guard session.pointee.linkage != .cut else { return }
+        guard session.pointee.linkage.hasConnection else {
+            // What comes in requests waits for the same reasons as on a connection.
+            let isRead = session.pointee.flags.isDisjoint(with: SessionSlot.Flags.unread)
+            if session.pointee.linkage == .polled, isRead, hasMessages(slot) { enqueueInput(slot) }
+            return
+        }
         var readiness: Readiness = []
         if session.pointee.flags.isDisjoint(with: SessionSlot.Flags.unread) { readiness.insert(.readable) }
         if session.pointee.flags.contains(.blocked) { readiness.insert(.writable) }

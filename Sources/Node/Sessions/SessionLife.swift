@@ -16,9 +16,13 @@ final class SessionLife: ShardPart, @unchecked Sendable {
     unowned(unsafe) private(set) var io: SessionIO!
     unowned(unsafe) private(set) var channels: Channels!
     unowned(unsafe) private(set) var admittance: Admittance!
+    unowned(unsafe) private(set) var polls: Polls!
     unowned(unsafe) private(set) var serverCommands: ServerCommands!
 
-    func attach(io: SessionIO, channels: Channels, admittance: Admittance, serverCommands: ServerCommands) {
+    func attach(
+        io: SessionIO, channels: Channels, admittance: Admittance, polls: Polls, serverCommands: ServerCommands
+    ) {
+        self.polls = polls
         self.serverCommands = serverCommands
         self.io = io
         self.channels = channels
@@ -96,7 +100,13 @@ final class SessionLife: ShardPart, @unchecked Sendable {
         forgetWaiting(slot)
         forgetResumption(slot)
         channels.unsubscribeFromAll(slot)
+        // Who asks for its last words is answered as before.
+        let polled = extras(slot)?.polled
         session.pointee.freeExtras()
+        if let polled {
+            makeExtras(slot).polled = polled
+            polls.ending(slot)
+        }
         session.pointee.phase = .closing
         io.forgetIncomplete(session)
         session.pointee.reader.reset()
@@ -131,7 +141,7 @@ final class SessionLife: ShardPart, @unchecked Sendable {
         session.pointee.bytesIn = 0
         // With nothing to send the flush at the end of the slice still shuts our side down.
         io.markDirty(slot, session)
-        arm(.lingering, slot, after: Self.lingering)
+        if session.pointee.linkage.hasConnection { arm(.lingering, slot, after: Self.lingering) }
     }
 
     /// Everything was sent: our side is closed, and the other side has until the alarm to do the same. Closing the
@@ -139,6 +149,10 @@ final class SessionLife: ShardPart, @unchecked Sendable {
     func finishClosing(_ slot: UInt32) {
         let session = session(slot)
         guard !session.pointee.flags.contains(.shut) else { return }
+        if let poll = extras(slot)?.poll, poll.isAnswered {
+            admittance.pollDelivered(slot, isTaken: true)
+            arm(.lingering, slot, after: Self.lingering)
+        }
         guard session.pointee.stream.shutdownWrite() else {
             // TLS says goodbye too, and the socket is full: again when it takes bytes.
             session.pointee.flags.insert(.blocked)
@@ -169,8 +183,11 @@ final class SessionLife: ShardPart, @unchecked Sendable {
         if context.isTracing { context.traceEnded(slot) }
         tellGone(slot, ending)
         let isTold = isClosingTold(slot)
-        let hasConnection = session.pointee.linkage != .cut
-        if !hasConnection { cutSessions -= 1 }
+        let hasConnection = session.pointee.linkage.hasConnection
+        if session.pointee.linkage == .cut { cutSessions -= 1 }
+        admittance.forgetPoll(slot)
+        if session.pointee.phase == .polling { context.awaitedPolls -= 1 }
+        polls.forget(slot)
         forgetWaiting(slot)
         forgetResumption(slot)
         channels.unsubscribeFromAll(slot)
@@ -209,7 +226,9 @@ final class SessionLife: ShardPart, @unchecked Sendable {
     func closeAll() {
         for slot in 0..<UInt32(context.table.used) where session(slot).pointee.phase != .free {
             // What began no session is answered as what it is.
-            if [.body, .carrying, .publishing].contains(session(slot).pointee.phase)
+            if session(slot).pointee.phase == .polling {
+                admittance.endPoll(slot)
+            } else if [.body, .carrying, .publishing].contains(session(slot).pointee.phase)
                 || extras(slot)?.pendingLogin?.beginsNoSession == true
             {
                 admittance.refuse(slot, .leaving)

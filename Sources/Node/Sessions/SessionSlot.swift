@@ -18,6 +18,8 @@ package struct SessionSlot {
         case body
         /// The request has commands for a session, and it is awaited what became of them.
         case carrying
+        /// The request asks a session for what waits, or ends one, and it is awaited what becomes of it.
+        case polling
         /// The request has a publication, and it is awaited what became of it.
         case publishing
         /// The request was understood; somebody is asked who sends it.

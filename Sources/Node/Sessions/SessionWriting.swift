@@ -129,6 +129,7 @@ extension SessionIO {
 
     @inline(__always)
     private func flush(_ slot: UInt32, _ session: UnsafeMutablePointer<SessionSlot>) {
+        if session.pointee.linkage == .polled { return polls.flush(slot, session) }
         let before = session.pointee.outbound.bytes
         context.counters.sends &+= 1
         if context.isTracing { context.traceWillSend(slot, session) }

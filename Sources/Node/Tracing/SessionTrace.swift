@@ -108,7 +108,7 @@ final class SessionTrace: @unchecked Sendable {
                 case .frames: nil
                 case .events: "event"
                 case .lines: "line"
-                case .lengths: "message"
+                case .lengths, .records: "message"
                 }
             shown.show(message.bytes) {
                 .record(

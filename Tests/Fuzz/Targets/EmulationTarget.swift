@@ -1,4 +1,5 @@
 @testable import Codec
+@testable import Node
 
 /// Requests with commands in JSON and in Protobuf, first messages of streams, and requests on their way between nodes.
 enum EmulationTarget {
@@ -19,7 +20,23 @@ enum EmulationTarget {
             expect(request.question == body, "a question is another one when it is written again")
         }
         if let verdict = CommandRequest.verdict(in: body) { expect([verdict.rawValue] == body, "another verdict") }
+        polls(body)
         connects(body)
+    }
+
+    /// Requests for what waits, on their way between nodes, and answers to them; and where answers may be cut.
+    private static func polls(_ body: [UInt8]) {
+        if let request = PollRequest(body) {
+            expect(request.bytes == body, "a request is another one when it is written again")
+            expect(!CommandRequest.isOne(body), "it is taken for commands")
+        }
+        if let answer = PollAnswer(body) { expect(answer.bytes == body, "an answer is another one") }
+        for separation in [MessageSeparation.records, .lengths, .frames] {
+            for most in [-1, 0, 1, 7, 64, body.count] {
+                let end = body.withUnsafeBytes { separation.end(in: $0, most: most) }
+                expect(end <= body.count && (end > 0 || body.isEmpty), "\(end) of \(body.count) bytes")
+            }
+        }
     }
 
     /// What is taken as a connect request is one for the machine too.

@@ -23,7 +23,7 @@ package struct CentrifugeCarrier: Sendable {
             switch variant.transport {
             case .webSocket: .webSocket
             case .eventStream: .eventStream
-            case .stream: .stream
+            case .stream, .longPolling: .stream
             }
         self.init(framing, isBidirectional: !variant.isUnidirectional)
     }

@@ -4,14 +4,19 @@ enum SignalRDialect {
     static var name: StaticString { "signalr" }
 
     /// Clients count on messages of the dialect, not on pings of WebSocket: one of them takes such a ping for a message. Over an event
-    /// stream they send their messages in requests, to any node.
+    /// stream and with long polling they send their messages in requests, to any node. Clients that poll neither send pings nor
+    /// wait for any (`inherentKeepAlive` in the clients of dotnet/aspnetcore).
     static func traits(of variant: Variant) -> DialectTraits {
         let isDuplex = variant.transport == .webSocket
         return DialectTraits(
-            name: name, login: .greeting, liveness: .mutual, recovery: .none, loss: .endsSession, takesInput: isDuplex,
-            takesCommandRequests: !isDuplex, hasCommands: true, refreshesTokens: false, namesPublishers: false,
-            isFoundByID: !isDuplex, refusesInStream: false)
+            name: name, login: .greeting, liveness: variant.transport == .longPolling ? .polls : .mutual,
+            recovery: .none, loss: .endsSession, takesInput: isDuplex, takesCommandRequests: !isDuplex,
+            hasCommands: true, refreshesTokens: false, namesPublishers: false, isFoundByID: !isDuplex,
+            refusesInStream: false)
     }
+
+    /// How a hub's path may be asked for without a WebSocket.
+    private static let methods = ["GET", "POST", "DELETE"]
 
     /// What is at a hub's path and below it, or where clients of the Azure SignalR Service find the hub.
     static func route(of head: RequestHead, at hub: HubRule) -> DialectRoute? {
@@ -37,11 +42,20 @@ enum SignalRDialect {
         of head: RequestHead, to rest: Substring.UTF8View, at path: String, _ hub: HubRule
     ) -> DialectRoute? {
         if rest.isEmpty {
-            if ["POST", "OPTIONS"].contains(where: { $0.utf8.elementsEqual(head.method.utf8) }) {
-                return DialectRoute(commandsOf: .signalr, path, of: hub.number)
+            func isOne(_ method: String) -> Bool { method.utf8.elementsEqual(head.method.utf8) }
+            if isOne("POST") || isOne("OPTIONS") {
+                return DialectRoute(commandsOf: .signalr, path, of: hub.number, methods: methods)
             }
-            let isStream = head.header("upgrade") == nil && head.header("accept", hasToken: "text/event-stream")
-            return DialectRoute(.signalr, path, over: isStream ? .eventStream : .webSocket, of: hub.number, "GET")
+            if isOne("DELETE") {
+                return DialectRoute(goodbyesOf: .signalr, path, of: hub.number, methods: methods)
+            }
+            guard head.header("upgrade") == nil, isOne("GET") else {
+                return DialectRoute(.signalr, path, over: .webSocket, of: hub.number, "GET")
+            }
+            if head.header("accept", hasToken: "text/event-stream") {
+                return DialectRoute(.signalr, path, over: .eventStream, of: hub.number, "GET")
+            }
+            return DialectRoute(pollsOf: .signalr, path, of: hub.number, methods: methods)
         }
         guard rest.elementsEqual("negotiate".utf8) else { return nil }
         return DialectRoute(negotiationsOf: .signalr, path + "/negotiate", of: hub.number)
@@ -62,7 +76,7 @@ enum SignalRDialect {
             let error = ending.isReconnectWelcome(farewell.code) ? nil : farewell.reason
             switch SignalREncoding(variant.encoding) {
             case .json: SignalREncoder.writeClose(error, over: variant.transport, to: writer)
-            case .messagePack: SignalRPackedEncoder.writeClose(error, to: writer)
+            case .messagePack: SignalRPackedEncoder.writeClose(error, over: variant.transport, to: writer)
             }
         }
         if variant.transport == .webSocket {

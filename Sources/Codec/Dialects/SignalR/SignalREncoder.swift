@@ -17,7 +17,7 @@ enum SignalREncoder {
     ) {
         // A line of an event stream cannot have another one inside.
         func write(_ json: UnsafeRawBufferPointer) {
-            if transport == .webSocket { writer.append(json) } else { JSONWriter.writeOnOneLine(json, to: writer) }
+            if transport == .eventStream { JSONWriter.writeOnOneLine(json, to: writer) } else { writer.append(json) }
         }
         publication.payload.withUnsafeBytes { payload in
             switch SignalRTarget.form(of: publication, payload) {
@@ -106,15 +106,17 @@ enum SignalREncoder {
         }
     }
 
-    /// One JSON object and the record separator, in what they travel in: a frame, or an event.
+    /// One JSON object and the record separator, in what they travel in: a frame, an event, or nothing.
     static func message(
         over transport: Transport, in opcode: Opcode = .text, _ writer: ByteWriter, _ body: () -> Void
     ) {
         guard transport == .webSocket else {
-            writer.append("data: ")
+            let isEvent = transport == .eventStream
+            if isEvent { writer.append("data: ") }
             body()
             writer.append(SignalREncoding.separator)
-            return writer.append("\n\n")
+            if isEvent { writer.append("\n\n") }
+            return
         }
         let start = writer.count
         writer.reserveFrame()

@@ -33,6 +33,7 @@ extension SignalRDialect {
         if negotiation.isResumable { writer.append(#","useStatefulReconnect":true"#) }
         // Text comes first, because one client takes the first that is listed.
         writer.append(#","availableTransports":[{"transport":"WebSockets","transferFormats":["Text","Binary"]}"#)
-        writer.append(#",{"transport":"ServerSentEvents","transferFormats":["Text"]}]}"#)
+        writer.append(#",{"transport":"ServerSentEvents","transferFormats":["Text"]}"#)
+        writer.append(#",{"transport":"LongPolling","transferFormats":["Text","Binary"]}]}"#)
     }
 }

@@ -1,8 +1,8 @@
 /// Messages of the signalr dialect in MessagePack (HubProtocol.md, "MessagePack Encoding").
 enum SignalRPackedEncoder {
     /// See `SignalREncoder.write`. There are always six parts, because one client counts on the last one.
-    static func write(_ publication: Publication, to writer: ByteWriter) {
-        message(writer) {
+    static func write(_ publication: Publication, over transport: Transport, to writer: ByteWriter) {
+        message(over: transport, writer) {
             MessagePackWriter.writeArrayHead(6, to: writer)
             MessagePackWriter.write(SignalRMessage.Kind.invocation.rawValue, to: writer)
             MessagePackWriter.writeMapHead(0, to: writer)
@@ -35,8 +35,8 @@ enum SignalRPackedEncoder {
     }
 
     /// See `SignalREncoder.writeCompletion`.
-    static func writeCompletion(_ id: [UInt8], _ failure: Failure?, to writer: ByteWriter) {
-        message(writer) {
+    static func writeCompletion(_ id: [UInt8], _ failure: Failure?, over transport: Transport, to writer: ByteWriter) {
+        message(over: transport, writer) {
             MessagePackWriter.writeArrayHead(failure == nil ? 4 : 5, to: writer)
             MessagePackWriter.write(SignalRMessage.Kind.completion.rawValue, to: writer)
             MessagePackWriter.writeMapHead(0, to: writer)
@@ -47,8 +47,8 @@ enum SignalRPackedEncoder {
     }
 
     /// See `SignalREncoder.writeCompletion`. The kinds of results are 1 for an error, 2 for nothing and 3 for a value.
-    static func writeCompletion(_ id: [UInt8], _ result: CallResult, to writer: ByteWriter) {
-        message(writer) {
+    static func writeCompletion(_ id: [UInt8], _ result: CallResult, over transport: Transport, to writer: ByteWriter) {
+        message(over: transport, writer) {
             let kind: UInt64 =
                 switch result {
                 case .refused: 1
@@ -76,16 +76,18 @@ enum SignalRPackedEncoder {
         }
     }
 
-    static func writePing(to writer: ByteWriter) {
-        message(writer) {
+    static func writePing(over transport: Transport, to writer: ByteWriter) {
+        message(over: transport, writer) {
             MessagePackWriter.writeArrayHead(1, to: writer)
             MessagePackWriter.write(SignalRMessage.Kind.ping.rawValue, to: writer)
         }
     }
 
     /// See `SignalREncoder.writeCount`.
-    static func writeCount(_ kind: SignalRMessage.Kind, _ number: UInt64, to writer: ByteWriter) {
-        message(writer) {
+    static func writeCount(
+        _ kind: SignalRMessage.Kind, _ number: UInt64, over transport: Transport, to writer: ByteWriter
+    ) {
+        message(over: transport, writer) {
             MessagePackWriter.writeArrayHead(2, to: writer)
             MessagePackWriter.write(kind.rawValue, to: writer)
             MessagePackWriter.write(number, to: writer)
@@ -93,8 +95,8 @@ enum SignalRPackedEncoder {
     }
 
     /// - Parameter error: Nil when the client may come back.
-    static func writeClose(_ error: String?, to writer: ByteWriter) {
-        message(writer) {
+    static func writeClose(_ error: String?, over transport: Transport, to writer: ByteWriter) {
+        message(over: transport, writer) {
             MessagePackWriter.writeArrayHead(3, to: writer)
             MessagePackWriter.write(SignalRMessage.Kind.close.rawValue, to: writer)
             if let error {
@@ -110,9 +112,9 @@ enum SignalRPackedEncoder {
     private static var lengthBytes: Int { 5 }
 
     /// Room is left for the longest length and the longest header, and what was written moves up when shorter ones will do.
-    private static func message(_ writer: ByteWriter, _ body: () -> Void) {
+    private static func message(over transport: Transport, _ writer: ByteWriter, _ body: () -> Void) {
         let start = writer.count
-        writer.reserveFrame()
+        if transport == .webSocket { writer.reserveFrame() }
         let length = writer.count
         for _ in 0..<lengthBytes { writer.append(0) }
         body()
@@ -127,7 +129,7 @@ enum SignalRPackedEncoder {
             writer.remove(lengthBytes - bytes, at: length)
             writer.overwrite(at: length, with: UnsafeRawBufferPointer(rebasing: digits[..<bytes]))
         }
-        writer.closeFrame(.binary, at: start, reserved: ByteWriter.frameBytes)
+        if transport == .webSocket { writer.closeFrame(.binary, at: start, reserved: ByteWriter.frameBytes) }
     }
 
     /// Heads, the length and the frame's header around one publication.

@@ -4,7 +4,7 @@ extension SignalRDialect {
     static func write(_ publication: Publication, as variant: Variant, to writer: ByteWriter) {
         switch SignalREncoding(variant.encoding) {
         case .json: SignalREncoder.write(publication, over: variant.transport, to: writer)
-        case .messagePack: SignalRPackedEncoder.write(publication, to: writer)
+        case .messagePack: SignalRPackedEncoder.write(publication, over: variant.transport, to: writer)
         }
     }
 
@@ -22,7 +22,7 @@ extension SignalRDialect {
         case .ping:
             switch encoding {
             case .json: SignalREncoder.writePing(over: variant.transport, to: writer)
-            case .messagePack: SignalRPackedEncoder.writePing(to: writer)
+            case .messagePack: SignalRPackedEncoder.writePing(over: variant.transport, to: writer)
             }
         case .acknowledged(let number): writeCount(.ack, number, as: variant, to: writer)
         case .renumbered(let next): writeCount(.sequence, next, as: variant, to: writer)
@@ -47,7 +47,7 @@ extension SignalRDialect {
         guard case .text(let id) = reply else { return }
         switch SignalREncoding(variant.encoding) {
         case .json: SignalREncoder.writeCompletion(id, result, over: variant.transport, to: writer)
-        case .messagePack: SignalRPackedEncoder.writeCompletion(id, result, to: writer)
+        case .messagePack: SignalRPackedEncoder.writeCompletion(id, result, over: variant.transport, to: writer)
         }
     }
 
@@ -56,7 +56,7 @@ extension SignalRDialect {
     ) {
         switch SignalREncoding(variant.encoding) {
         case .json: SignalREncoder.writeCount(kind, number, over: variant.transport, to: writer)
-        case .messagePack: SignalRPackedEncoder.writeCount(kind, number, to: writer)
+        case .messagePack: SignalRPackedEncoder.writeCount(kind, number, over: variant.transport, to: writer)
         }
     }
 
@@ -67,7 +67,7 @@ extension SignalRDialect {
         guard case .text(let id) = reply else { return }
         switch SignalREncoding(variant.encoding) {
         case .json: SignalREncoder.writeCompletion(id, failure, over: variant.transport, to: writer)
-        case .messagePack: SignalRPackedEncoder.writeCompletion(id, failure, to: writer)
+        case .messagePack: SignalRPackedEncoder.writeCompletion(id, failure, over: variant.transport, to: writer)
         }
     }
 }

@@ -42,7 +42,7 @@ extension ConfigurationKey {
     /// Every scalar key, in the order of the documentation. Each section is declared in a file of its own.
     package static let all: [ConfigurationKey] =
         node + client + admin + backplane + authentication + upstream + sizeLimits + connectLimits + rateLimits
-        + resume + liveness + drain
+        + polling + resume + liveness + drain
         + log
 
     package static let byPath: [String: ConfigurationKey] = Dictionary(

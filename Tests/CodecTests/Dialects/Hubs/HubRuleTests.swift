@@ -102,7 +102,7 @@ import Testing
         other.prefix = Array("x".utf8)
         let hubs = Hubs([Self.hub, other])
         for (path, use, number) in [
-            ("/chat?id=1", DialectRoute.Use.session(.webSocket, isUnidirectional: false), Self.hub.number),
+            ("/chat?id=1", DialectRoute.Use.polls, Self.hub.number),
             ("/chat/negotiate", .negotiation, Self.hub.number), ("/chat/2/negotiate?x", .negotiation, other.number),
         ] {
             let route = try #require(hubs.route(of: DialectTests.head("GET \(path) HTTP/1.1")))
@@ -115,9 +115,15 @@ import Testing
         let stream = "GET /chat?id=1 HTTP/1.1\r\nAccept: application/json, text/event-stream"
         #expect(
             try hubs.route(of: DialectTests.head(stream))?.use == .session(.eventStream, isUnidirectional: false))
-        for method in ["POST", "OPTIONS"] {
+        let upgrade = "GET /chat?id=1 HTTP/1.1\r\nUpgrade: websocket\r\nAccept: text/event-stream"
+        #expect(
+            try hubs.route(of: DialectTests.head(upgrade))?.use == .session(.webSocket, isUnidirectional: false))
+        for (method, use) in [
+            ("GET", DialectRoute.Use.polls), ("POST", .commands), ("OPTIONS", .commands), ("DELETE", .goodbyes),
+        ] {
             let route = try #require(hubs.route(of: DialectTests.head("\(method) /chat?id=1 HTTP/1.1")))
-            #expect(route.use == .commands && route.methods == ["POST"] && route.isPlainHTTP)
+            #expect(route.use == use && route.methods == ["GET", "POST", "DELETE"] && route.isPlainHTTP)
+            #expect(route.beginsSession == false && (route.variant()?.transport == .longPolling) == (use == .polls))
         }
         // It is the same on every node, in every version.
         #expect(Self.hub.number == 0x83EF)
@@ -142,7 +148,8 @@ import Testing
         #expect(
             body == #"{"negotiateVersion":\#(negotiation.version),\#(ids),"availableTransports""#
                 + #":[{"transport":"WebSockets","transferFormats":["Text","Binary"]},"#
-                + #"{"transport":"ServerSentEvents","transferFormats":["Text"]}]}"#)
+                + #"{"transport":"ServerSentEvents","transferFormats":["Text"]},"#
+                + #"{"transport":"LongPolling","transferFormats":["Text","Binary"]}]}"#)
     }
 
     @Test func theTokenOfAConnectionIsInTheQuery() throws {
