@@ -36,7 +36,7 @@ CONFIGURATION: dict[str, Any] = {
 BOTH = pytest.mark.parametrize("protocol", [JSON, MESSAGEPACK])
 #: Publications a second.
 RATE = 2000
-SEEDS = 8
+SEEDS = 3
 
 
 def token(user: str) -> str:
@@ -109,6 +109,9 @@ class Publisher(threading.Thread):
         return self.published
 
     def close(self) -> None:
+        self.stop()
+        # The other thread still reads.
+        self._wire.socket.shutdown(socket.SHUT_RDWR)
         self._wire.close()
 
 
@@ -186,6 +189,8 @@ def test_polls_that_break_bring_nothing_twice(cluster: Cluster, seed: int) -> No
             if numbers.random() < 0.5 and not is_answered(poll):
                 poll.close()
                 broken += 1
+                # A poll that comes at its node only after the next one ends that.
+                until(lambda: total(cluster.nodes, "polls_waiting") == 0, "it is gone")
             else:
                 assert client.end(poll) == 200
                 answered += 1
@@ -193,7 +198,7 @@ def test_polls_that_break_bring_nothing_twice(cluster: Cluster, seed: int) -> No
         client.poll_until(lambda: published - 1 in [number for [number] in client.heard("message")])
         heard = [number for [number] in client.heard("message")]
         assert heard == sorted(set(heard)), "nothing comes twice, or in another order"
-        assert broken > 10 and answered > 10
+        assert broken > 3 and answered > 3
     finally:
         publisher.close()
         client.leave()
@@ -386,23 +391,21 @@ def test_a_killed_node_is_answered_for_at_once(cluster: Cluster) -> None:
 
 
 def test_a_draining_node_answers_its_polls(cluster: Cluster) -> None:
-    clients = [Poller(addresses(cluster)) for _ in range(3)]
-    draining = home(cluster, clients[0])
-    others = [node for node in cluster.nodes if node is not draining]
-    away = [client for client in clients if home(cluster, client) is not draining]
-    assert away, "sessions are spread"
+    draining, *others = cluster.nodes
+    here, away = (Poller(addresses(cluster), at=node.client) for node in (draining, others[0]))
+    assert (home(cluster, here), home(cluster, away)) == (draining, others[0])
     # One at the node that leaves, for a session that is elsewhere, and one the other way round.
-    through = away[0].begin(draining.client)
-    waiting = clients[0].begin(others[0].client)
+    through = away.begin(draining.client)
+    waiting = here.begin(others[0].client)
     until(lambda: draining.api.metric("polls_waiting") == 1 and others[0].api.metric("polls_waiting") == 1, "they wait")
     draining.send(signal.SIGTERM)
-    assert away[0].end(through) == 200 and away[0].messages == []
-    assert clients[0].end(waiting) == 200
-    assert clients[0].messages == [{"type": 7, "allowReconnect": True}]
-    assert clients[0].poll(others[1].client) in (204, 404)
+    assert away.end(through) == 200 and away.messages == []
+    assert here.end(waiting) == 200
+    assert here.messages == [{"type": 7, "allowReconnect": True}]
+    assert here.poll(others[1].client) in (204, 404)
     others[0].api.publish("chat:all", text="hello")
     draining.wait()
-    assert away[0].poll(others[1].client) == 200 and away[0].heard("message") == [["hello"]]
+    assert away.poll(others[1].client) == 200 and away.heard("message") == [["hello"]]
 
 
 def test_polls_wait_while_redis_is_away(cluster: Cluster) -> None:
@@ -459,7 +462,7 @@ def test_requests_that_are_none(cluster: Cluster) -> None:
         body = b"x" if method == "POST" else b""
         assert status(method, "/chat", body) == 400
         for bad in ["x", "", good[9:-1], good[9:] + "A", "%00", "A" * 76, "A" * 5000, "🔔"]:
-            assert status(method, f"/chat?id={bad}", body) in (404, 414), bad
+            assert status(method, f"/chat?id={bad}", body) in (400, 404, 414), bad
     # Never opened.
     unopened = Poller(addresses(cluster), greets=False)
     assert status("POST", unopened.target, b"x") == 404 and status("DELETE", unopened.target) == 404
