@@ -153,7 +153,8 @@ package final class Exchange: TurnWork, @unchecked Sendable {
     var forwardPoll: ((PollRequest, Int64, Locator) -> Void)?
     /// Nobody waits any more for what becomes of a connection's request.
     var withdrawPoll: ((Locator) -> Void)?
-    var isBeginningPoll: ((SessionID.Secret) -> Bool)?
+    /// Whether another node may begin such a session, as far as this one is concerned.
+    var letBegin: ((SessionID.Secret, NodeID) -> Bool)?
     /// When this node began, and when another one was lost, in milliseconds since 1970.
     let startedAt = Int64(clamping: WallClock.milliseconds)
     var lostNodeAt: Int64 = 0

@@ -18,16 +18,17 @@ extension Exchange {
         if let place = sessionsByID[request.id] ?? polled.ending[request.id] {
             return tell(Int(place.reactor), .poll(request, place, asker))
         }
-        guard request.what == .poll || request.what == .end else { return }
+        guard request.isWish else { return }
         if polled.gone.contains(request.id) { return pollAnswered(.gone, request.id, asker) }
         switch asker {
         case .connection(let connection):
-            guard let forwardPoll else { return nobodyHas(request, issuedAt: issuedAt, connection, missing: []) }
-            forwardPoll(request, issuedAt, connection)
+            let isFresh = request.what == .poll && canBegin(issuedAt: issuedAt, missing: [])
+            let wish = isFresh ? request.turned(into: .claim) : request
+            guard let forwardPoll else { return nobodyHas(wish, issuedAt: issuedAt, connection, missing: []) }
+            forwardPoll(wish, issuedAt, connection)
         case .node(let other, _):
-            // Of two nodes that both begin a session, one may.
-            let isContested = isBeginningPoll?(request.id) == true && node.value < other.value
-            pollAnswered(isContested ? .busy : .unknown, request.id, asker)
+            let isLet = request.what != .claim || letBegin?(request.id, other) ?? true
+            pollAnswered(isLet ? .unknown : .busy, request.id, asker)
         }
     }
 
@@ -48,7 +49,7 @@ extension Exchange {
     func nobodyHas(_ request: PollRequest, issuedAt: Int64, _ connection: Locator, missing: Set<NodeID>) {
         let asker = CommandAsker.connection(connection)
         if let place = sessionsByID[request.id] { return tell(Int(place.reactor), .poll(request, place, asker)) }
-        guard request.what == .poll, canBegin(issuedAt: issuedAt, missing: missing) else {
+        guard request.what == .claim, canBegin(issuedAt: issuedAt, missing: missing) else {
             return pollAnswered(.unknown, request.id, asker)
         }
         sessionsByID[request.id] = connection

@@ -31,7 +31,9 @@ final class PollForwards: @unchecked Sendable {
         self.backplane = backplane
         exchange.forwardPoll = { [self] in forward($0, issuedAt: $1, for: $2) }
         exchange.withdrawPoll = { [self] in withdraw($0) }
-        exchange.isBeginningPoll = { [self] in asking.isBeginning($0) }
+        exchange.letBegin = { [self] id, other in
+            asking.claimed(id, byOlder: other.value < exchange.node.value, now: backplane.home.now)
+        }
     }
 
     /// Requests that were put to other nodes, and those for which there was no room.
@@ -39,6 +41,8 @@ final class PollForwards: @unchecked Sendable {
 
     private func forward(_ request: PollRequest, issuedAt: Int64, for connection: Locator) {
         let now = backplane.home.now
+        var request = request
+        if request.what == .claim, asking.hasPromised(request.id, now: now) { request = request.turned(into: .poll) }
         let others = backplane.nodes.filter { !$0.isSelf }
         let missing = Set(others.filter { now - $0.lastSeen > Self.silence }.map(\.id))
         let nodes = Set(others.map(\.id)).subtracting(missing)
@@ -66,7 +70,9 @@ final class PollForwards: @unchecked Sendable {
             guard self.backplane.link.phase == .linked else {
                 return self.waitForLink(request, issuedAt: issuedAt, for: connection, until: end)
             }
-            self.exchange.poll(request, issuedAt: issuedAt, from: .connection(connection))
+            self.exchange.poll(
+                request.what == .claim ? request.turned(into: .poll) : request, issuedAt: issuedAt,
+                from: .connection(connection))
         }
     }
 
@@ -78,6 +84,8 @@ final class PollForwards: @unchecked Sendable {
         switch event {
         case .tell(let asked, let answer, let source):
             exchange.pollAnswered(answer, asked.request.id, .connection(asked.connection), by: source)
+        case .nobody(let asked) where asking.hasPromised(asked.request.id, now: backplane.home.now):
+            exchange.pollAnswered(.busy, asked.request.id, .connection(asked.connection))
         case .nobody(let asked):
             exchange.nobodyHas(
                 asked.request, issuedAt: asked.issuedAt, asked.connection, missing: asked.silent.union(asked.missing))
@@ -116,9 +124,8 @@ final class PollForwards: @unchecked Sendable {
         isLinked = isUp
         guard isUp else { return }
         for (question, asked) in asking.held {
-            guard let home = asked.home, let next = asking.again(question, using: &random) else { continue }
-            let request = PollRequest(asked.request.what, asked.request.id, asked.request.user, before: question)
-            backplane.ask(request.bytes, id: next, to: [home])
+            guard let home = asked.home else { continue }
+            backplane.ask(asked.request.turned(into: .poll).bytes, id: question, to: [home])
         }
     }
 

@@ -103,11 +103,11 @@ final class SessionLife: ShardPart, @unchecked Sendable {
         // Who asks for its last words is answered as before.
         let polled = extras(slot)?.polled
         session.pointee.freeExtras()
+        session.pointee.phase = .closing
         if let polled {
             makeExtras(slot).polled = polled
             polls.ending(slot)
         }
-        session.pointee.phase = .closing
         io.forgetIncomplete(session)
         session.pointee.reader.reset()
         if !session.pointee.flags.isDisjoint(with: SessionSlot.Flags.unread) {

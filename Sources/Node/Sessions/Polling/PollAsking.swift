@@ -36,6 +36,9 @@ package struct PollAsking {
     private var questions: [Locator: UInt64] = [:]
     /// Ids whose sessions may begin here.
     private var beginning: [SessionID.Secret: Int] = [:]
+    /// Ids whose sessions may begin on another node, and until when they do not begin here; and the same in their order.
+    private var promises: [SessionID.Secret: MonotonicTime] = [:]
+    private var promised: [(id: SessionID.Secret, until: MonotonicTime)] = []
     /// Requests that were put to other nodes.
     package private(set) var begun: UInt64 = 0
     /// Requests for which there was no room.
@@ -67,12 +70,48 @@ package struct PollAsking {
             request: request, issuedAt: issuedAt, connection: connection, silent: nodes, missing: missing,
             until: until)
         questions[connection] = id
-        beginning[request.id, default: 0] += 1
+        if request.what == .claim { beginning[request.id, default: 0] += 1 }
         return id
     }
 
     /// Whether it is being found out whether the session of an id may begin here.
     package func isBeginning(_ id: SessionID.Secret) -> Bool { beginning[id] != nil }
+
+    /// How long a node that was told that it may begin a session takes for that, at the most.
+    private static let promiseTime: Duration = .seconds(1)
+
+    /// Another node begins a session, if nobody has it.
+    ///
+    /// Of two nodes that find it out at the same moment, one has to let the other one. A node that asks later does not begin anything for
+    /// as long as the first one may.
+    ///
+    /// - Parameter isOlder: Which of the two may.
+    /// - Returns: Whether this node lets it.
+    package mutating func claimed(_ id: SessionID.Secret, byOlder isOlder: Bool, now: MonotonicTime) -> Bool {
+        if isBeginning(id), !isOlder { return false }
+        if let kept = promised.firstIndex(where: { $0.until > now }) {
+            if kept > 0 { forget(kept) }
+        } else {
+            forget(promised.count)
+        }
+        if promised.count == Self.most { forget(1) }
+        promises[id] = now + Self.promiseTime
+        promised.append((id, now + Self.promiseTime))
+        return true
+    }
+
+    private mutating func forget(_ count: Int) {
+        for promise in promised[..<count] where promises[promise.id] == promise.until { promises[promise.id] = nil }
+        promised.removeFirst(count)
+    }
+
+    /// Promises that are remembered; for tests.
+    package var promisesKept: Int { promised.count }
+
+    /// Whether a session begins on another node, if it does at all.
+    package func hasPromised(_ id: SessionID.Secret, now: MonotonicTime) -> Bool {
+        promises[id].map { $0 > now } ?? false
+    }
 
     package func awaits(_ id: UInt64) -> Bool { open[id] != nil }
 
@@ -96,7 +135,7 @@ package struct PollAsking {
             asked.home = node
             asked.silent = []
             open[id] = asked
-            forgetBeginning(asked.request.id)
+            forgetBeginning(asked)
             return .tell(asked, .held, .node(node, question: id))
         case .messages where asked.isWithdrawn:
             _ = remove(id)
@@ -120,7 +159,7 @@ package struct PollAsking {
         guard asked.home == nil else { return remove(id).map { (id, $0) } }
         open[id]?.isWithdrawn = true
         questions[connection] = nil
-        forgetBeginning(asked.request.id)
+        forgetBeginning(asked)
         return nil
     }
 
@@ -156,18 +195,6 @@ package struct PollAsking {
         open.filter { $0.value.home != nil }.map { ($0.key, $0.value) }
     }
 
-    /// The same request is put to its node once more, because an answer may be lost.
-    ///
-    /// - Returns: The number of the new question.
-    package mutating func again(_ id: UInt64, using random: inout some RandomNumberGenerator) -> UInt64? {
-        guard let asked = remove(id) else { return nil }
-        var next: UInt64
-        repeat { next = random.next() } while next == 0 || open[next] != nil
-        open[next] = asked
-        questions[asked.connection] = next
-        return next
-    }
-
     private mutating func conclude(_ id: UInt64, _ asked: Open) -> Event? {
         _ = remove(id)
         if asked.isWithdrawn { return nil }
@@ -184,12 +211,12 @@ package struct PollAsking {
     private mutating func remove(_ id: UInt64) -> Open? {
         guard let asked = open.removeValue(forKey: id) else { return nil }
         if questions[asked.connection] == id { questions[asked.connection] = nil }
-        if asked.home == nil, !asked.isWithdrawn { forgetBeginning(asked.request.id) }
+        if asked.home == nil, !asked.isWithdrawn { forgetBeginning(asked) }
         return asked
     }
 
-    private mutating func forgetBeginning(_ id: SessionID.Secret) {
-        guard let count = beginning[id] else { return }
-        beginning[id] = count > 1 ? count - 1 : nil
+    private mutating func forgetBeginning(_ asked: Open) {
+        guard asked.request.what == .claim, let count = beginning[asked.request.id] else { return }
+        beginning[asked.request.id] = count > 1 ? count - 1 : nil
     }
 }

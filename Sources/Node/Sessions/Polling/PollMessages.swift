@@ -2,7 +2,7 @@ package import Codec
 
 /// What a client's request to a session without a connection is for, and what nodes ask each other for it.
 ///
-///     mark 0x04 · what (1) · id of the session (16) · question before (8) · user: 0 not known, 1 a visitor, 2 and its name to the end
+///     mark 0x04 · what (1) · id of the session (16) · user: 0 not known, 1 a visitor, 2 and its name to the end
 ///
 /// Numbers are big-endian. Other questions of nodes begin with other bytes.
 package struct PollRequest: Equatable, Sendable {
@@ -15,6 +15,8 @@ package struct PollRequest: Equatable, Sendable {
         case taken
         /// Nobody waits for the answer to this question any more, or it did not reach the client. There is no answer to that.
         case returned
+        /// As `poll`, from a node that begins the session itself if nobody has it.
+        case claim
     }
 
     /// Who asks.
@@ -28,15 +30,18 @@ package struct PollRequest: Equatable, Sendable {
     package let id: SessionID.Secret
     package let what: What
     package let user: User
-    /// An earlier question for the same request, whose answer did not come; 0 for none.
-    package let before: UInt64
 
-    package init(_ what: What, _ id: SessionID.Secret, _ user: User = .unknown, before: UInt64 = 0) {
+    /// The same for another purpose.
+    package func turned(into what: What) -> PollRequest { PollRequest(what, id, user) }
+
+    package init(_ what: What, _ id: SessionID.Secret, _ user: User = .unknown) {
         self.what = what
         self.id = id
         self.user = user
-        self.before = before
     }
+
+    /// Whether it is answered.
+    package var isWish: Bool { what == .poll || what == .claim || what == .end }
 
     private static var mark: UInt8 { 0x04 }
 
@@ -48,7 +53,6 @@ package struct PollRequest: Equatable, Sendable {
         writer.append(what.rawValue)
         writer.append(bigEndian: id.high)
         writer.append(bigEndian: id.low)
-        writer.append(bigEndian: before)
         switch user {
         case .unknown: writer.append(0)
         case .visitor: writer.append(1)
@@ -59,13 +63,13 @@ package struct PollRequest: Equatable, Sendable {
         return Array(writer.bytes)
     }
 
-    private static let headBytes = 27
+    private static let headBytes = 19
 
     /// - Returns: Nil for what is none.
     package init?(_ bytes: [UInt8]) {
         guard Self.isOne(bytes), bytes.count >= Self.headBytes, let what = What(rawValue: bytes[1]) else { return nil }
         let words = bytes.withUnsafeBytes { bytes in
-            [2, 10, 18].map { UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: $0, as: UInt64.self)) }
+            [2, 10].map { UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: $0, as: UInt64.self)) }
         }
         let name = Array(bytes[Self.headBytes...])
         switch bytes[Self.headBytes - 1] {
@@ -76,7 +80,6 @@ package struct PollRequest: Equatable, Sendable {
         }
         self.what = what
         id = SessionID.Secret(high: words[0], low: words[1])
-        before = words[2]
     }
 }
 

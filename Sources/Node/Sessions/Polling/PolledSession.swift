@@ -46,19 +46,14 @@ package struct PolledSession {
 
     // MARK: What happened
 
-    /// A request waits.
+    /// A request waits. One that was answered and waits again did not get its answer.
     ///
-    /// - Parameters:
-    ///   - before: The same request as it was asked before, whose answer did not come.
     /// - Returns: The request that waited until now, and has to be told that it is over.
     package mutating func asked(
-        by asker: CommandAsker, before: CommandAsker?, limits: PollLimits, now: MonotonicTime
+        by asker: CommandAsker, limits: PollLimits, now: MonotonicTime
     ) -> CommandAsker? {
-        if let before {
-            if given == before { given = nil }
-            if waiting == before { waiting = nil }
-        }
-        let replaced = waiting
+        if given == asker { given = nil }
+        let replaced = waiting == asker ? nil : waiting
         waiting = asker
         waitsUntil = now + limits.timeout
         idleSince = nil
@@ -101,6 +96,11 @@ package struct PolledSession {
             waiting = nil
         }
         if given == nil, waiting == nil, idleSince == nil { idleSince = now }
+    }
+
+    /// The session has ended, and is kept for its last words.
+    package mutating func ends(now: MonotonicTime) {
+        if idleSince != nil { idleSince = now }
     }
 
     /// The link is up again: what other nodes said meanwhile may be lost.

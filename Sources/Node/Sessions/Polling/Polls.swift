@@ -21,6 +21,13 @@ final class Polls: ShardPart, @unchecked Sendable {
 
     private var limits: PollLimits { context.settings.polling }
 
+    /// A session that has ended is not kept for long.
+    private func bounds(_ slot: UInt32) -> PollLimits {
+        var bounds = context.settings.polling
+        if session(slot).pointee.phase == .closing { bounds.gap = min(bounds.gap, SessionLife.lingering) }
+        return bounds
+    }
+
     // MARK: The beginning
 
     /// The session that a request begins outlives its connection: that goes to a slot of its own, where the request is answered.
@@ -68,7 +75,7 @@ final class Polls: ShardPart, @unchecked Sendable {
 
     /// A request for a session of this reactor.
     func received(_ request: PollRequest, _ place: Locator, from asker: CommandAsker) {
-        let isWish = request.what == .poll || request.what == .end
+        let isWish = request.isWish
         guard let session = find(place), session.pointee.secret.isSame(as: request.id) else {
             if isWish { answer(.gone, request.id, asker) }
             return
@@ -80,7 +87,7 @@ final class Polls: ShardPart, @unchecked Sendable {
             return
         }
         switch request.what {
-        case .poll:
+        case .poll, .claim:
             guard isOwn(request.user, slot) else { return answer(.otherUser, request.id, asker) }
             asked(request, slot, session, by: asker)
         case .end:
@@ -108,10 +115,8 @@ final class Polls: ShardPart, @unchecked Sendable {
     private func asked(
         _ request: PollRequest, _ slot: UInt32, _ session: UnsafeMutablePointer<SessionSlot>, by asker: CommandAsker
     ) {
-        var before: CommandAsker?
-        if request.before != 0, case .node(let node, _) = asker { before = .node(node, question: request.before) }
         var replaced: CommandAsker?
-        change(slot) { replaced = $0.asked(by: asker, before: before, limits: limits, now: reactor.now) }
+        change(slot) { replaced = $0.asked(by: asker, limits: limits, now: reactor.now) }
         if let replaced {
             context.counters.pollsReplaced += 1
             answer(.over, request.id, replaced)
@@ -164,7 +169,7 @@ final class Polls: ShardPart, @unchecked Sendable {
 
     /// The session ends, and is kept until its last words were fetched.
     func ending(_ slot: UInt32) {
-        rearm(slot)
+        change(slot) { $0.ends(now: reactor.now) }
         request(.pollsEnding(session(slot).pointee.secret, locator(of: slot)))
     }
 
@@ -196,7 +201,7 @@ final class Polls: ShardPart, @unchecked Sendable {
 
     /// One alarm is enough: it is set again when it rings too early, and another one only where it would ring too late.
     private func rearm(_ slot: UInt32) {
-        guard let extras = extras(slot), let next = extras.polled?.deadline(limits) else { return }
+        guard let extras = extras(slot), let next = extras.polled?.deadline(bounds(slot)) else { return }
         if let armed = extras.pollAlarm, armed <= next { return }
         extras.pollAlarm = next
         arm(.poll, slot, after: next - reactor.now)
@@ -211,7 +216,7 @@ final class Polls: ShardPart, @unchecked Sendable {
         else { return }
         extras.pollAlarm = nil
         let session = session(slot)
-        switch polled.due(limits, now: .now()) {
+        switch polled.due(bounds(slot), now: .now()) {
         case .timeout:
             context.counters.pollTimeouts += 1
             var asker: CommandAsker?

@@ -108,7 +108,7 @@ import Testing
         rig.turn()
         // As if it had gone a moment later.
         var polled = try #require(rig.shard.extras(slot)?.polled)
-        _ = polled.asked(by: .connection(place), before: nil, limits: PollLimits(), now: rig.reactor.now)
+        _ = polled.asked(by: .connection(place), limits: PollLimits(), now: rig.reactor.now)
         rig.shard.extras(slot)?.polled = polled
         rig.deliver("a", to: "chat:all")
         rig.turn()
