@@ -84,7 +84,8 @@ final class PollForwards: @unchecked Sendable {
         switch event {
         case .tell(let asked, let answer, let source):
             exchange.pollAnswered(answer, asked.request.id, .connection(asked.connection), by: source)
-        case .nobody(let asked) where asking.hasPromised(asked.request.id, now: backplane.home.now):
+        case .nobody(let asked)
+        where asked.request.what == .claim && asking.hasPromised(asked.request.id, now: backplane.home.now):
             exchange.pollAnswered(.busy, asked.request.id, .connection(asked.connection))
         case .nobody(let asked):
             exchange.nobodyHas(
