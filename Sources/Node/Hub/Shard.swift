@@ -1,3 +1,4 @@
+import Backplane
 package import Codec
 package import Logging
 package import Reactor
