@@ -108,6 +108,34 @@ package protocol Backplane: AnyObject, Sendable {
 
     /// Takes other limits, from now on.
     func use(_ limits: BackplaneLimits)
+
+    /// Whether records of sessions outlive this node.
+    var keepsSessions: Bool { get }
+    /// Does something with the record of a session; `completion` is called once, on the home reactor. After a failure, nobody knows whether
+    /// it was done. Requests about one session are carried out in their order.
+    func record(
+        _ request: SessionRecordRequest, of session: SessionID.Secret,
+        completion: @escaping (Result<SessionRecordAnswer, PublishRefusal>) -> Void)
+    /// Notes that something is published in a channel now that no history has; before it is published.
+    func mark(_ channel: ChannelName)
+    /// How long ago that was noted last, in milliseconds, nil for never or too long ago; `completion` is called once, on the home reactor.
+    func markAge(of channel: ChannelName, completion: @escaping (Result<Int64?, PublishRefusal>) -> Void)
+}
+
+/// Of backplanes without other nodes, which could go on with a session.
+extension Backplane {
+    package var keepsSessions: Bool { false }
+
+    package func record(
+        _ request: SessionRecordRequest, of session: SessionID.Secret,
+        completion: @escaping (Result<SessionRecordAnswer, PublishRefusal>) -> Void
+    ) { completion(.success(.nothing)) }
+
+    package func mark(_ channel: ChannelName) {}
+
+    package func markAge(of channel: ChannelName, completion: @escaping (Result<Int64?, PublishRefusal>) -> Void) {
+        completion(.success(nil))
+    }
 }
 
 /// Limits of a backplane that a reload may change.
@@ -116,10 +144,13 @@ package struct BackplaneLimits: Equatable, Sendable {
     package var presenceLeaving: Int
     /// The largest payload that anybody may publish, in bytes.
     package var largestMessage: Int
+    /// Whether nodes want to know when something is sent to users, to connections or to everybody (`Backplane.mark`).
+    package var marksReserved: Bool
 
-    package init(presenceLeaving: Int, largestMessage: Int) {
+    package init(presenceLeaving: Int, largestMessage: Int, marksReserved: Bool = false) {
         self.presenceLeaving = presenceLeaving
         self.largestMessage = largestMessage
+        self.marksReserved = marksReserved
     }
 }
 

@@ -32,6 +32,8 @@ package final class RedisBackplane: Backplane, @unchecked Sendable {
     var holds: [Int: PartitionHold] = [:]
     var held = PartitionSet.none
     var isReviewingHolds = false
+    /// Whether nodes want to know when something is sent to users, to connections or to everybody.
+    var marksReserved: Bool
     let envelope = ByteWriter(capacity: 1024)
     var random = SystemRandomNumberGenerator()
 
@@ -42,9 +44,11 @@ package final class RedisBackplane: Backplane, @unchecked Sendable {
     /// - Throws: What is wrong with the certificates it is to show or to trust.
     package init(
         home: Reactor, node: NodeID, name: String, configuration: RedisConfiguration,
-        presenceLeaving: Int = LocalPresence.defaultLeaving, wallClock: @escaping @Sendable () -> UInt64
+        presenceLeaving: Int = LocalPresence.defaultLeaving, marksReserved: Bool = false,
+        wallClock: @escaping @Sendable () -> UInt64
     ) throws(TLSError) {
         presence = RedisPresence(maximumLeaving: presenceLeaving)
+        self.marksReserved = marksReserved
         let tls = configuration.tls ?? configuration.shards.lazy.compactMap(\.tls).first
         self.tls = tls
         readyWhen = configuration.readyWhen
@@ -78,6 +82,7 @@ package final class RedisBackplane: Backplane, @unchecked Sendable {
 
     package func use(_ limits: BackplaneLimits) {
         presence.here.maximumLeaving = limits.presenceLeaving
+        marksReserved = limits.marksReserved
         for server in topology.servers { server.configuration.largestMessage = limits.largestMessage }
     }
 

@@ -84,6 +84,13 @@ package struct Publication: Sendable {
         self.extras = extras
     }
 
+    /// The same on another channel.
+    package func renamed(_ channel: ChannelName) -> Publication {
+        Publication(
+            channel: channel, kind: kind, payload: payload, origin: origin, position: position, time: time,
+            extras: extras)
+    }
+
     /// The latest time there is, in milliseconds since 1970: a number that every client can hold.
     package static let latestTime: UInt64 = 1 << 53
 

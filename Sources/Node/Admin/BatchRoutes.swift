@@ -7,6 +7,7 @@ import Hummingbird
 /// Several publications in one request: `{"publications":[{"channel":"a","data":1},…]}`, each as in `POST /api/v1/publish`.
 struct BatchRoutes {
     let node: RunningNode
+    let inspector: ClusterInspector
     let publisher: any Publisher
 
     /// Publications of one request.
@@ -24,8 +25,11 @@ struct BatchRoutes {
         }
         let limit = max(Self.bodyBytes, node.configuration.messageBytes * 6 + AdminServer.bodyOverhead)
         let body = try await request.body.collect(upTo: limit)
-        let publications = try Self.parse(
+        var publications = try Self.parse(
             Array(body.readableBytesView), messageBytes: node.configuration.messageBytes)
+        for index in publications.indices {
+            publications[index].target = await inspector.located(publications[index].target)
+        }
         audit.add(.publication)
         audit.add("publications", "\(publications.count)")
         let outcomes = await publisher.publish(publications.map(\.order))

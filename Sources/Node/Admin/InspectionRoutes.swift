@@ -64,7 +64,7 @@ extension Routes {
     }
 
     static func connection(_ text: String) throws -> SessionID {
-        guard let id = SessionID(text) else {
+        guard let id = SessionID(named: text) else {
             throw APIError.badRequest("invalid_connection", "this is not the id of a connection")
         }
         return id

@@ -113,7 +113,7 @@ struct PublishRequest {
                 else { return wrong(key, "the id of a user, 1 to \(ChannelName.maximumUserBytes) bytes") }
                 targets.append((key, .user(name)))
             case "connection":
-                guard let text = scanner.text(), let id = SessionID(String(decoding: text, as: UTF8.self)) else {
+                guard let text = scanner.text(), let id = SessionID(named: String(decoding: text, as: UTF8.self)) else {
                     return wrong(key, "the id of a connection")
                 }
                 targets.append((key, .connection(id)))

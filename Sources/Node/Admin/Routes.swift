@@ -117,7 +117,7 @@ struct Routes {
         }
         MembershipRoutes(node: node, inspector: inspector).add(to: api)
         RevocationRoutes(node: node, inspector: inspector).add(to: api)
-        BatchRoutes(node: node, publisher: publisher).add(to: api)
+        BatchRoutes(node: node, inspector: inspector, publisher: publisher).add(to: api)
         api.post("nodes/:id/drain") { _, context in
             try await drain(context.parameters.require("id"), context.audit)
         }
@@ -335,8 +335,9 @@ struct Routes {
         // Base64 is a third larger, and JSON may escape each byte.
         let limit = node.configuration.messageBytes * 6 + AdminServer.bodyOverhead
         let body = try await request.body.collect(upTo: limit)
-        let parsed = try PublishRequest.parse(
+        var parsed = try PublishRequest.parse(
             Array(body.readableBytesView), messageBytes: node.configuration.messageBytes)
+        parsed.target = await inspector.located(parsed.target)
         let channels = parsed.channels
         audit.add("channel", channels[0].description)
         if channels.count > 1 { audit.add("channels", "\(channels.count)") }

@@ -161,6 +161,11 @@ extension Admittance {
         if let extras = extras(slot), extras.wantsCounting {
             extras.wantsCounting = false
             life.beginCounting(slot)
+            for (name, beginning) in waiting.ready {
+                guard let beginning, let channel = channels.byName[name] else { continue }
+                let late = waiting.late.last { $0.channel == name && $0.position != nil }
+                life.begins(slot, channel, at: late?.position ?? beginning.position)
+            }
         } else if session(slot).pointee.linkage == .undecided {
             session(slot).pointee.linkage = .plain
             request(.opened(session(slot).pointee.secret, locator(of: slot)))

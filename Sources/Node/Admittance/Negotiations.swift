@@ -55,17 +55,23 @@ extension Admittance {
     func takeConnectionToken(_ head: RequestHead, _ slot: UInt32, _ route: DialectRoute, isNeeded: Bool) -> Bool {
         guard isNeeded || route.dialect.connectionToken(in: head) != nil else { return true }
         guard let token = connectionToken(head, slot, route) else { return false }
-        if token.isResumable, life.gone.contains(token.id) {
-            context.counters.resumesRefused += 1
-            refuse(
-                slot,
-                HTTPError(
-                    status: 404, code: "unknown_connection",
-                    message: "the session of this connection id cannot be resumed: negotiate again"))
-            return false
-        }
         session(slot).pointee.secret = token.id
         if token.isResumable, !isNeeded { session(slot).pointee.linkage = .undecided }
+        return true
+    }
+
+    /// Whether the client may want to go on with a session that it cannot go on with any more: then it was answered.
+    func isGone(_ slot: UInt32) -> Bool {
+        let session = session(slot)
+        guard session.pointee.linkage == .undecided,
+            life.gone.contains(session.pointee.secret, for: credentials(slot)?.user)
+        else { return false }
+        context.counters.resumesRefused += 1
+        refuse(
+            slot,
+            HTTPError(
+                status: 404, code: "unknown_connection",
+                message: "the session of this connection id cannot be resumed: negotiate again"))
         return true
     }
 

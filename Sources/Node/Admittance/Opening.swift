@@ -5,6 +5,7 @@ import Reactor
 extension Admittance {
     /// Who it is has been decided: subscribes to what the request names, and to what the token says.
     func open(_ slot: UInt32, _ head: RequestHead, reply: OpeningReply) {
+        if isGone(slot) { return }
         let session = session(slot)
         let credentials = credentials(slot)
         let request: OpeningRequest?

@@ -32,12 +32,13 @@ extension Channels {
         guard let index = session.pointee.subscriptions.index(of: channel.index),
             session.pointee.subscriptions[index].rosterIndex == Self.notInRoster
         else { return fault("a subscription that is awaited is not there, or is confirmed") }
-        if extras(slot)?.resumption?.arrival != nil { return life.fence(slot, channel) }
+        if extras(slot)?.resumption?.arrival != nil { return life.arrives(slot, channel, answer) }
+        if case .at(let top, _, _) = answer { life.begins(slot, channel, at: top) }
         if isOpeningStream(slot) { return beginStream(slot, channel, answer, pending.since) }
         if serverCommands.isGiven(slot, channel) {
             return serverCommands.begins(slot, channel, answer, pending.since)
         }
-        guard session.pointee.traits.recovery == .replies else {
+        guard session.pointee.traits.hasCommands else {
             return resumed(slot, channel, answer, pending.since)
         }
         if case .refused = answer, pending.reply.isExpected {

@@ -174,8 +174,18 @@ final class Channels: ShardPart, @unchecked Sendable {
         if channel.kind != .kept { fanOut.boundKernel(session) }
         takePending(slot, channel)
         enterPresence(slot, channel)
-        if events.wants(.subscribed), !channel.name.isReserved { note(.subscribed, slot, channel.name) }
+        if events.wants(.subscribed), !channel.name.isReserved, !isMoving(slot) {
+            note(.subscribed, slot, channel.name)
+        }
+        if session.pointee.linkage.isCounting { life.joined(slot, channel) }
         serverCommands.joined(slot, channel)
+    }
+
+    /// Whether the session is on its way from one node to another: it is subscribed to its channels all the time.
+    private func isMoving(_ slot: UInt32) -> Bool {
+        guard session(slot).pointee.linkage.isCounting else { return false }
+        let resumption = extras(slot)?.resumption
+        return session(slot).pointee.linkage == .arriving || resumption?.handover != nil || resumption?.hasMoved == true
     }
 
     /// The session is one of everybody from here on.
@@ -244,9 +254,12 @@ final class Channels: ShardPart, @unchecked Sendable {
                 slots[Int(slot)].subscriptions.move(channel: index, to: rosterIndex)
             }
             guard isGone else { return fault("a session is not where the roster has it") }
-            if events.wants(.unsubscribed), !channel.name.isReserved { note(.unsubscribed, slot, channel.name) }
+            if events.wants(.unsubscribed), !channel.name.isReserved, !isMoving(slot) {
+                note(.unsubscribed, slot, channel.name)
+            }
             if channel.base != nil, !channel.rosters.hasDeltas { fanOut.forgetBase(of: channel) }
         }
+        if session(slot).pointee.linkage.isCounting { life.left(slot, channel) }
         if channel.name != .all { channel.subscribers -= 1 }
         if channel.subscribers == 0 { forget(channel) }
     }

@@ -37,7 +37,7 @@ extension Channels {
             // One that comes from another node goes on where it was there.
             if extras(slot)?.resumption?.arrival != nil {
                 if channel.rule.history != nil, !channel.name.isReserved { return askBeginning(slot, channel, .none) }
-                return life.fence(slot, channel)
+                return life.arrives(slot, channel, nil)
             }
             // One that the node subscribes is told with the reply to its `connect`, and begins there.
             if !reply.isExpected, extras(slot)?.connecting != nil {
@@ -45,8 +45,9 @@ extension Channels {
                 return admittance.confirmedWhileConnecting(slot, channel.name, nil)
             }
             // One that asked for it by itself is told where it stands, and begins there.
-            if channel.rule.history != nil, reply.isExpected || serverCommands.isGiven(slot, channel),
-                !channel.name.isReserved
+            if channel.rule.history != nil, !channel.name.isReserved,
+                reply.isExpected || serverCommands.isGiven(slot, channel)
+                    || extras(slot)?.resumption?.isRecorded == true
             {
                 return askBeginning(slot, channel, reply)
             }

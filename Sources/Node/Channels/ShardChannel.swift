@@ -48,6 +48,8 @@ package final class ShardChannel {
     /// Sessions that leave, and the first publication that is not for them.
     var fences: [(session: Locator, sequence: UInt64)] = []
     package var isQueued = false
+    /// Where the last publication that came is in history; nil where nobody knows.
+    var lastPosition: Position?
     /// The epoch of the last publication that a pass took; 0 where nobody knows.
     package var lastEpoch: UInt64 = 0
     /// What the next publication may be a delta of; nil where nobody takes deltas, or nothing is kept.

@@ -65,6 +65,14 @@ package final class ClusterInspector: Sendable {
 
     /// - Returns: Whether the connection was found, and whether its node answered.
     package func close(_ id: SessionID, code: UInt16, reason: String) async -> (found: Bool, nodes: NodeCount) {
+        let closed = await closeThere(id, code: code, reason: reason)
+        guard !closed.found, let moved = await moved(id) else { return closed }
+        return await closeThere(moved, code: code, reason: reason)
+    }
+
+    private func closeThere(
+        _ id: SessionID, code: UInt16, reason: String
+    ) async -> (found: Bool, nodes: NodeCount) {
         let (count, answers) = await ask(
             .close(connection: id.description, code: code, reason: reason), to: id.node)
         return (answers.contains { $0.answer == .closed(true) }, count)

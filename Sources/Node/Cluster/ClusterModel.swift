@@ -164,7 +164,7 @@ package enum ClusterQuestion: Codable, Equatable, Sendable {
     /// Tokens are revoked: they are not accepted any more, and what they opened is closed.
     case revoke(RevokedTokens)
     /// Which of its sessions of a hub have these negotiated ids.
-    case sessions(secrets: [String], hub: UInt16)
+    case sessions(secrets: [String], hub: UInt16?)
     /// What an application has done with sessions of a hub.
     case actInHub(SessionAction, on: SessionSelection)
 

@@ -42,6 +42,14 @@ extension ClusterInspector {
     package func connection(
         _ id: SessionID, after: String?, limit: Int
     ) async -> (detail: ConnectionDetail?, nodeName: String?, nodes: NodeCount) {
+        let found = await connectionThere(id, after: after, limit: limit)
+        guard found.detail == nil, let moved = await moved(id) else { return found }
+        return await connectionThere(moved, after: after, limit: limit)
+    }
+
+    private func connectionThere(
+        _ id: SessionID, after: String?, limit: Int
+    ) async -> (detail: ConnectionDetail?, nodeName: String?, nodes: NodeCount) {
         let name = await nodeNames[id.node]
         let (count, answers) = await ask(
             .connection(id: id.description, after: after, limit: limit), to: id.node)

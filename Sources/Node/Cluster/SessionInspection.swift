@@ -10,6 +10,18 @@ extension ClusterInspector {
     package func act(
         everywhere action: SessionAction, on selection: SessionSelection
     ) async -> (result: SessionsActedOn, nodes: NodeCount) {
+        let acted = await carryOut(action, on: selection)
+        guard let id = selection.client.flatMap({ SessionID($0) }), acted.result.total == 0, acted.nodes.isComplete,
+            let moved = await moved(id)
+        else { return acted }
+        var selection = selection
+        selection.client = moved.description
+        return await carryOut(action, on: selection)
+    }
+
+    private func carryOut(
+        _ action: SessionAction, on selection: SessionSelection
+    ) async -> (result: SessionsActedOn, nodes: NodeCount) {
         var target: NodeID?
         if let client = selection.client {
             // An id that no session can have is nobody's, and one of a node that is gone is a session that is gone.

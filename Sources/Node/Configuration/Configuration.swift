@@ -127,6 +127,8 @@ package struct Configuration: Equatable, Sendable {
     package var filterBytesNode = 64 * 1024 * 1024
     package var resume = ResumeLimits()
     package var polling = PollLimits()
+    /// Whether sessions are recorded for the time when their node has died: only those of hubs may be resumed.
+    package var recordsSessions: Bool { resume.isRecorded && !hubs.isEmpty }
     package var publishRate = 1000
     package var publishBurst = 2000
     package var subscribeRate = 100

@@ -62,6 +62,7 @@ final class FanOut: ShardPart, @unchecked Sendable {
             guard channels.byName[publication.channel] === channel else { return }
         }
         channel.nextSequence &+= 1
+        if let position = publication.position { channel.lastPosition = position }
         channel.backlog.append(publication)
         let before = channel.backlogBytes
         channel.backlogBytes += publication.weight

@@ -68,6 +68,23 @@ package final class Pass {
         self.exceptions = exceptions
     }
 
+    /// Whether history has all of it; changes of presence need not be kept, for they are no messages. Asked for by few.
+    package lazy var areAllKept = publications.allSatisfy { $0.position != nil || $0.extras?.change != nil }
+
+    /// Where the publications up to a place in a block end in the history of the channel.
+    ///
+    /// - Returns: Nil where that is not known.
+    package func position(at end: Int, of block: Block) -> Position? {
+        guard let encoded, encoded.ends.last == block.count else { return nil }
+        var index = encoded.ends.count - 1
+        while index >= 0, encoded.ends[index] > end { index -= 1 }
+        while index >= 0 {
+            if let position = publications[index].position { return position }
+            index -= 1
+        }
+        return nil
+    }
+
     /// The sequence number behind the last publication.
     package var end: UInt64 { firstSequence &+ UInt64(publications.count) }
 

@@ -40,6 +40,16 @@ package final class Exchange: TurnWork, @unchecked Sendable {
         case moved(MovedConnection, to: Locator)
         /// What another node is told that wants a session of this one.
         case answerHandover([UInt8], NodeAsker)
+        /// Something about the record of a session; what is answered is for the locator, if it matters.
+        case record(SessionRecordRequest, SessionID.Secret, RecordStep?, Locator?)
+        /// A connection wants to go on with a session of which there may be a record.
+        case takeRecord(SessionID.Secret, owner: [UInt8], Locator)
+        /// All that was published in a channel behind a position, up to another one.
+        case readMissed(ChannelName, since: Position, until: Position, most: Int, Locator)
+        /// How long ago something was sent in these channels that no history has.
+        case lookForMarks([ChannelName], Locator)
+        /// A session is on another node now.
+        case handedOver(SessionID.Secret, to: NodeID)
         /// A node is asked for a session that comes from there.
         case askHandover(HandoverQuestion, NodeID, Locator)
         /// A mark in the order of a channel, for a session that comes from another node.
@@ -82,6 +92,12 @@ package final class Exchange: TurnWork, @unchecked Sendable {
         case handOver(HandoverQuestion, Locator, NodeAsker)
         /// What another node said to a question for that session; no node where none has what was asked for.
         case handoverAnswered(HandoverQuestion, Locator, NodeID?, HandoverAnswer)
+        /// What became of a request about the record of a session of the reactor.
+        case recorded(Locator, RecordStep, Result<SessionRecordAnswer, PublishRefusal>)
+        case recordTaken(Locator, Result<SessionRecordAnswer, PublishRefusal>)
+        /// Nil where it cannot be known what a client missed.
+        case missed(Locator, ChannelName, [Publication]?)
+        case marked(Locator, Result<Int64?, PublishRefusal>)
         /// A fence could not be put.
         case handoverFailed(Locator)
         /// A client asks for what waits for that session of the reactor.
@@ -158,6 +174,10 @@ package final class Exchange: TurnWork, @unchecked Sendable {
     /// When this node began, and when another one was lost, in milliseconds since 1970.
     let startedAt = Int64(clamping: WallClock.milliseconds)
     var lostNodeAt: Int64 = 0
+    /// Requests about records of sessions that failed.
+    var recordsFailed: UInt64 = 0
+    /// Sessions that were on this node and are on another one.
+    var movedSessions = MovedSessions()
     /// Tells operators.
     package var report: ((LinkEventLevel, String) -> Void)?
     /// Channels whose ends are still to be compared in this round.
@@ -251,6 +271,12 @@ package final class Exchange: TurnWork, @unchecked Sendable {
         case .resumable(let place, let connection): resumable(place, for: connection)
         case .moved(let connection, let place): moved(connection, to: place)
         case .answerHandover(let answer, let asker): backplane.answer(answer, id: asker.question, to: asker.node)
+        case .record(let wanted, let id, let step, let place): record(wanted, of: id, step, for: place)
+        case .takeRecord(let id, let owner, let connection): takeRecord(of: id, owner, for: connection)
+        case .readMissed(let name, let since, let top, let most, let connection):
+            readMissed(name, since: since, until: top, most: most, for: connection)
+        case .lookForMarks(let names, let connection): lookForMarks(names, for: connection)
+        case .handedOver(let id, let node): movedSessions.insert(id, to: node)
         case .askHandover(let question, let node, let connection): ask(question, node, for: connection)
         case .fence(let name, let fence, let connection): putFence(fence, in: name, for: connection)
         case .poll(let request, let issuedAt, let connection):
@@ -330,6 +356,7 @@ package final class Exchange: TurnWork, @unchecked Sendable {
         let waiter = nextWaiter
         nextWaiter += 1
         waiters[waiter] = completion
+        if !isKept, publication.extras?.fence == nil { backplane.mark(publication.channel) }
         backplane.publish(
             publication, history: isKept ? historySettings(of: publication.channel) : nil, ticket: .waiter(waiter))
     }
@@ -417,6 +444,15 @@ extension Exchange {
     private func deliverToConnection(_ publication: Publication) {
         guard let id = SessionID(connectionChannel: publication.channel) else {
             undeliverable += 1
+            return
+        }
+        if let moved = whereabouts(of: id) {
+            let renamed = publication.renamed(.connection(moved))
+            if moved.node == node {
+                tell(Int(Locator(moved.locator).reactor), .delivered(renamed))
+            } else {
+                publish(renamed, isKept: false) { _ in }
+            }
             return
         }
         let reactor = Int(Locator(id.locator).reactor)

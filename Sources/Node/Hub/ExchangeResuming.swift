@@ -38,6 +38,20 @@ extension Exchange {
         tell(Int(place.reactor), .handOver(question, place, asker))
     }
 
+    /// Where a session is that is not where its id says: it has another id here, or another node has it.
+    func whereabouts(of id: SessionID) -> SessionID? {
+        if let place = sessionsByID[id.secret] {
+            return place.value == id.locator && id.node == node
+                ? nil : SessionID(node: node, locator: place.value, secret: id.secret)
+        }
+        // What came back from there once must not go around for ever.
+        guard id.node == node, id.locator != MovedSessions.anywhere, let other = movedSessions.node(of: id.secret)
+        else {
+            return nil
+        }
+        return SessionID(node: other, locator: MovedSessions.anywhere, secret: id.secret)
+    }
+
     func putFence(_ fence: UInt64, in name: ChannelName, for connection: Locator) {
         publish(Publication(fence: fence, in: name, origin: node), isKept: false) { [self] outcome in
             if case .refused = outcome { self.tell(Int(connection.reactor), .handoverFailed(connection)) }

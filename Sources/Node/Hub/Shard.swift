@@ -149,10 +149,14 @@ package final class Shard: ShardPart, ReactorHandler, TurnWork, @unchecked Senda
         case .handoverAnswered(let question, let connection, let node, let answer):
             switch (question.what, node) {
             case (.claim, let node?): life.claimed(connection, at: node, fence: question.fence, answer)
-            case (.claim, nil): life.found(nil, for: connection)
+            case (.claim, nil): life.lookForRecord(connection)
             case (.fetch, _): life.fetched(connection, fence: question.fence, answer)
             }
         case .handoverFailed(let connection): life.giveUp(connection)
+        case .recorded(let place, let step, let result): life.recordAnswered(place, step, result)
+        case .recordTaken(let connection, let result): life.recordTaken(connection, result)
+        case .missed(let connection, let name, let found): life.missedRead(connection, name, found)
+        case .marked(let connection, let youngest): life.marked(connection, youngest)
         case .poll(let request, let place, let asker): polls.received(request, place, from: asker)
         case .polled(let locator, let id, let answer, let source):
             admittance.polled(locator, id, answer, by: source)

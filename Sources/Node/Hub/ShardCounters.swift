@@ -75,6 +75,19 @@ package struct ShardCounters: Sendable {
     package var sessionsHandedOver: UInt64 = 0
     /// Sessions that were on their way from node to node and are lost.
     package var handoversFailed: UInt64 = 0
+    /// Sessions whose node has died, and that were put together again.
+    package var sessionsRebuilt: UInt64 = 0
+    /// Such that could not be.
+    package var rebuildsFailed: UInt64 = 0
+    /// Of those: more than one channel had publications, in an order that nobody knows.
+    package var rebuildsUnordered: UInt64 = 0
+    /// History does not reach back to where the client was.
+    package var rebuildsTooOld: UInt64 = 0
+    /// Something was sent that no history has.
+    package var rebuildsUnkept: UInt64 = 0
+    /// Records that were written, and those that were withdrawn.
+    package var sessionRecords: UInt64 = 0
+    package var sessionRecordsWithdrawn: UInt64 = 0
     /// Such that did not in time.
     package var resumeTimeouts: UInt64 = 0
     /// Clients that wanted to go on with a session that is not there, or cannot be gone on with.

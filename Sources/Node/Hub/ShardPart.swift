@@ -59,6 +59,9 @@ package class ShardPart {
         SessionID(node: node, locator: locator(of: slot).value, secret: session(slot).pointee.secret)
     }
 
+    /// The id by which applications are told of a session: it stays when the session goes to another node.
+    final func lastingID(of slot: UInt32) -> SessionID { extras(slot)?.origin ?? id(of: slot) }
+
     /// The session of that id, if it is still here.
     package final func find(_ id: SessionID) -> UInt32? {
         let locator = Locator(id.locator)

@@ -152,8 +152,8 @@ package final class BackplaneInbox: BackplaneReceiver, @unchecked Sendable {
             forwards.answered(id, from: node, verdict)?(verdict)
             return
         }
-        if handovers.awaits(id, from: node) {
-            let answer = HandoverAnswer(body) ?? .refused
+        if let session = handovers.awaits(id, from: node) {
+            let answer = HandoverAnswer(body, about: session) ?? .refused
             handovers.answered(id, from: node, answer)?(node, answer)
             return
         }
@@ -244,7 +244,7 @@ package final class BackplaneInbox: BackplaneReceiver, @unchecked Sendable {
     ) {
         let nodes = target.map { [$0] } ?? Set(backplane.nodes.map(\.id).filter { $0 != exchange.node })
         guard !nodes.isEmpty, backplane.link.isUp,
-            let id = handovers.begin(to: nodes, using: &random, completion)
+            let id = handovers.begin(about: question.id, to: nodes, using: &random, completion)
         else {
             return completion(nil, .refused)
         }

@@ -38,7 +38,9 @@ extension RunningNode {
         let backplane = backplane
         let home = home
         let settings = ExchangeSettings(next)
-        let limits = BackplaneLimits(presenceLeaving: next.presenceLeaving, largestMessage: next.messageBytes)
+        let limits = BackplaneLimits(
+            presenceLeaving: next.presenceLeaving, largestMessage: next.messageBytes,
+            marksReserved: next.recordsSessions)
         await withCheckedContinuation { continuation in
             home.post {
                 backplane.use(limits)

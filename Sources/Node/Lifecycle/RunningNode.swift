@@ -102,7 +102,8 @@ package final class RunningNode: Sendable {
         case .redis:
             backplane = try RedisBackplane(
                 home: reactors[0], node: id, name: name, configuration: configuration.encryptedRedis,
-                presenceLeaving: configuration.presenceLeaving, wallClock: { WallClock.milliseconds })
+                presenceLeaving: configuration.presenceLeaving, marksReserved: configuration.recordsSessions,
+                wallClock: { WallClock.milliseconds })
         }
         exchange = Exchange(
             home: reactors[0], backplane: backplane, rules: ChannelRules(configuration.channels),

@@ -172,6 +172,37 @@ extension ShardCounters {
                 \.handoversFailed
             ),
             (
+                "sessions_rebuilt",
+                "Sessions resumed on this node after their node had died, from their record and the history of their channels.",
+                \.sessionsRebuilt
+            ),
+            (
+                "rebuilds_failed",
+                "Sessions of dead nodes that had a record and could not be rebuilt. The client is told and reconnects.",
+                \.rebuildsFailed
+            ),
+            (
+                "rebuilds_unordered",
+                "Of carillon_rebuilds_failed_total: several channels had publications since the record, so their order is not known.",
+                \.rebuildsUnordered
+            ),
+            (
+                "rebuilds_too_old",
+                "Of carillon_rebuilds_failed_total: the history of a channel does not reach back to the record.",
+                \.rebuildsTooOld
+            ),
+            (
+                "rebuilds_unkept",
+                "Of carillon_rebuilds_failed_total: something was sent to the user, to the connection or to everybody since the record, and no history has it.",
+                \.rebuildsUnkept
+            ),
+            ("session_records", "Records of sessions that were written to Redis (resume.records).", \.sessionRecords),
+            (
+                "session_records_withdrawn",
+                "Records of sessions that were withdrawn, because the session was about to be sent something that no history has, or sent something itself.",
+                \.sessionRecordsWithdrawn
+            ),
+            (
                 "resume_timeouts", "Sessions closed because their client did not come back within resume.time.",
                 \.resumeTimeouts
             ),

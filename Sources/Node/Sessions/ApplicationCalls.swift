@@ -73,7 +73,7 @@ extension ShardPart {
         let credentials = credentials(slot)
         let shown = extras(slot)?.shown
         return UpstreamCall(
-            kind: kind, endpoint: endpoint, connection: id(of: slot).description, user: credentials?.user,
+            kind: kind, endpoint: endpoint, connection: lastingID(of: slot).description, user: credentials?.user,
             negotiated: String(decoding: session(slot).pointee.secret.text, as: UTF8.self),
             // Of a token that somebody else was asked about, nobody here knows whether it is right.
             claims: credentials?.isByToken == true ? shown?.claims : nil, query: shown?.query)

@@ -31,6 +31,8 @@ enum SessionAlarm: UInt8 {
     case acknowledge
     /// Something about the requests is due that ask the session for what waits.
     case poll
+    /// Its record may have to be written.
+    case record
 }
 
 extension ShardPart {
@@ -51,7 +53,7 @@ extension ShardPart {
         case .message: arm(alarm, slot, after: context.settings.messageTimeout)
         case .proxy: arm(alarm, slot, after: context.settings.proxy.timeout)
         case .acknowledge: arm(alarm, slot, after: SessionLife.acknowledging)
-        case .debt, .expiry, .subscriptionExpiry, .resume, .poll: break
+        case .debt, .expiry, .subscriptionExpiry, .resume, .poll, .record: break
         }
     }
 }
@@ -123,6 +125,8 @@ extension SessionLife {
             acknowledgeLate(slot)
         case (.poll, .open), (.poll, .closing):
             polls.check(slot)
+        case (.record, .open):
+            considerRecord(slot)
         case (.message, .open):
             io.checkIncomplete(slot, session)
         case (.debt, .open):

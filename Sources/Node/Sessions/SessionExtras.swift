@@ -52,6 +52,8 @@ final class SessionExtras {
     var resumption: Resumption?
     /// It is looked for the session that its client wants to go on with.
     var resuming: ResumeRequest?
+    /// The id that it had at the node where it was opened; nil for a session that never was on another one.
+    var origin: SessionID?
 
     /// It is no session, but a request that asks one for what waits.
     var poll: AwaitedPoll?
@@ -66,6 +68,6 @@ final class SessionExtras {
             && handshake == nil && suspended == nil && expiries.isEmpty && tokens.isEmpty && pending.isEmpty
             && filters.isEmpty && replies.isEmpty && callsUnderWay == 0 && verdictsUnderWay == 0 && !wantsCounting
             && resumption == nil
-            && resuming == nil && shown == nil && !awaitsGroups && poll == nil && polled == nil
+            && resuming == nil && shown == nil && !awaitsGroups && poll == nil && polled == nil && origin == nil
     }
 }

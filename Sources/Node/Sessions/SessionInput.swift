@@ -90,13 +90,15 @@ extension SessionIO {
     }
 
     /// What came on the session's new connection before it was the session's is carried out in its turn.
-    func takeInput(_ input: SuspendedInput?, _ slot: UInt32) {
+    ///
+    /// - Parameter isWaiting: Whether something that came before it has to be decided first: then `resumeInput` goes on.
+    func takeInput(_ input: SuspendedInput?, _ slot: UInt32, isWaiting: Bool = false) {
         if let input {
             makeExtras(slot).suspended = input
             incompleteBytes += input.count
         }
         session(slot).pointee.flags.insert(.suspended)
-        enqueueInput(slot)
+        if isWaiting { updateInterest(slot) } else { enqueueInput(slot) }
     }
 
     private func takeInput(_ slot: UInt32) -> SuspendedInput? {
@@ -165,6 +167,8 @@ extension SessionIO {
     private func goOn(_ slot: UInt32, _ session: UnsafeMutablePointer<SessionSlot>) {
         guard session.pointee.phase == .open else { return }
         session.pointee.flags.remove(.suspended)
+        // Without a connection there is nothing to go on with.
+        guard session.pointee.linkage != .cut else { return }
         if var input = takeInput(slot) {
             tidyExtras(slot)
             incompleteBytes -= input.count
@@ -221,11 +225,25 @@ extension SessionIO {
         var message = message
         let begin = MonotonicTime.now()
         defer { spent(since: begin) }
-        var left = message.rest.count
-        while let intent = session.pointee.machine.next(in: &message, hint: commands.lastPublished?.name) {
-            let bytes = left - message.rest.count
-            left = message.rest.count
-            if session.pointee.linkage.isCounting, intent.isCounted, !life.isNew(slot, bytes: bytes) {
+        var left = message.rest
+        while true {
+            let isCounting = session.pointee.linkage.isCounting
+            let machine = isCounting ? session.pointee.machine : nil
+            guard let intent = session.pointee.machine.next(in: &message, hint: commands.lastPublished?.name) else {
+                return
+            }
+            var isRepeated = false
+            if isCounting, intent.isCounted {
+                if let machine, life.mustWaitForRecord(slot) {
+                    // As if it had not come yet.
+                    session.pointee.machine = machine
+                    suspendInput(slot)
+                    return hold(slot, commands: left)
+                }
+                isRepeated = !life.isNew(slot, bytes: left.count - message.rest.count)
+            }
+            left = message.rest
+            if isRepeated {
                 commands.chargeCommand(slot, session)
             } else {
                 commands.perform(intent, slot, session)

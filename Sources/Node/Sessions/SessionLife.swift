@@ -39,11 +39,12 @@ final class SessionLife: ShardPart, @unchecked Sendable {
     func end(_ slot: UInt32, _ ending: Ending) {
         if session(slot).pointee.linkage == .cut { return drop(slot, ending) }
         let isTold = isClosingTold(slot)
+        let id = lastingID(of: slot)
         tellGone(slot, ending)
         guard beginClosing(slot) else { return }
         let variant = session(slot).pointee.variant
         let farewell = variant.dialect.farewell(ending)
-        if isTold { noteClosed(slot, code: farewell.code, reason: farewell.reason, cause: ending.cause) }
+        if isTold { noteClosed(slot, id, code: farewell.code, reason: farewell.reason, cause: ending.cause) }
         if let kind = farewell.refusal {
             noteRefusal(slot, kind, "\(farewell.reason) (close \(farewell.code))")
         }
@@ -76,16 +77,19 @@ final class SessionLife: ShardPart, @unchecked Sendable {
 
     /// Whether somebody wants to hear that a session closes: of one that never was in, nobody has to.
     private func isClosingTold(_ slot: UInt32) -> Bool {
-        events.wants([.sessionClosed, .slowConsumer]) && session(slot).pointee.phase == .open
-            && channels.isOneOfEverybody(slot)
+        events.wants([.sessionClosed, .slowConsumer]) && session(slot).pointee.phase == .open && wasIn(slot)
+    }
+
+    /// Whether its end is told here. It is not of a session that is on its way from one node to another: where it is whole, it is told.
+    private func wasIn(_ slot: UInt32) -> Bool {
+        channels.isOneOfEverybody(slot) && session(slot).pointee.linkage != .arriving
+            && extras(slot)?.resumption?.hasMoved != true
     }
 
     /// The application of its hub is told, if the session was in.
     private func tellGone(_ slot: UInt32, _ ending: Ending?) {
         let session = session(slot)
-        guard context.settings.upstream != nil, session.pointee.phase == .open, channels.isOneOfEverybody(slot) else {
-            return
-        }
+        guard context.settings.upstream != nil, session.pointee.phase == .open, wasIn(slot) else { return }
         tellUpstream(
             slot,
             .disconnected(
@@ -183,6 +187,7 @@ final class SessionLife: ShardPart, @unchecked Sendable {
         if context.isTracing { context.traceEnded(slot) }
         tellGone(slot, ending)
         let isTold = isClosingTold(slot)
+        let id = lastingID(of: slot)
         let hasConnection = session.pointee.linkage.hasConnection
         if session.pointee.linkage == .cut { cutSessions -= 1 }
         admittance.forgetPoll(slot)
@@ -191,7 +196,7 @@ final class SessionLife: ShardPart, @unchecked Sendable {
         forgetWaiting(slot)
         forgetResumption(slot)
         channels.unsubscribeFromAll(slot)
-        if isTold { noteGone(slot, ending) }
+        if isTold { noteGone(slot, id, ending) }
         admittance.forgetCredentials(session)
         io.outboundBytes -= session.pointee.outbound.bytes
         io.noteKernelBytes(session, 0)
@@ -207,10 +212,10 @@ final class SessionLife: ShardPart, @unchecked Sendable {
         context.admission.left()
     }
 
-    private func noteGone(_ slot: UInt32, _ ending: Ending?) {
+    private func noteGone(_ slot: UInt32, _ id: SessionID, _ ending: Ending?) {
         let farewell = ending.map { session(slot).pointee.dialect.farewell($0) }
         noteClosed(
-            slot, code: farewell?.code ?? .abnormal,
+            slot, id, code: farewell?.code ?? .abnormal,
             reason: farewell?.reason ?? "the connection ended without a goodbye",
             cause: ending?.cause ?? Ending.goneCause)
     }

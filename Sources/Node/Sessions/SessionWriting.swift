@@ -10,7 +10,9 @@ extension SessionIO {
     ) {
         if repliesFor == slot { sendGathered() }
         let session = session(slot)
-        if session.pointee.linkage.isCounting { return appendCounted(block, from: start, to: end, for: slot) }
+        if session.pointee.linkage.isCounting {
+            return appendCounted(block, from: start, to: end, as: mark, for: slot)
+        }
         let waiting = session.pointee.outbound.bytes
         // Whoever has nothing waiting may get a piece of any size; the budget is for those who do not keep up.
         if waiting > 0 {

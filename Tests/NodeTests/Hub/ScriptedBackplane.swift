@@ -23,6 +23,11 @@ final class ScriptedBackplane: Backplane, @unchecked Sendable {
     var quiet: [(member: PresenceMember, channel: ChannelName, settings: PresenceSettings)] = []
     var leftQuietly: [(session: SessionID, channel: ChannelName)] = []
     var presenceQuestions: [(query: PresenceQuery, completion: (Result<PresencePage, PublishRefusal>) -> Void)] = []
+    /// Whether other nodes could go on with sessions, and what was asked about their records.
+    var keepsSessions = false
+    var records: [(request: SessionRecordRequest, completion: (Result<SessionRecordAnswer, PublishRefusal>) -> Void)] =
+        []
+    var marked: [ChannelName] = []
     /// What it does as soon as something is published, if the test wants it to.
     var onPublish: ((Publication, PublishTicket) -> Void)?
 
@@ -48,6 +53,13 @@ final class ScriptedBackplane: Backplane, @unchecked Sendable {
     func markLost(
         _ position: Position, in channel: ChannelName, completion: @escaping (Result<Void, PublishRefusal>) -> Void
     ) { completion(.success(())) }
+
+    func record(
+        _ request: SessionRecordRequest, of session: SessionID.Secret,
+        completion: @escaping (Result<SessionRecordAnswer, PublishRefusal>) -> Void
+    ) { records.append((request, completion)) }
+
+    func mark(_ channel: ChannelName) { marked.append(channel) }
 
     func enter(_ member: PresenceMember, _ channel: ChannelName, _ settings: PresenceSettings) {
         present.append((member, channel))

@@ -52,6 +52,25 @@ final class RedisNames: Sendable {
         return prefix + Array("{\(tag)}:w\(kind):\(part.receiver):\(part.number)".utf8)
     }
 
+    /// The record of a session: about no channel, and one of a great many. It has the tag of a partition in every layout, as the marks have.
+    func record(of session: SessionID.Secret) -> (partition: Int, key: [UInt8]) {
+        let partition = Int(session.low % UInt64(RedisPartition.count))  // trap-ok: below the number of partitions
+        return (partition, prefix + tag(partition) + Array("s:".utf8) + session.text)
+    }
+
+    /// The mark that something was sent that no history has. A connection has other ids after it went to another node; its mark has
+    /// the part that stays.
+    func mark(of channel: ChannelName) -> (partition: Int, key: [UInt8]) {
+        var name = channel
+        if let id = SessionID(connectionChannel: channel) {
+            name = .connection(SessionID(node: NodeID(0), locator: 0, secret: id.secret))
+        }
+        let partition = RedisPartition.of(name)
+        return (partition, prefix + tag(partition) + Array("k:".utf8) + name.bytes)
+    }
+
+    private func tag(_ partition: Int) -> [UInt8] { Array("{\(RedisPartition.tags[partition])}:".utf8) }
+
     /// Parts are spread over the partitions, and so over the servers.
     static func partition(of part: OutboxPart) -> Int {
         let stride = RedisPartition.count / OutboxPart.parts

@@ -18,6 +18,7 @@ package enum RedisScript: String, CaseIterable, Sendable {
     case outboxTake
     case outboxSettle
     case outboxLetters
+    case session
 
     /// The source for a server that publishes within its slots (`SPUBLISH`, Redis 7.0), or to everybody.
     func source(isSharded: Bool) -> String {
@@ -43,6 +44,7 @@ package enum RedisScript: String, CaseIterable, Sendable {
         case .outboxTake: Self.outboxTakeSource
         case .outboxSettle: Self.outboxSettleSource
         case .outboxLetters: Self.outboxLettersSource
+        case .session: Self.sessionSource
         }
     }
 }

@@ -18,6 +18,8 @@ package struct ReplyQueue {
         case outbox(OutboxCall)
         /// Since when a server of a cluster has what it has.
         case clusterInfo
+        case session(SessionRecordCall)
+        case markAge((Result<Int64?, PublishRefusal>) -> Void)
         case identity
         case authenticated
         case selected
@@ -47,6 +49,7 @@ package struct ReplyQueue {
             case .revocation(let reply): reply.calls
             case .userGroups(let call): call.calls
             case .outbox(let call): call.script
+            case .session: .session
             default: nil
             }
         }

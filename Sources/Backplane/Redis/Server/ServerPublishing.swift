@@ -16,6 +16,7 @@ extension RedisServer {
 
     @inline(__always)
     func publishNow(_ publication: Publication, _ history: HistorySettings?, _ ticket: PublishTicket) {
+        if publication.channel.isReserved { noteReserved(publication) }
         if isInCluster || history != nil || publication.extras?.idempotencyKey != nil {
             return publishNow(PublishBuffer.Waiting(publication: publication, history: history, ticket: ticket))
         }
@@ -44,6 +45,13 @@ extension RedisServer {
         } else {
             write(publication, prefix: names[publication.channel].channel, channel: publication.channel.bytes)
         }
+    }
+
+    /// What is for a user, a connection or everybody has no history: whoever goes on with a session of a dead node has to know that it may
+    /// have missed some.
+    private func noteReserved(_ publication: Publication) {
+        guard publication.extras?.fence == nil else { return }
+        owner.mark(publication.channel)
     }
 
     /// The payload is copied once, from the publication to where it is sent from.

@@ -54,7 +54,12 @@ extension RedisServer {
             if !owner.held.isEmpty { owner.reviewHolds() }
         }
         if !state.takesCommands, case .error(let text) = value, Self.isBusy(text) {
-            if case .outbox(let call) = expected { call.completion(.failure(.medium(text))) }
+            switch expected {
+            case .outbox(let call): call.completion(.failure(.medium(text)))
+            case .session(let call): call.completion(.failure(.medium(text)))
+            case .markAge(let completion): completion(.failure(.medium(text)))
+            default: break
+            }
             return greetAgain(commands, text)
         }
         if isInCluster, case .error(let text) = value, isRedirected(expected, text) { return }
@@ -77,6 +82,8 @@ extension RedisServer {
         case (.revocation(let reply), _): owner.answered(reply, value, at: self)
         case (.userGroups(let call), _): owner.answered(call, value)
         case (.outbox(let call), _): call.completion(OutboxReply.answer(value, to: call.request))
+        case (.session(let call), _): call.completion(SessionRecordReply.answer(value, to: call.request))
+        case (.markAge(let completion), _): completion(SessionRecordReply.age(value))
         case (.identity, _):
             objected(scripts.identified(value, failover: commands.address?.failover ?? clusterEpoch))
         case (.authenticated, .error(let text)):
@@ -166,6 +173,8 @@ extension RedisServer {
             case .revocation(let reply): reply.failed(.isolated)
             case .userGroups(let call): call.completion(.failure(.isolated))
             case .outbox(let call): call.completion(.failure(.unknown))
+            case .session(let call): call.completion(.failure(.unknown))
+            case .markAge(let completion): completion(.failure(.isolated))
             default: break
             }
         }

@@ -80,6 +80,7 @@ extension RedisServer {
         case .revocation(let reply): reply.failed(.medium(text))
         case .userGroups(let call): call.completion(.failure(.medium(text)))
         case .outbox(let call): call.completion(.failure(.medium(text)))
+        case .session(let call): call.completion(.failure(.medium(text)))
         default: break
         }
     }

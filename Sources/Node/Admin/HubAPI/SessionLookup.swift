@@ -24,9 +24,29 @@ extension ClusterInspector {
         return (found, count)
     }
 
+    /// The session of an id that its node does not have, or that names no node: where it is now.
+    func moved(_ id: SessionID) async -> SessionID? {
+        let (_, answers) = await ask(.sessions(secrets: [String(decoding: id.secret.text, as: UTF8.self)], hub: nil))
+        for entry in answers {
+            guard case .sessions(let ids) = entry.answer, let found = ids.first.flatMap({ SessionID($0) }),
+                found.node == entry.node, found.secret == id.secret, found != id
+            else { continue }
+            return found
+        }
+        return nil
+    }
+
+    /// Where a publication for one connection has to go, if its id does not say it: the node in it is none, or is gone.
+    func located(_ target: PublishRequest.Target) async -> PublishRequest.Target {
+        guard case .connection(let id) = target else { return target }
+        let node = node
+        let isThere = await node.home.perform { node.backplane.nodes.contains { $0.id == id.node } }
+        return isThere ? target : .connection(await moved(id) ?? id)
+    }
+
     // MARK: This node's answers
 
-    func ownSessions(_ secrets: [String], of hub: UInt16) async -> ClusterAnswer {
+    func ownSessions(_ secrets: [String], of hub: UInt16?) async -> ClusterAnswer {
         let wanted = secrets.prefix(HubAPIQuery.maximumExcluded).compactMap { SessionID.Secret(negotiated: $0) }
         let node = node
         let places = await node.home.perform {
@@ -38,12 +58,23 @@ extension ClusterInspector {
             guard !here.isEmpty else { continue }
             found += await shard.reactor.perform {
                 here.compactMap { secret, place -> SessionID? in
-                    guard let session = shard.find(place), session.pointee.machine.hub == hub else { return nil }
+                    guard let session = shard.find(place), hub == nil || session.pointee.machine.hub == hub else { return nil }
                     return SessionID(node: node.id, locator: place.value, secret: secret)
                 }
             }
         }
         return .sessions(ids: found.map(\.description))
+    }
+}
+
+extension SessionID {
+    /// An id as the API lists it, or the one that a client of a hub was given at the negotiation, which says no place.
+    init?(named text: String) {
+        if text.utf8.count == 32, let secret = Secret(negotiated: text) {
+            self.init(node: NodeID(0), locator: MovedSessions.anywhere, secret: secret)
+        } else {
+            self.init(text)
+        }
     }
 }
 

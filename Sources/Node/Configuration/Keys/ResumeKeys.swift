@@ -29,5 +29,12 @@ extension ConfigurationKey {
             (configuration, text) throws(ValueError) in
             configuration.resume.bytesNode = try Value.size(text, 0...(1 << 40))
         },
+        .init(
+            "resume.records", "duration", default: "5s", reload: .now,
+            "How often a session is recorded in Redis at most, so that it can be rebuilt from history if its node dies. Only sessions whose channels all have history are recorded. 0 turns this off."
+        ) {
+            (configuration, text) throws(ValueError) in
+            configuration.resume.records = try Value.duration(text, .zero...(.seconds(60)))
+        },
     ]
 }

@@ -8,26 +8,40 @@ extension SessionLife {
         guard let session = find(connection), session.pointee.phase == .open,
             let wanted = extras(connection.slot)?.resuming
         else { return }
-        let slot = connection.slot
-        guard case .claimed(let taken, let acknowledged, let names) = answer, names.contains(.all) else {
-            return found(nil, for: connection)
-        }
+        guard case .claimed(let taken, let acknowledged, let generation, let origin, let names) = answer,
+            names.contains(.all)
+        else { return found(nil, for: connection) }
         var received = ReceivedMessages(taken: taken)
         guard received.renumber(next: wanted.next) else { return found(nil, for: connection) }
-        let resumption = Resumption()
+        let resumption = Resumption(isRecorded: recordsSessions)
         resumption.received = received
+        resumption.generation = generation &+ 1
+        // The other node may have left one.
+        if resumption.isRecorded { resumption.record.arrived(now: .now()) }
         resumption.arrival = Arrival(node: node, fence: fence, acknowledged: acknowledged, open: Set(names))
+        arrive(connection, resumption, origin: origin, at: names)
+    }
+
+    /// Subscribes a session to the channels that it has on another node, or had.
+    func arrive(_ connection: Locator, _ resumption: Resumption, origin: SessionID, at names: [ChannelName]) {
+        guard let arrival = resumption.arrival else { return }
+        let slot = connection.slot
         makeExtras(slot).resumption = resumption
-        session.pointee.linkage = .arriving
-        fences[fence] = .arriving(connection)
+        makeExtras(slot).origin = origin
+        session(slot).pointee.linkage = .arriving
+        fences[arrival.fence] = .arriving(connection)
         reactor.schedule(after: Self.handoverTime) { [self] in
-            guard self.find(connection) != nil, self.extras(slot)?.resumption?.arrival?.fence == fence else { return }
+            guard self.find(connection) != nil, self.extras(slot)?.resumption?.arrival === arrival else { return }
             self.giveUp(slot)
         }
         for name in names {
             guard find(connection) != nil, resumption.arrival != nil else { return }
             if name == .all {
-                request(.fence(name, fence, connection))
+                if arrival.record == nil {
+                    request(.fence(name, arrival.fence, connection))
+                } else {
+                    joinAll(slot, arrival)
+                }
                 continue
             }
             do {
@@ -40,17 +54,26 @@ extension SessionLife {
 
     /// The session cannot be had whole.
     func giveUp(_ slot: UInt32) {
-        guard extras(slot)?.resumption?.arrival != nil else { return }
-        context.counters.handoversFailed += 1
+        guard let arrival = extras(slot)?.resumption?.arrival else { return }
+        if arrival.record == nil { context.counters.handoversFailed += 1 } else { context.counters.rebuildsFailed += 1 }
+        // The other node has told nobody that the session is over, and this one does.
+        if arrival.isWhole { session(slot).pointee.linkage = .counted }
         forgetResumption(slot)
         found(nil, for: locator(of: slot))
     }
 
     func giveUp(_ connection: Locator) { if find(connection) != nil { giveUp(connection.slot) } }
 
-    /// What is published in a channel arrives here: the fence is put behind what the other node keeps.
-    func fence(_ slot: UInt32, _ channel: ShardChannel) {
+    /// What is published in a channel arrives here.
+    ///
+    /// - Parameter answer: Where a channel with history is.
+    func arrives(_ slot: UInt32, _ channel: ShardChannel, _ answer: BeginningAnswer?) {
         guard let arrival = extras(slot)?.resumption?.arrival else { return }
+        guard arrival.record == nil else { return rebuild(slot, channel, answer, arrival) }
+        if case .at(let top, _, _)? = answer {
+            extras(slot)?.resumption?.unacknowledged.begin(channel.index, at: top)
+        }
+        // The fence is put behind what the other node keeps.
         request(.fence(channel.name, arrival.fence, locator(of: slot)))
     }
 
@@ -62,6 +85,10 @@ extension SessionLife {
         if channel.name == .all {
             channels.joinEverybody(connection.slot)
         } else {
+            // What came between the answer and the fence is in what the other node kept.
+            if let position = channel.lastPosition {
+                extras(connection.slot)?.resumption?.unacknowledged.begin(channel.index, at: position)
+            }
             channels.join(connection.slot, channel)
         }
         if arrival.open.isEmpty { fetch(connection, arrival) }
@@ -91,11 +118,12 @@ extension SessionLife {
             arrival.next &+= messages
         }
         if !isLast { return fetch(connection, arrival) }
+        arrival.isWhole = true
         finish(slot, resumption, arrival)
     }
 
     /// Everything is here.
-    private func finish(_ slot: UInt32, _ resumption: Resumption, _ arrival: Arrival) {
+    func finish(_ slot: UInt32, _ resumption: Resumption, _ arrival: Arrival) {
         let session = session(slot)
         if io.repliesFor == slot { io.sendGathered() }
         guard resumption.isKeeping, resumption.arrival != nil else { return giveUp(slot) }
@@ -110,13 +138,19 @@ extension SessionLife {
         session.pointee.machine.loginAccepted()
         session.pointee.flags.insert(.heard)
         context.counters.sessionsResumed += 1
-        context.counters.sessionsTakenOver += 1
+        if arrival.record == nil {
+            context.counters.sessionsTakenOver += 1
+        } else {
+            context.counters.sessionsRebuilt += 1
+        }
         request(.opened(session.pointee.secret, locator(of: slot)))
-        if events.wants(.sessionOpened) { noteOpened(slot) }
+        // A record that the other node left does not know what follows.
+        if withdrawRecord(slot) { resumption.heldFrom = resumption.unacknowledged.next }
         io.sendKept(slot, resumption)
         acknowledge(slot)
         beginLiveness(slot)
         serverCommands.sessionSettled(slot, isOpen: true)
         io.resumeInput(slot)
+        considerRecordSoon(slot)
     }
 }

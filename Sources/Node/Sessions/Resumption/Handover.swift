@@ -7,6 +7,8 @@ final class Handover {
     let fence: UInt64
     /// Channels in which it has not come.
     var open: Set<ChannelName>
+    /// Those in which it has.
+    var passed: [ChannelName] = []
     /// Who waits for the messages, and from which one on.
     var waiting: (asker: NodeAsker, first: UInt64)?
 
@@ -21,6 +23,18 @@ final class Arrival {
     let node: NodeID
     let fence: UInt64
     let acknowledged: UInt64
+    /// What was recorded of it before its node died; nil of one whose node hands it over.
+    let record: RecordedSession?
+    /// How long ago that was, in milliseconds.
+    let age: Int64
+    /// Channels of which it is still read what the client may have missed.
+    var unread: Set<ChannelName> = []
+    /// What was found, by channel.
+    var missed: [ChannelName: [Publication]] = [:]
+    /// It is known that nothing was sent that no history has.
+    var isUnmarked = false
+    /// Everything was fetched: the other node has let go of the session, and its end would be told here.
+    var isWhole = false
     /// Channels in which the fence has not come.
     var open: Set<ChannelName>
     /// What the other node kept, oldest first.
@@ -28,7 +42,12 @@ final class Arrival {
     /// The number of the first message that was not fetched.
     var next: UInt64
 
-    init(node: NodeID, fence: UInt64, acknowledged: UInt64, open: Set<ChannelName>) {
+    init(
+        node: NodeID, fence: UInt64, acknowledged: UInt64, open: Set<ChannelName>, record: RecordedSession? = nil,
+        age: Int64 = 0
+    ) {
+        self.record = record
+        self.age = age
         self.node = node
         self.fence = fence
         self.acknowledged = acknowledged
@@ -95,18 +114,14 @@ extension SessionLife {
         guard let session = find(place), session.pointee.linkage == .cut,
             let resumption = extras(place.slot)?.resumption, resumption.isKeeping, resumption.handover == nil
         else { return answer(.refused, asker) }
-        let subscriptions = session.pointee.subscriptions
-        let isSettled =
-            session.pointee.unanswered == 0 && extras(place.slot)?.pending.isEmpty != false
-            && (extras(place.slot)?.callsUnderWay ?? 0) == 0
-            && !(0..<subscriptions.count).contains { subscriptions[$0].rosterIndex == Channels.notInRoster }
-        guard isSettled else {
+        guard isSettled(place.slot) else {
             guard MonotonicTime.now() < end else { return answer(.refused, asker) }
             reactor.schedule(after: Self.settlingStep) { [self] in
                 self.handOverWhenSettled(question, place, asker, until: end)
             }
             return
         }
+        let subscriptions = session.pointee.subscriptions
         let names = (0..<subscriptions.count).compactMap { channels.byIndex[Int(subscriptions[$0].channel)]?.name }
         resumption.handover = Handover(fence: question.fence, open: Set(names))
         fences[question.fence] = .leaving(place)
@@ -116,11 +131,17 @@ extension SessionLife {
             else { return }
             // Some of what came is there and some is here, and nobody puts it together.
             self.context.counters.handoversFailed += 1
+            if self.events.wants(.unsubscribed) {
+                for name in handover.passed where !name.isReserved { self.note(.unsubscribed, place.slot, name) }
+            }
+            self.fences[handover.fence] = nil
+            self.extras(place.slot)?.resumption?.handover = nil
             self.drop(place.slot, .notResumed)
         }
         answer(
             .claimed(
-                taken: resumption.received.taken, acknowledged: resumption.unacknowledged.acknowledged, channels: names),
+                taken: resumption.received.taken, acknowledged: resumption.unacknowledged.acknowledged,
+                generation: resumption.generation, origin: lastingID(of: place.slot), channels: names),
             asker)
     }
 
@@ -129,6 +150,7 @@ extension SessionLife {
         guard find(place) != nil, let handover = extras(place.slot)?.resumption?.handover,
             handover.open.remove(channel.name) != nil
         else { return }
+        handover.passed.append(channel.name)
         channels.handOff(place.slot, channel)
         givePage(place)
     }
@@ -148,10 +170,8 @@ extension SessionLife {
         guard page.isLast else { return }
         resumption.hasMoved = true
         context.counters.sessionsHandedOver += 1
-        if events.wants(.sessionClosed) {
-            noteClosed(
-                place.slot, code: .goingAway, reason: "the client resumed the session on another node", cause: "moved")
-        }
+        removeRecord(place.slot, resumption)
+        request(.handedOver(session(place.slot).pointee.secret, to: asker.node))
         drop(place.slot, .notResumed)
     }
 

@@ -5,6 +5,7 @@ package struct HandoverAsking {
     package typealias Completion = @Sendable (NodeID?, HandoverAnswer) -> Void
 
     private struct Open {
+        let session: SessionID.Secret
         /// Those that have not answered.
         var nodes: Set<NodeID>
         let completion: Completion
@@ -19,20 +20,28 @@ package struct HandoverAsking {
     /// Questions that may be open: a client that comes back waits for one.
     private static let most = 65_536
 
-    /// - Parameter nodes: Those that are asked, one at least.
+    /// - Parameters:
+    ///   - session: The one that is asked for.
+    ///   - nodes: Those that are asked, one at least.
     /// - Returns: The number of the question, which has to be unguessable; nil when there are too many.
     package mutating func begin(
-        to nodes: Set<NodeID>, using random: inout some RandomNumberGenerator, _ completion: @escaping Completion
+        about session: SessionID.Secret, to nodes: Set<NodeID>, using random: inout some RandomNumberGenerator,
+        _ completion: @escaping Completion
     ) -> UInt64? {
         guard open.count < Self.most else { return nil }
         var id: UInt64
         repeat { id = random.next() } while open[id] != nil
-        open[id] = Open(nodes: nodes, completion: completion)
+        open[id] = Open(session: session, nodes: nodes, completion: completion)
         return id
     }
 
     /// Whether an answer is one to a question of ours, from a node that was asked.
-    package func awaits(_ id: UInt64, from node: NodeID) -> Bool { open[id]?.nodes.contains(node) ?? false }
+    ///
+    /// - Returns: The session that was asked for; nil where it is not.
+    package func awaits(_ id: UInt64, from node: NodeID) -> SessionID.Secret? {
+        guard let open = open[id], open.nodes.contains(node) else { return nil }
+        return open.session
+    }
 
     /// - Returns: Who waits, if the answer decides: as every one does but one that knows of no such session, while others are still
     ///   to come.

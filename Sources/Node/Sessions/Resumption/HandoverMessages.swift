@@ -85,7 +85,7 @@ package struct HandoverQuestion: Equatable, Sendable {
 /// What a node says to that.
 ///
 ///     0: it has no such session, or cannot hand it over
-///     1: taken (8) · acknowledged (8) · channels: length (2) · name
+///     1: taken (8) · acknowledged (8) · handovers (8) · where the session began: node (8), place (8) · channels: length (2) · name
 ///     2: messages (8) · whether it is all (1) · bytes
 package enum HandoverAnswer: Equatable, Sendable {
     case refused
@@ -93,7 +93,10 @@ package enum HandoverAnswer: Equatable, Sendable {
     ///
     /// - taken: The number of the last message of the client that was carried out.
     /// - acknowledged: That of the last one that the client has.
-    case claimed(taken: UInt64, acknowledged: UInt64, channels: [ChannelName])
+    /// - generation: How often the session has gone to another node before.
+    /// - origin: The id of the session at the node where it was opened.
+    case claimed(
+        taken: UInt64, acknowledged: UInt64, generation: UInt64, origin: SessionID, channels: [ChannelName])
     /// Messages as they were written for the client, one behind the other.
     case page(messages: UInt64, isLast: Bool, bytes: [UInt8])
 
@@ -101,10 +104,13 @@ package enum HandoverAnswer: Equatable, Sendable {
         let writer = ByteWriter(capacity: 256)
         switch self {
         case .refused: writer.append(0)
-        case .claimed(let taken, let acknowledged, let channels):
+        case .claimed(let taken, let acknowledged, let generation, let origin, let channels):
             writer.append(1)
             writer.append(bigEndian: taken)
             writer.append(bigEndian: acknowledged)
+            writer.append(bigEndian: generation)
+            writer.append(bigEndian: origin.node.value)
+            writer.append(bigEndian: origin.locator)
             for channel in channels {
                 writer.append(bigEndian: UInt16(clamping: channel.bytes.count))
                 writer.append(channel.bytes)
@@ -118,62 +124,29 @@ package enum HandoverAnswer: Equatable, Sendable {
         return Array(writer.bytes)
     }
 
+    /// - Parameter id: That of the session, which the question named.
     /// - Returns: Nil for what is none.
-    package init?(_ bytes: [UInt8]) {
+    package init?(_ bytes: [UInt8], about id: SessionID.Secret) {
         var rest = PackedBytes(bytes)
         switch rest.byte() {
         case 0: self = .refused
         case 1:
-            guard let taken = rest.number(), let acknowledged = rest.number() else { return nil }
+            guard let taken = rest.number(), let acknowledged = rest.number(),
+                let generation = rest.number(), let node = rest.number(), let place = rest.number()
+            else { return nil }
+            let origin = SessionID(node: NodeID(node), locator: place, secret: id)
             var channels: [ChannelName] = []
             while let length = rest.short() {
                 guard let bytes = rest.bytes(length), let name = ChannelName(ofClient: bytes) else { return nil }
                 channels.append(name)
             }
             guard rest.all().isEmpty else { return nil }
-            self = .claimed(taken: taken, acknowledged: acknowledged, channels: channels)
+            self = .claimed(
+                taken: taken, acknowledged: acknowledged, generation: generation, origin: origin, channels: channels)
         case 2:
             guard let messages = rest.number(), let isLast = rest.byte(), isLast < 2 else { return nil }
             self = .page(messages: messages, isLast: isLast == 1, bytes: rest.all())
         default: return nil
         }
-    }
-}
-
-/// Reads numbers and bytes one behind the other.
-private struct PackedBytes {
-    private let bytes: [UInt8]
-    private var index = 0
-
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
-
-    mutating func byte() -> UInt8? {
-        guard index < bytes.count else { return nil }
-        index += 1
-        return bytes[index - 1]
-    }
-
-    mutating func short() -> Int? {
-        guard bytes.count - index >= 2 else { return nil }
-        index += 2
-        return Int(bytes[index - 2]) << 8 | Int(bytes[index - 1])  // trap-ok: bytes become wider
-    }
-
-    mutating func number() -> UInt64? {
-        guard bytes.count - index >= 8 else { return nil }
-        index += 8
-        // trap-ok: bytes become wider
-        return bytes[(index - 8)..<index].reduce(0) { $0 << 8 | UInt64($1) }
-    }
-
-    mutating func bytes(_ count: Int) -> [UInt8]? {
-        guard count <= bytes.count - index else { return nil }
-        index += count
-        return Array(bytes[(index - count)..<index])
-    }
-
-    mutating func all() -> [UInt8] {
-        defer { index = bytes.count }
-        return Array(bytes[index...])
     }
 }

@@ -13,16 +13,21 @@ extension SessionLife {
         guard session.pointee.linkage == .undecided, session.pointee.phase == .open else { return }
         io.sendGathered()
         session.pointee.linkage = .counted
-        makeExtras(slot).resumption = Resumption()
+        makeExtras(slot).resumption = Resumption(isRecorded: recordsSessions)
         if !session.pointee.traits.isFoundByID { request(.opened(session.pointee.secret, locator(of: slot))) }
     }
 
     /// Nothing can be gone on with here any more.
     func forgetResumption(_ slot: UInt32) {
         guard let resumption = extras(slot)?.resumption else { return }
+        if !resumption.hasMoved { removeRecord(slot, resumption) }
+        // What an arriving session has joined it leaves while it still counts as arriving: nobody was told that it joined.
+        if session(slot).pointee.linkage == .arriving || resumption.hasMoved { channels.unsubscribeFromAll(slot) }
         io.forgetKept(resumption)
         if let fence = resumption.handover?.fence ?? resumption.arrival?.fence { fences[fence] = nil }
-        if !resumption.hasMoved, resumption.arrival == nil { gone.insert(session(slot).pointee.secret) }
+        if !resumption.hasMoved, resumption.arrival == nil {
+            gone.insert(session(slot).pointee.secret, for: credentials(slot)?.user)
+        }
         extras(slot)?.resumption = nil
         session(slot).pointee.linkage = .plain
     }
@@ -37,8 +42,6 @@ extension SessionLife {
         guard session.pointee.linkage == .counted, session.pointee.phase == .open, leaving == nil,
             context.settings.resume.time > .zero
         else { return false }
-        // What waits for a verdict would be overtaken by what comes after the cut.
-        if let extras = extras(slot), extras.verdictsUnderWay > 0 { return false }
         if io.repliesFor == slot { io.sendGathered() }
         guard let resumption = extras(slot)?.resumption, resumption.isKeeping else { return false }
         if context.isTracing { context.traceEnded(slot) }
@@ -51,7 +54,7 @@ extension SessionLife {
         io.outboundBytes -= session.pointee.outbound.bytes
         session.pointee.outbound.removeAll()
         io.noteKernelBytes(session, 0)
-        session.pointee.flags.subtract([.blocked, .dirty, .slow, .suspended])
+        session.pointee.flags.subtract([.blocked, .dirty, .slow])
         reactor.deregister(session.pointee.stream.descriptor)
         session.pointee.stream.close()
         session.pointee.stream = Stream(descriptor: -1)
@@ -104,7 +107,8 @@ extension SessionLife {
 
     func acknowledged(_ slot: UInt32, _ number: UInt64) {
         guard let resumption = extras(slot)?.resumption else { return }
-        if !io.acknowledged(number, resumption) { breakOff(slot) }
+        if !io.acknowledged(number, resumption) { return breakOff(slot) }
+        if resumption.isRecorded { considerRecord(slot) }
     }
 
     func renumbered(_ slot: UInt32, next: UInt64) {
@@ -153,7 +157,7 @@ extension SessionLife {
         guard let place, session.pointee.outbound.isEmpty, io.repliesFor != connection.slot else {
             context.counters.resumesRefused += 1
             // Some clients try once more, whatever they are told.
-            gone.insert(session.pointee.secret)
+            gone.insert(session.pointee.secret, for: wanted.user)
             // Clients listen to nothing before they were told how the node counts.
             io.tell(connection.slot, .renumbered(next: 1))
             return end(connection.slot, .unknownSession)
@@ -209,7 +213,8 @@ extension SessionLife {
         io.sendKept(slot, resumption)
         acknowledge(slot)
         guard session.pointee.phase == .open else { return }
-        io.takeInput(moved.input, slot)
+        // A command that waits for its verdict was taken before the cut. What comes now waits for it, as it would have then.
+        io.takeInput(moved.input, slot, isWaiting: (extras(slot)?.verdictsUnderWay ?? 0) > 0)
     }
 
     /// The admission counts the session with the address that its client has now.

@@ -12,12 +12,24 @@ final class Resumption {
     /// An alarm will tell the client what came.
     var isAcknowledgementArmed = false
 
+    /// Whether another node may go on with it if this one dies, where all of its channels have history.
+    let isRecorded: Bool
+    var record = RecordKeeping()
+    /// How often it has gone to another node.
+    var generation: UInt64 = 0
+    /// Messages from this number on are kept, and sent when the record is withdrawn.
+    var heldFrom: UInt64?
+    /// The same of what the client sent.
+    var isInputHeld = false
+
     /// Its client goes on with it elsewhere.
     var hasMoved = false
     /// It goes to another node.
     var handover: Handover?
     /// It comes from another node.
     var arrival: Arrival?
+
+    init(isRecorded: Bool) { self.isRecorded = isRecorded }
 
     deinit { unacknowledged.removeAll() }
 }
@@ -32,6 +44,10 @@ package struct ResumeLimits: Equatable, Sendable {
     package var bytes = 4 * 1024 * 1024
     /// Bytes of them in all sessions of the node together.
     package var bytesNode = 256 * 1024 * 1024
+    /// How often a session is recorded at the most, for the time when its node has died; never if it is zero.
+    package var records: Duration = .seconds(5)
+
+    package var isRecorded: Bool { records > .zero && time > .zero }
 
     package init() {}
 }

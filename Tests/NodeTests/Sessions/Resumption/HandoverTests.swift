@@ -25,20 +25,24 @@ import Testing
         for end in 0..<min(bytes.count, 34) { #expect(HandoverQuestion(Array(bytes[..<end])) == nil) }
     }
 
+    private static let origin = SessionID(node: NodeID(7), locator: .max, secret: id)
+
     static let answers: [HandoverAnswer] = [
         .refused,
-        .claimed(taken: 5, acknowledged: .max, channels: []),
-        .claimed(taken: 0, acknowledged: 1, channels: [.all, ShardRig.name("chat:a"), ShardRig.name("b")]),
+        .claimed(taken: 5, acknowledged: .max, generation: 0, origin: origin, channels: []),
+        .claimed(
+            taken: 0, acknowledged: 1, generation: .max, origin: origin,
+            channels: [.all, ShardRig.name("chat:a"), ShardRig.name("b")]),
         .page(messages: 3, isLast: false, bytes: [1, 2, 3]), .page(messages: 0, isLast: true, bytes: []),
     ]
 
     @Test(arguments: answers)
-    func answersAreRead(_ answer: HandoverAnswer) { #expect(HandoverAnswer(answer.bytes) == answer) }
+    func answersAreRead(_ answer: HandoverAnswer) { #expect(HandoverAnswer(answer.bytes, about: Self.id) == answer) }
 
     @Test(
-        arguments: [[], [3], [1], [2], [2, 0, 0, 0, 0, 0, 0, 0, 0, 2], [1] + Array(repeating: 0, count: 17), [9, 9]]
+        arguments: [[], [3], [1], [2], [2, 0, 0, 0, 0, 0, 0, 0, 0, 2], [1] + Array(repeating: 0, count: 41), [9, 9]]
             as [[UInt8]])
-    func whatIsNoAnswer(_ bytes: [UInt8]) { #expect(HandoverAnswer(bytes) == nil) }
+    func whatIsNoAnswer(_ bytes: [UInt8]) { #expect(HandoverAnswer(bytes, about: Self.id) == nil) }
 
     /// An answer comes through Redis: a name that no client can be subscribed to makes it none.
     @Test(arguments: [
@@ -59,20 +63,20 @@ import Testing
         var asking = HandoverAsking()
         var random = SystemRandomNumberGenerator()
         let nodes = (1...3).map { NodeID($0) }
-        let id = asking.begin(to: Set(nodes), using: &random) { _, _ in } ?? 0
-        #expect(asking.awaits(id, from: nodes[0]) && !asking.awaits(id, from: NodeID(9)))
+        let id = asking.begin(about: Self.id, to: Set(nodes), using: &random) { _, _ in } ?? 0
+        #expect(asking.awaits(id, from: nodes[0]) == Self.id && asking.awaits(id, from: NodeID(9)) == nil)
         let first = asking.answered(id, from: nodes[0], .refused)
-        #expect(first == nil && !asking.awaits(id, from: nodes[0]) && asking.count == 1)
-        let second = asking.answered(id, from: nodes[1], .claimed(taken: 0, acknowledged: 0, channels: []))
+        #expect(first == nil && asking.awaits(id, from: nodes[0]) == nil && asking.count == 1)
+        let second = asking.answered(id, from: nodes[1], Self.answers[1])
         #expect(second != nil && asking.count == 0)
         let late = asking.answered(id, from: nodes[2], .refused)
         #expect(late == nil)
         // Nobody has it: the last one says so, or leaves, or time is up.
-        let other = asking.begin(to: [nodes[0], nodes[1]], using: &random) { _, _ in } ?? 0
+        let other = asking.begin(about: Self.id, to: [nodes[0], nodes[1]], using: &random) { _, _ in } ?? 0
         _ = asking.answered(other, from: nodes[0], .refused)
         let left = asking.left(nodes[1])
         #expect(left.count == 1 && asking.count == 0)
-        let third = asking.begin(to: [nodes[0]], using: &random) { _, _ in } ?? 0
+        let third = asking.begin(about: Self.id, to: [nodes[0]], using: &random) { _, _ in } ?? 0
         let expired = asking.expired(third)
         #expect(expired != nil && asking.count == 0)
     }

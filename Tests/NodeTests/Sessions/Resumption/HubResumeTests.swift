@@ -255,6 +255,13 @@ import Testing
         Self.cut(rig, client, slot)
         let (second, _) = Self.comeBack(rig, token, next: 1)
         #expect(Hub.heard(rig, second) == Self.refusal)
+        #expect(Self.isGone(rig, token), "it is gone for whoever has tried")
+        // And there for whose it is.
+        let (third, place) = rig.open("/chat?id=\(token)&access_token=\(ann)")
+        _ = rig.text(third)
+        rig.say(third, place, Self.sequence(1))
+        #expect(Hub.heard(rig, third) == Self.sequence(1))
+        #expect(rig.shard.session(slot).pointee.linkage == .counted)
     }
 
     /// Neither side counts them, so they do not come again.

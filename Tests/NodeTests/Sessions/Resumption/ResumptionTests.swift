@@ -102,11 +102,13 @@ import Testing
         var gone = GoneSessions()
         func id(_ number: Int) -> SessionID.Secret { SessionID.Secret(high: UInt64(number), low: 7) }
         for number in 0..<(GoneSessions.most + 10) {
-            gone.insert(id(number))
-            gone.insert(id(number))
+            gone.insert(id(number), for: nil)
+            gone.insert(id(number), for: nil)
         }
-        Self.expect((0..<10).allSatisfy { !gone.contains(id($0)) })
-        Self.expect((10..<GoneSessions.most + 10).allSatisfy { gone.contains(id($0)) })
+        Self.expect((0..<10).allSatisfy { !gone.contains(id($0), for: nil) })
+        Self.expect((10..<GoneSessions.most + 10).allSatisfy { gone.contains(id($0), for: nil) })
+        // Only for whom it is gone.
+        Self.expect(!gone.contains(id(20), for: "ann"))
     }
 
     @Test func muchIsAcknowledgedAtOnce() {
