@@ -152,7 +152,9 @@ import Testing
         rig.say(client, slot, Resume.acknowledgement(1))
         rig.ring(.record, slot)
         let second = Self.kept(Self.asked(rig), id.secret)
-        #expect(second.last?.acknowledged == 1 && second.last?.channels.last?.place == Self.position(4))
+        #expect(
+            second.last?.acknowledged == 1 && second.last?.channels.first { $0.name != .all }?.place == Self.position(4)
+        )
         rig.say(client, slot, #"{"type":7}"# + "\u{1E}")
         #expect(Self.asked(rig) == [.remove(generation: 0)])
         #expect(rig.shard.context.counters.faults == 0)
@@ -170,6 +172,8 @@ import Testing
         #expect(Hub.heard(rig, client) == "", "nothing overtakes what waits")
         #expect(Self.asked(rig) == [.withdraw(generation: 0)])
         #expect(rig.backplane.published.count == 1)
+        for published in rig.backplane.published { rig.exchange.published(published.ticket, .accepted(nil)) }
+        rig.turn()
         #expect(Hub.heard(rig, client) == Resume.said("a") + Hub.failed("The hub has no such method."))
         // While there is no record, nothing waits.
         Self.deliver(rig, "b", nil)
