@@ -172,9 +172,9 @@ extension SessionLife {
 
     /// It left one.
     func left(_ slot: UInt32, _ channel: ShardChannel) {
-        guard let resumption = extras(slot)?.resumption, resumption.isRecorded, resumption.handover == nil else {
-            return
-        }
+        guard let resumption = extras(slot)?.resumption, resumption.isRecorded, resumption.handover == nil,
+            !resumption.hasMoved
+        else { return }
         withdrawRecord(slot)
         resumption.unacknowledged.leave(channel.index)
         considerRecordSoon(slot)
