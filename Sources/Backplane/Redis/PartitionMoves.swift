@@ -169,7 +169,10 @@ extension RedisBackplane {
 extension RedisServer {
     /// A publication that had been sent, or had waited, at another server, or here while its slot was moving.
     func publishAgain(_ waiting: PublishBuffer.Waiting) {
-        if case .linked = state { return publishNow(waiting) }
+        if case .linked = state {
+            if waiting.publication.channel.isReserved { noteReserved(waiting.publication) }
+            return publishNow(waiting)
+        }
         publish(waiting.publication, waiting.history, waiting.ticket)
     }
 

@@ -19,7 +19,7 @@ extension Exchange {
             return tell(Int(place.reactor), .poll(request, place, asker))
         }
         guard request.isWish else { return }
-        if polled.gone.contains(request.id) { return pollAnswered(.gone, request.id, asker) }
+        if polled.gone.contains(request.id, for: nil) { return pollAnswered(.gone, request.id, asker) }
         switch asker {
         case .connection(let connection):
             let isFresh = request.what == .poll && canBegin(issuedAt: issuedAt, missing: [])
@@ -103,6 +103,6 @@ extension Exchange {
             polled.ending[id] = nil
             polled.ending.giveBack()
         }
-        polled.gone.insert(id)
+        polled.gone.insert(id, for: nil)
     }
 }

@@ -46,7 +46,7 @@ final class PollForwards: @unchecked Sendable {
         let others = backplane.nodes.filter { !$0.isSelf }
         let missing = Set(others.filter { now - $0.lastSeen > Self.silence }.map(\.id))
         let nodes = Set(others.map(\.id)).subtracting(missing)
-        guard others.isEmpty || backplane.link.phase == .linked else {
+        guard others.isEmpty || backplane.link.isUp else {
             return waitForLink(request, issuedAt: issuedAt, for: connection, until: backplane.home.now + Self.patience)
         }
         guard !nodes.isEmpty else {
@@ -67,7 +67,7 @@ final class PollForwards: @unchecked Sendable {
     ) {
         guard backplane.home.now < end else { return tell(connection, request.id, .unreachable) }
         backplane.home.schedule(after: Self.step) { [self] in
-            guard self.backplane.link.phase == .linked else {
+            guard self.backplane.link.isUp else {
                 return self.waitForLink(request, issuedAt: issuedAt, for: connection, until: end)
             }
             self.exchange.poll(

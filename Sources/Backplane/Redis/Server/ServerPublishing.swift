@@ -49,7 +49,7 @@ extension RedisServer {
 
     /// What is for a user, a connection or everybody has no history: whoever goes on with a session of a dead node has to know that it may
     /// have missed some.
-    private func noteReserved(_ publication: Publication) {
+    func noteReserved(_ publication: Publication) {
         guard publication.extras?.fence == nil else { return }
         owner.mark(publication.channel)
     }
