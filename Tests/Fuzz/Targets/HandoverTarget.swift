@@ -10,18 +10,21 @@ enum HandoverTarget {
             expect(HandoverQuestion.isOne(bytes) && !CommandRequest.isOne(bytes), "it is a question of another kind")
             expect(question.bytes == bytes, "a question is another one when it is written again")
         }
-        if let answer = HandoverAnswer(bytes) { check(answer, bytes) }
+        if let answer = HandoverAnswer(bytes, about: id) { check(answer, bytes) }
         fence(input)
         change(input)
         received(input)
         walk(input)
     }
 
+    /// The session that was asked for.
+    private static let id = SessionID.Secret(high: 1, low: 2)
+
     private static func check(_ answer: HandoverAnswer, _ bytes: [UInt8]) {
         expect(answer == .refused || answer.bytes == bytes, "an answer is another one when it is written again")
         switch answer {
         case .refused: break
-        case .claimed(let taken, let acknowledged, let channels):
+        case .claimed(let taken, let acknowledged, _, _, let channels):
             for channel in channels {
                 expect(
                     channel == .all || channel.user != nil || ChannelName.objection(to: channel.bytes) == nil,

@@ -58,7 +58,9 @@ extension ClusterInspector {
             guard !here.isEmpty else { continue }
             found += await shard.reactor.perform {
                 here.compactMap { secret, place -> SessionID? in
-                    guard let session = shard.find(place), hub == nil || session.pointee.machine.hub == hub else { return nil }
+                    guard let session = shard.find(place), hub == nil || session.pointee.machine.hub == hub else {
+                        return nil
+                    }
                     return SessionID(node: node.id, locator: place.value, secret: secret)
                 }
             }

@@ -10,14 +10,12 @@ import Testing
     @Test func routes() throws {
         let hubs = Hubs([Self.chat, Self.nested])
         for (target, use, number) in [
-            ("GET /client/?hub=chat", DialectRoute.Use.session(.webSocket, isUnidirectional: false), Self.chat.number),
-            ("GET /client?hub=CHAT&id=1", .session(.webSocket, isUnidirectional: false), Self.chat.number),
+            ("GET /client/?hub=chat", DialectRoute.Use.polls, Self.chat.number),
+            ("GET /client?hub=CHAT&id=1", .polls, Self.chat.number),
+            ("DELETE /client?hub=CHAT&id=1", .goodbyes, Self.chat.number),
             ("POST /client/negotiate?hub=chat&negotiateVersion=1", .negotiation, Self.chat.number),
             ("POST /client/?id=1&hub=hubs%2Fchat2", .commands, Self.nested.number),
-            (
-                "GET /client/?a=b&hub=hubs/chat2&hub=chat", .session(.webSocket, isUnidirectional: false),
-                Self.nested.number
-            ),
+            ("GET /client/?a=b&hub=hubs/chat2&hub=chat", .polls, Self.nested.number),
         ] {
             let route = try #require(hubs.route(of: DialectTests.head(target + " HTTP/1.1")), "\(target)")
             #expect(route.use == use && route.hub == number && route.isForHubTokens, "\(target)")

@@ -159,7 +159,8 @@ import Testing
         #expect(rig.text(Self.ask(rig, token).client).hasPrefix("HTTP/1.1 204 "))
         #expect(rig.text(Self.ask(rig, token).client).hasPrefix("HTTP/1.1 404 "))
         #expect(rig.exchange.polled.ending.isEmpty && Self.counters(rig).closed == 1)
-        #expect(Self.counters(rig).faults == 0 && !rig.shard.context.table.isTaken(slot))
+        // A later connection may have its slot.
+        #expect(Self.counters(rig).faults == 0)
     }
 
     @Test func whatWaitsIsBounded() throws {

@@ -53,10 +53,13 @@ import Testing
     ])
     func namesInAnswersAreNames(_ name: String, _ isOne: Bool) {
         let channel = ChannelName(trusted: Array(name.utf8))
-        let answer = HandoverAnswer.claimed(taken: 0, acknowledged: 0, channels: [.all, channel])
-        #expect((HandoverAnswer(answer.bytes) == answer) == isOne)
+        func answer(_ channels: [ChannelName]) -> HandoverAnswer {
+            .claimed(taken: 0, acknowledged: 0, generation: 0, origin: Self.origin, channels: channels)
+        }
+        let both = answer([.all, channel])
+        #expect((HandoverAnswer(both.bytes, about: Self.id) == both) == isOne)
         let notText = ChannelName(trusted: [0x61, 0xFF])
-        #expect(HandoverAnswer(HandoverAnswer.claimed(taken: 0, acknowledged: 0, channels: [notText]).bytes) == nil)
+        #expect(HandoverAnswer(answer([notText]).bytes, about: Self.id) == nil)
     }
 
     @Test func theFirstNodeThatHasItDecides() {
