@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from rig.centrifuge_wire import CentrifugeWire
+from rig.certificates import Authority
 from rig.node import Node
 from rig.redis_cluster import RedisCluster
 from rig.redis_keys import key
+from rig.redis_server import RULES as RULES_WITHOUT_CLUSTER
 from rig.redis_server import RedisServer
 from rig.waiting import until
 
@@ -194,6 +196,55 @@ def test_without_sharded_pubsub_the_classic_one_is_used(start_node: Any, tmp_pat
     cluster = RedisCluster(tmp_path, arguments=hidden).start()
     nodes = pair(start_node, cluster)
     assert "has no sharded pub/sub" in nodes[0].output()
+    client = listen(nodes[1], ROOMS)
+    for number, channel in enumerate(ROOMS):
+        nodes[0].api.publish(channel, data=number)
+    until(lambda: sorted(data for _, data in client.publications) == list(range(60)), "all arrive, each once")
+    client.close()
+    for node in nodes:
+        node.stop()
+    cluster.stop()
+
+
+def test_a_cluster_without_quorum_is_named(start_node: Any, cluster: RedisCluster) -> None:
+    """Most masters are gone: those that are left refuse keys, and say why."""
+    nodes = pair(start_node, cluster)
+    for server in cluster.servers[1:]:
+        server.kill()
+    until(lambda: not cluster.is_ok(cluster.servers[0]), "the last one notices", 20)
+    until(lambda: "the Redis Cluster says that it is down (cluster_state)" in nodes[0].output() or "has no master for some of its slots" in nodes[0].output(), "it says so", 20)
+    assert nodes[0].api.readiness() == 503
+    answer = nodes[0].api.post_publication({"channel": ROOMS[0], "data": 1})
+    assert answer.status_code == 503, answer.text
+    for server in cluster.servers[1:]:
+        server.start()
+    cluster.wait_until_whole()
+    until(nodes[0].api.is_ready, "ready again", 30)
+    until(lambda: nodes[0].api.post_publication({"channel": ROOMS[0], "data": 2}).status_code == 200, "and it takes publications", 20)
+
+
+def test_addresses_that_do_not_answer_are_passed_over(start_node: Any, cluster: RedisCluster) -> None:
+    settings = cluster.settings()
+    settings["redis"]["cluster"] = ["127.0.0.1:1", "nowhere.invalid:7000", *settings["redis"]["cluster"][2:]]
+    node = start_node("a", backplane=settings, channels=RULES)
+    assert links(node)["servers"] == 3
+
+
+def test_a_user_without_the_permissions_of_a_cluster(start_node: Any, tmp_path: Path) -> None:
+    cluster = RedisCluster(tmp_path, rules=RULES_WITHOUT_CLUSTER).start()
+    node = start_node("a", ready=False, backplane=cluster.settings(), channels=RULES)
+    until(lambda: "no server of the Redis Cluster says who has which slots" in node.output() and "NOPERM" in node.output(), "it says what is missing")
+    assert node.api.readiness() == 503
+    node.stop()
+    cluster.stop()
+
+
+def test_a_cluster_that_speaks_tls(start_node: Any, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    cluster = RedisCluster(tmp_path, authority=authority).start()
+    certificate, private = authority.issue("node")
+    tls = {"enabled": True, "authorities": str(authority.file), "certificate": str(certificate), "key": str(private)}
+    nodes = pair(start_node, cluster, tls=tls)
     client = listen(nodes[1], ROOMS)
     for number, channel in enumerate(ROOMS):
         nodes[0].api.publish(channel, data=number)

@@ -96,6 +96,15 @@ package final class RedisBackplane: Backplane, @unchecked Sendable {
         }
     }
 
+    /// A server is not asked any more: what it counted stays.
+    func takeCounts(of server: RedisServer) {
+        status.published &+= server.counts.published
+        status.received &+= server.counts.received
+        status.bytesIn &+= server.counts.bytesIn
+        status.bytesOut &+= server.counts.bytesOut
+        server.counts = RedisServer.Counts()
+    }
+
     package var nodes: [NodeRecord] { registry.nodes }
     package var congested: PartitionSet { topology.congested }
 

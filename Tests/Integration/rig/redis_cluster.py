@@ -6,6 +6,7 @@ from typing import Any
 
 import redis
 
+from .certificates import Authority
 from .process import free_port
 from .redis_server import CLUSTER_RULES, RedisServer
 from .waiting import until
@@ -16,7 +17,9 @@ SLOTS = 16_384
 
 
 class ClusterServer(RedisServer):
-    def __init__(self, directory: Path, number: int, **more: Any) -> None:
+    """`authority`: signs for everybody; then all of them speak TLS only, among themselves too."""
+
+    def __init__(self, directory: Path, number: int, authority: Authority | None = None, **more: Any) -> None:
         home = directory / f"redis-{number}"
         home.mkdir(parents=True, exist_ok=True)
         arguments = [
@@ -24,7 +27,10 @@ class ClusterServer(RedisServer):
             # A replica that was cut off from its master for long is as good as any here.
             "--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0", "--cluster-port", str(free_port()),
         ]  # fmt: skip
-        super().__init__(home, rules=CLUSTER_RULES, arguments=arguments + more.pop("arguments", []), **more)
+        if authority:
+            more |= {"identity": authority.issue(f"redis-{number}"), "clients": authority}
+            arguments += ["--tls-cluster", "yes"]
+        super().__init__(home, arguments=arguments + more.pop("arguments", []), **{"rules": CLUSTER_RULES, **more})
         self.name = f"redis-{number}"
 
     @property
@@ -86,7 +92,11 @@ class RedisCluster:
 
     def command(self, verb: str, *arguments: str, seconds: float = 60) -> str:
         """`redis-cli --cluster VERB …`."""
-        done = subprocess.run(["redis-cli", "--cluster", verb, *arguments], capture_output=True, text=True, timeout=seconds)
+        secure: list[str] = []
+        if authority := self.more.get("authority"):
+            certificate, key = self.servers[0].identity or authority.issue("cli")
+            secure = ["--tls", "--cacert", str(authority.file), "--cert", str(certificate), "--key", str(key)]
+        done = subprocess.run(["redis-cli", *secure, "--cluster", verb, *arguments], capture_output=True, text=True, timeout=seconds)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

@@ -49,7 +49,11 @@ final class ClusterTopology {
     func hurry() { watch?.hurry() }
 
     /// A master said where a partition is.
-    func moved(_ partition: Int, to place: HostAndPort) { watch?.moved(partition, to: place) }
+    func moved(_ partition: Int, to place: HostAndPort) {
+        // Of everything that was on its way to the old master this is said.
+        if owners[partition].address == ServerAddress(.tcp(host: place.host, port: place.port)) { return hurry() }
+        watch?.moved(partition, to: place)
+    }
 
     // MARK: What the cluster says
 
@@ -75,7 +79,10 @@ final class ClusterTopology {
         for move in moves { owner.move(move.partitions, from: move.from, to: move.to) }
         let empty = servers.filter(\.partitions.isEmpty)
         servers.removeAll { $0.partitions.isEmpty }
-        for server in empty { server.stopUsing() }
+        for server in empty {
+            server.stopUsing()
+            owner.takeCounts(of: server)
+        }
         leaving += empty
         owner.serversChanged()
     }
@@ -126,6 +133,7 @@ final class ClusterTopology {
         leaving.removeAll { server in
             guard server.replies.count == 0 || !(server.commands?.isOpen ?? false) else { return false }
             server.close()
+            owner.takeCounts(of: server)
             return true
         }
     }

@@ -86,9 +86,13 @@ package struct ClusterReport: Equatable, Sendable {
 package struct ClusterView {
     package private(set) var report: ClusterReport?
     private var heardAt = MonotonicTime(nanoseconds: 0)
+    /// Where masters said that partitions are, in which epoch, and until when that counts against other servers, which hear of it later.
+    private var moves: [Int: (master: HostAndPort, epoch: UInt64, until: MonotonicTime)] = [:]
 
     /// What was said counts for this long against what a server says that sees the cluster in trouble.
     package static let freshness: Duration = .seconds(3)
+    /// Servers of a cluster tell each other of a move within that time.
+    package static let gossip: Duration = .seconds(1)
 
     package init() {}
 
@@ -99,14 +103,17 @@ package struct ClusterView {
             let isFresh = now - heardAt <= Self.freshness
             if next.epoch == report.epoch, report.isWell, !next.isWell, isFresh { return false }
         }
-        report = next
+        moves = moves.filter { $0.value.until > now && $0.value.epoch >= next.epoch }
+        report = moves.reduce(next) { $0.with($1.key, at: $1.value.master) }
         heardAt = now
         return true
     }
 
     /// A master said that a partition is at another one (`MOVED`): that is newer than any report.
-    package mutating func moved(_ partition: Int, to master: HostAndPort) {
-        report = report?.with(partition, at: master)
+    package mutating func moved(_ partition: Int, to master: HostAndPort, now: MonotonicTime) {
+        guard let known = report, known.masters.indices.contains(partition) else { return }
+        moves[partition] = (master, known.epoch, now + Self.gossip)
+        report = known.with(partition, at: master)
     }
 }
 

@@ -63,7 +63,7 @@ final class ClusterWatch {
 
     /// A master said where a partition is now.
     func moved(_ partition: Int, to master: HostAndPort) {
-        view.moved(partition, to: master)
+        view.moved(partition, to: master, now: home.now)
         if let report = view.report { changed(report) }
         hurry()
     }
@@ -92,7 +92,7 @@ final class ClusterWatch {
         let before = view.report
         guard view.heard(report, now: home.now) else { return }
         if before != report { hurryUntil = home.now + Self.unrest }
-        changed(report)
+        if let report = view.report { changed(report) }
     }
 
     func failed(_ reason: String) { objected(reason) }

@@ -97,11 +97,22 @@ import Testing
         var view = ClusterView()
         let well = try #require(report(range(0, 16383, place("a", 1))))
         check(view.heard(well, now: MonotonicTime(nanoseconds: 1)))
-        view.moved(5, to: HostAndPort(host: "n", port: 9))
-        view.moved(500, to: HostAndPort(host: "x", port: 9))
+        let now = MonotonicTime(nanoseconds: 2)
+        view.moved(5, to: HostAndPort(host: "n", port: 9), now: now)
+        view.moved(500, to: HostAndPort(host: "x", port: 9), now: now)
         #expect(view.report?.masters[5] == HostAndPort(host: "n", port: 9))
         #expect(view.report?.masters[6] == HostAndPort(host: "a", port: 1))
         #expect(view.report?.servers.map(\.host) == ["a", "n"])
+        // Another server has not heard of it yet.
+        check(view.heard(well, now: now))
+        #expect(view.report?.masters[5] == HostAndPort(host: "n", port: 9))
+        // It should have by now; or it has heard of something later.
+        check(view.heard(well, now: now + .seconds(2)))
+        #expect(view.report?.masters[5] == HostAndPort(host: "a", port: 1))
+        view.moved(5, to: HostAndPort(host: "n", port: 9), now: now)
+        let later = try #require(report(range(0, 16383, place("a", 1)), epoch: 4))
+        check(view.heard(later, now: now))
+        #expect(view.report?.masters[5] == HostAndPort(host: "a", port: 1))
     }
 
     @Test func redirects() {
