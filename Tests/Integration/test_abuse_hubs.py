@@ -133,7 +133,8 @@ def test_no_message_of_a_hub_keeps_others_waiting(flooded_node: Node, attack: st
     protocol = MESSAGEPACK if attack.startswith("packed") else JSON
     sent = frames((FLOODS | COUNTED)[attack], BINARY if protocol == MESSAGEPACK else TEXT)
     footprint = Footprint(node)
-    floor = LIMIT if request.config.getoption("--everything") else LIMIT * LENIENCE
+    # Each of them hears what it sends, which is much for two cores beside other tests.
+    floor = LIMIT if request.config.getoption("--everything") else LIMIT * LENIENCE * 4
 
     def come() -> Wire:
         # From an address of their own: the limits of theirs are not for the quiet client.
@@ -158,7 +159,7 @@ def test_clients_that_do_not_read_their_completions(start_node: Any) -> None:
     def come() -> Wire:
         return greeted(node, receive_buffer=4096)
 
-    with undisturbed(node), flooded(come, [message], crowd=40, reads=False) as done:
+    with undisturbed(node, floor=0.5), flooded(come, [message], crowd=40, reads=False) as done:
         holds(lambda: counter(node, "outbound_bytes") <= 4 << 20, "what waits is bounded", SECONDS)
     print(f"{done.messages} messages, {done.ended} ended, peak {footprint.peak >> 10} KiB")
     assert done.ended > 0 and counter(node, "slow_disconnects_total") > 0
@@ -393,7 +394,7 @@ def test_what_is_sent_again_has_to_be_paid_for(hub_node: Node) -> None:
 def test_cut_sessions_pile_up_within_limits(start_node: Any) -> None:
     """Each connection leaves a session behind that waits for its client, with groups and messages."""
     limits = {"sessions_per_address": 500, "publish_rate": 0}
-    node: Node = start_node(**CONFIGURATION, limits=limits, resume={"time": "5s"})
+    node: Node = start_node(**CONFIGURATION, limits=limits, resume={"time": "20s"})
     footprint = Footprint(node)
     refused = 0
     with undisturbed(node):
@@ -411,7 +412,7 @@ def test_cut_sessions_pile_up_within_limits(start_node: Any) -> None:
     # Those that wait count as connections of their address.
     assert refused >= 190 and counter(node, "sessions") <= 500
     assert footprint.peak < 64 << 20
-    until(lambda: counter(node, "sessions") == 0, "all have waited long enough", 20)
+    until(lambda: counter(node, "sessions") == 0, "all have waited long enough", 60)
     until(lambda: counter(node, "channels") <= 2, "their groups are gone")
     assert counter(node, "faults_total") == 0
 
