@@ -113,13 +113,16 @@ extension CommandRequest {
         guard Self.isOne(question), question.count >= Self.headBytes,
             let encoding = Variant.Encoding(rawValue: question[1])
         else { return nil }
-        let message = Array(question[Self.headBytes...])
-        // What comes from a client's request was looked at; this comes from wherever one may publish.
-        guard encoding != .standard || message.withUnsafeBytes({ UTF8Validator.isValid($0) }) else { return nil }
         let words = question.withUnsafeBytes { bytes in
             [2, 10, 18].map { UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: $0, as: UInt64.self)) }
         }
         let isByID = question.first == Self.markOfID
+        let message = Array(question[Self.headBytes...])
+        // What comes from a client's request was looked at; this comes from wherever one may publish. Whether a message by the id of a
+        // session has to be text, only the session knows.
+        guard isByID || encoding != .standard || message.withUnsafeBytes({ UTF8Validator.isValid($0) }) else {
+            return nil
+        }
         self.init(
             key: CommandKey(
                 node: isByID ? NodeID(0) : node, locator: words[0], secret: .init(high: words[1], low: words[2])),

@@ -25,13 +25,32 @@ class ClusterServer(RedisServer):
         arguments = [
             "--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT), "--cluster-config-file", "nodes.conf",
             # A replica that was cut off from its master for long is as good as any here.
-            "--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0", "--cluster-port", str(free_port()),
+            "--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0",
         ]  # fmt: skip
         if authority:
             more |= {"identity": authority.issue(f"redis-{number}"), "clients": authority}
             arguments += ["--tls-cluster", "yes"]
         super().__init__(home, arguments=arguments + more.pop("arguments", []), **{"rules": CLUSTER_RULES, **more})
         self.name = f"redis-{number}"
+        self._bus = 0
+
+    def start(self) -> "ClusterServer":
+        """The port of the cluster bus is chosen late, and again if somebody else was faster; then it stays."""
+        plain = self.arguments
+        for attempt in range(5):
+            port = self._bus or free_port()
+            self.arguments = [*plain, "--cluster-port", str(port)]
+            try:
+                super().start()
+            except AssertionError:
+                if self._bus or attempt == 4 or "Address already in use" not in self.output():
+                    raise
+            else:
+                self._bus = port
+                break
+            finally:
+                self.arguments = plain
+        return self
 
     @property
     def address(self) -> str:
