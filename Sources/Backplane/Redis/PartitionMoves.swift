@@ -197,19 +197,12 @@ extension RedisServer {
             next.read(query, completion: completion)
             if next.replies.appended > before { next.replies.markRepeat() }
         case .presence(let reply): owner.refused(reply, text)
-        case .beat, .lease, .nodeMessage, .pong, .layout: return expectedIsLayout(expected)
+        case .beat, .lease, .nodeMessage, .pong: break
+        // Whoever waits for the others is told. The key of the layout of before is mostly elsewhere, which is good.
         default: return false
         }
         return true
     }
-
-    /// In a cluster the key of the layout of before is looked for, and mostly it is elsewhere.
-    private func expectedIsLayout(_ expected: ReplyQueue.Expected) -> Bool {
-        if case .layout = expected { return false }
-        return true
-    }
-
-    func stopUsing() { state.stopped() }
 
     /// Positions that another server acknowledged: are they still there?
     func reviewInherited() {

@@ -80,7 +80,7 @@ final class ClusterTopology {
         let empty = servers.filter(\.partitions.isEmpty)
         servers.removeAll { $0.partitions.isEmpty }
         for server in empty {
-            server.stopUsing()
+            server.state.stopped()
             owner.takeCounts(of: server)
         }
         leaving += empty
