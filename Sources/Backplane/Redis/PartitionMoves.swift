@@ -188,8 +188,12 @@ extension RedisServer {
         }
         let isMoving = redirect == .later
         switch expected {
-        case .plain(let waiting), .keep(let waiting):
+        case .plain(let waiting):
             owner.hold(RedisPartition.of(waiting.publication.channel), at: self, waiting, pause: isMoving)
+        case .keep(let batch):
+            for waiting in batch {
+                owner.hold(RedisPartition.of(waiting.publication.channel), at: self, waiting, pause: isMoving)
+            }
         case .read(let query, let completion):
             guard !isMoving, !replies.wasRepeat else { return false }
             let next = owner.topology.server(for: query.channel)

@@ -6,7 +6,7 @@ package import Reactor
 /// What goes to Redis and comes from it is the business of its servers (`RedisServer`), and which of them a channel lives on
 /// that of `Topology`. Its extensions: `ClusterLink` decides whether the node is linked, those in `Presence` tell and ask who
 /// is present.
-package final class RedisBackplane: Backplane, @unchecked Sendable {
+package final class RedisBackplane: Backplane, TurnWork, @unchecked Sendable {
     package let home: Reactor
     package let kind = "redis"
     /// How the link is doing, but for what the servers count.
@@ -32,6 +32,8 @@ package final class RedisBackplane: Backplane, @unchecked Sendable {
     var holds: [Int: PartitionHold] = [:]
     var held = PartitionSet.none
     var isReviewingHolds = false
+    /// Publications that are kept wait for the end of the turn, at one server at least.
+    var hasPaced = false
     /// Whether nodes want to know when something is sent to users, to connections or to everybody.
     var marksReserved: Bool
     let envelope = ByteWriter(capacity: 1024)
@@ -111,6 +113,8 @@ package final class RedisBackplane: Backplane, @unchecked Sendable {
     package func start(receiver: any BackplaneReceiver) {
         self.receiver = receiver
         for server in topology.servers { server.receiver = receiver }
+        // Before the connections, which send what a turn wrote at its end.
+        home.add(turnWork: self)
         topology.start()
         tick()
     }
@@ -166,6 +170,15 @@ package final class RedisBackplane: Backplane, @unchecked Sendable {
     package func publish(_ publication: Publication, history: HistorySettings?, ticket: PublishTicket) {
         if !held.isEmpty, held.contains(publication.channel) { return holdBack(publication, history, ticket) }
         topology.server(for: publication.channel).publish(publication, history, ticket)
+    }
+
+    /// The turn ends: what it published to channels with history goes together.
+    package func turn() -> Bool {
+        if hasPaced {
+            hasPaced = false
+            for server in topology.servers { server.sendPaced() }
+        }
+        return false
     }
 
     func refuse(_ ticket: PublishTicket, _ refusal: PublishRefusal) {

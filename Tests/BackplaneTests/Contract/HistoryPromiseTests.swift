@@ -36,6 +36,52 @@ import Testing
         page.publications.map { String(decoding: $0.payload, as: UTF8.self) }
     }
 
+    /// Redis gets what is published in one turn by few commands.
+    @Test(arguments: ContractRig.Kind.available)
+    func whatIsPublishedInOneTurnIsKeptOneByOne(_ kind: ContractRig.Kind) async throws {
+        let (news, settings) = (news, HistorySettings(size: 5, timeToLive: 3_600_000))
+        try await ContractRig.with(kind) { rig in
+            await rig.addInterest(news)
+            #expect(await rig.publishAndWait("0", to: news, key: "without history", waiter: 100) == .accepted(nil))
+            let keys = [nil, "a", "b", "a", nil, "without history", "c", "b", nil]
+            await rig.reactor.perform {
+                for (index, key) in keys.enumerated() {
+                    rig.backplane.publish(
+                        rig.publication("\(index + 1)", to: news, key: key), history: settings,
+                        ticket: .waiter(UInt64(index + 1)))
+                }
+            }
+            await rig.until("all are answered") { $0.recorder.answeredWaiters.count == keys.count + 1 }
+            // All that went with the keys that were used before: the position of the first, and none without history.
+            let offsets = await rig.reactor.perform {
+                (1...keys.count).map { rig.recorder.outcomes[UInt64($0)]?.first?.position?.offset }
+            }
+            #expect(offsets == [1, 2, 3, 2, 4, nil, 5, 3, 6])
+            let delivered = ["0", "1", "2", "3", "5", "7", "9"]
+            await rig.until("what is new came once, in order") { $0.recorder.payloads(of: news) == delivered }
+            let page = try await rig.read(news, settings)
+            #expect(Self.texts(page) == ["2", "3", "5", "7", "9"])
+        }
+    }
+
+    @Test(arguments: ContractRig.Kind.available)
+    func whoeverAsksInTheSameTurnFindsIt(_ kind: ContractRig.Kind) async throws {
+        let (news, settings) = (news, settings)
+        try await ContractRig.with(kind) { rig in
+            let page = await withCheckedContinuation { continuation in
+                rig.reactor.post {
+                    rig.backplane.publish(
+                        rig.publication("1", to: news), history: settings, ticket: .waiter(1))
+                    rig.backplane.read(HistoryQuery(channel: news, settings: settings, since: nil, limit: 10)) {
+                        continuation.resume(returning: $0)
+                    }
+                }
+            }
+            let found = try page.get()
+            #expect(Self.texts(found) == ["1"])
+        }
+    }
+
     @Test(arguments: ContractRig.Kind.available)
     func onePositionIsOnePayload(_ kind: ContractRig.Kind) async throws {
         let (news, other, settings) = (news, other, settings)

@@ -18,6 +18,10 @@ extension RedisScript {
     static let lostPositions = 24
     /// A read fetches as many entries at a time as fit in these bytes, whatever their size; each call costs Redis something.
     private static let stepBytes = 1 << 20
+    /// How long the end of a channel is remembered after its last use, in milliseconds: 30 days.
+    static let metaLifetime: Int64 = 30 * 86_400_000
+    /// How long an idempotency key is, in milliseconds.
+    private static let keyLifetime: Int64 = MemoryKeys.lifetime.components.seconds * 1000
     /// How an error of ours begins: Redis has something that no node wrote.
     static let invalid = "BADHISTORY"
 
@@ -65,58 +69,87 @@ extension RedisScript {
 
         """
 
-    /// KEYS: hash, stream, idempotency key, beginnings. ARGV: 1 the server's identity, 2 an epoch in case a new one begins, 3
-    /// size, 4 time to live (ms), 5 that of the hash (ms), 6 pub/sub channel, 7 and 8 the envelope before and after its
-    /// position, 9 time to live of the idempotency key (ms), or nothing, 10 a base and 11 a day in case it is the channel's first, 12 the
-    /// prefix of keys in the layout of before, or nothing, and 13 the channel's name.
+    /// Publishes what was published to one channel together, in its order.
     ///
-    /// The stream comes first: where Redis refuses it, nothing is changed.
+    /// KEYS: hash, stream, beginnings, and the idempotency keys there are. ARGV: 1 the server's identity, 2 an epoch in case a new
+    /// one begins, 3 a base and 4 a day in case it is the channel's first, 5 size, 6 time to live (ms), 7 pub/sub channel, 8 the
+    /// prefix of keys in the layout of before, or nothing, 9 the channel's name, where there is that prefix. Then three for each
+    /// publication: the envelope before and after its position, and which of KEYS is its idempotency key, or nothing.
     ///
-    /// Returns whether it had been published before, and the position.
+    /// The first stream entry comes first: where Redis refuses it, nothing is changed. What is published comes last, so that
+    /// nothing is announced that is not stored. Only the last entry trims the stream: until then the stream is longer by the others.
+    ///
+    /// Returns whether it had been published before, and the position, of each publication.
     static let publishSource =
         functions + """
-            if ARGV[9] ~= '' then
-              local seen = redis.call('GET', KEYS[3])
-              if seen then return {1, seen} end
-            end
-            if ARGV[3] == '0' then
-              redis.call('SET', KEYS[3], '', 'PX', ARGV[9])
-              redis.call('PUBLISH', ARGV[6], ARGV[7] .. ARGV[8])
-              return {0, ''}
-            end
-            local m = hash(KEYS[1], KEYS[2], KEYS[4], ARGV[12], ARGV[13])
-            local identity = latest(ARGV[1], m[5])
-            local epoch, offset, lineage, goesOn = m[1], 0, m[3] or '', false
-            if not epoch then
-              epoch = string.sub(beginnings(KEYS[4], ARGV[1], ARGV[10]), 1, \(RedisBeginnings.baseBytes)) .. ARGV[11]
-              lineage = ''
-            else
-              offset = valid(m)
-              if not offset then return redis.error_reply('\(invalid) ' .. KEYS[1] .. ' has fields that no node wrote') end
-              if offset > 9007199254740990 then return redis.error_reply('\(invalid) ' .. KEYS[1] .. ' has no offset left') end
-              if m[5] ~= identity then
-                lineage = string.sub(epoch .. struct.pack('>I8', offset) .. lineage, 1, \(16 * lineage))
-                epoch = ARGV[2]
-              else
-                goesOn = true
+            local replies, payloads, known, last = {}, {}, {}, nil
+            for at = 10, #ARGV, 3 do
+              local key = KEYS[tonumber(ARGV[at + 2])]
+              if key and known[key] == nil then known[key] = redis.call('GET', key) end
+              if not key or not known[key] then
+                last = at
+                if key then known[key] = true end
               end
             end
-            if offset == 0 then redis.call('DEL', KEYS[2]) end
-            offset = offset + 1
-            local position = epoch .. struct.pack('>I8', offset)
-            local payload = ARGV[7] .. position .. ARGV[8]
-            local number = string.format('%.0f', offset)
-            redis.call('XADD', KEYS[2], 'MAXLEN', ARGV[3], number .. '-0', 'p', payload)
-            redis.call('PEXPIRE', KEYS[2], ARGV[4])
-            if goesOn then
-              redis.call('HSET', KEYS[1], 'o', number)
-            else
-              redis.call('HSET', KEYS[1], 'e', epoch, 'o', number, 'r', identity, 'l', lineage)
+            local m, identity, epoch, offset, lineage, goesOn, number
+            if last and ARGV[5] ~= '0' then
+              m = hash(KEYS[1], KEYS[2], KEYS[3], ARGV[8], ARGV[9])
+              identity = latest(ARGV[1], m[5])
+              epoch, offset, lineage, goesOn = m[1], 0, m[3] or '', false
+              if not epoch then
+                epoch = string.sub(beginnings(KEYS[3], ARGV[1], ARGV[3]), 1, \(RedisBeginnings.baseBytes)) .. ARGV[4]
+                lineage = ''
+              else
+                offset = valid(m)
+                if not offset then return redis.error_reply('\(invalid) ' .. KEYS[1] .. ' has fields that no node wrote') end
+                if offset > 9007199254740991 - (#ARGV - 9) / 3 then return redis.error_reply('\(invalid) ' .. KEYS[1] .. ' has no offset left') end
+                if m[5] ~= identity then
+                  lineage = string.sub(epoch .. struct.pack('>I8', offset) .. lineage, 1, \(16 * lineage))
+                  epoch = ARGV[2]
+                else
+                  goesOn = true
+                end
+              end
+              if offset == 0 then redis.call('DEL', KEYS[2]) end
             end
-            redis.call('PEXPIRE', KEYS[1], ARGV[5])
-            if ARGV[9] ~= '' then redis.call('SET', KEYS[3], position, 'PX', ARGV[9]) end
-            redis.call('PUBLISH', ARGV[6], payload)
-            return {0, position}
+            for at = 10, #ARGV, 3 do
+              local key = KEYS[tonumber(ARGV[at + 2])]
+              local position = key and known[key]
+              if position and position ~= true then
+                replies[#replies + 1] = 1
+              else
+                position = ''
+                if offset then
+                  offset = offset + 1
+                  position = epoch .. struct.pack('>I8', offset)
+                  number = string.format('%.0f', offset)
+                end
+                local payload = ARGV[at] .. position .. ARGV[at + 1]
+                payloads[#payloads + 1] = payload
+                if at == last and number then
+                  redis.call('XADD', KEYS[2], 'MAXLEN', ARGV[5], number .. '-0', 'p', payload)
+                elseif number then
+                  redis.call('XADD', KEYS[2], number .. '-0', 'p', payload)
+                end
+                if key then
+                  redis.call('SET', key, position, 'PX', '\(keyLifetime)')
+                  known[key] = position
+                end
+                replies[#replies + 1] = 0
+              end
+              replies[#replies + 1] = position
+            end
+            if number then
+              redis.call('PEXPIRE', KEYS[2], ARGV[6])
+              if goesOn then
+                redis.call('HSET', KEYS[1], 'o', number)
+              else
+                redis.call('HSET', KEYS[1], 'e', epoch, 'o', number, 'r', identity, 'l', lineage)
+              end
+              redis.call('PEXPIRE', KEYS[1], '\(metaLifetime)')
+            end
+            for _, payload in ipairs(payloads) do redis.call('PUBLISH', ARGV[7], payload) end
+            return replies
             """
 
     /// KEYS: hash, stream, beginnings. ARGV: 1 the server's identity, 2 a base in case there is none, 3 the epoch and 4 the

@@ -1,6 +1,9 @@
 import Codec
 
-/// Publications that are kept wait here once so many of them are under way. Pure.
+/// Publications that are kept wait here for the end of the turn, and longer once many of them are under way. Pure.
+///
+/// At the end of a turn, publications that follow each other to one channel go together: Redis keeps 16 of them with a third of the
+/// work of 16 commands (docs/decisions/0049-history-in-batches.md).
 ///
 /// Redis carries out one command at a time, and keeping a publication costs it as much as several plain ones. Whatever is sent
 /// behind them, from any session, waits for all of them. So a burst does not go to Redis at once: plain publications, beats and
@@ -21,23 +24,37 @@ package struct PublishPacing {
     /// How many wait.
     package var count: Int { waiting.count }
 
-    /// Whether one more may be sent now: none waits before it, and there is room.
-    package var isOpen: Bool { count == 0 && underWay < Self.window }
+    /// The most that go together. Redis does nothing else while it keeps them, which is some 200 µs.
+    package static let batch = 32
+    /// Payload bytes from which on no more go together.
+    package static let batchBytes = 64 * 1024
 
     package mutating func append(_ publication: PublishBuffer.Waiting) {
         waiting.append(publication)
         bytes += publication.publication.payload.count
     }
 
-    package mutating func sent() { underWay += 1 }
+    package mutating func sent(_ count: Int) { underWay += count }
 
-    package mutating func answered() { if underWay > 0 { underWay -= 1 } }
+    package mutating func answered(_ count: Int) { underWay = max(0, underWay - count) }
 
-    /// The next one that may be sent.
-    package mutating func next() -> PublishBuffer.Waiting? {
-        guard underWay < Self.window, let first = waiting.next() else { return nil }
-        bytes -= first.publication.payload.count
-        return first
+    /// The next ones that may be sent: all to one channel with the same settings, in their order. None if nothing may be sent.
+    ///
+    /// Publications to other channels are not overtaken.
+    package mutating func next() -> [PublishBuffer.Waiting] {
+        let room = min(Self.batch, Self.window - underWay)
+        guard room > 0, let first = waiting.next() else { return [] }
+        var batch = [first]
+        var size = first.publication.payload.count
+        while batch.count < room, size < Self.batchBytes, let next = waiting.first,
+            next.publication.channel == first.publication.channel, next.history == first.history
+        {
+            _ = waiting.next()
+            size += next.publication.payload.count
+            batch.append(next)
+        }
+        bytes -= size
+        return batch
     }
 
     /// Those of some partitions, oldest first: another server has them from now on.

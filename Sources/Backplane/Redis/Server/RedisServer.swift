@@ -158,7 +158,7 @@ final class RedisServer: @unchecked Sendable {
     /// - Parameter lease: How long the node's lease is to last yet, in milliseconds.
     func leave(lease: Int64) {
         if state.takesCommands {
-            for waiting in pacing.takeAll() { keep(waiting) }
+            for waiting in pacing.takeAll() { keep([waiting]) }
             send(.farewell(owner.node), to: beatChannel)
             if hasLease {
                 send(.lease) {

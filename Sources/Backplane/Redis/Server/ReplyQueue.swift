@@ -6,8 +6,8 @@ package struct ReplyQueue {
         case publish(PublishTicket)
         /// A plain one with all that is needed to send it again, because its slot may be at another server.
         case plain(PublishBuffer.Waiting)
-        /// A publication that is kept, with all that is needed to send it again.
-        case keep(PublishBuffer.Waiting)
+        /// Publications to one channel that are kept, with all that is needed to send them again.
+        case keep([PublishBuffer.Waiting])
         case read(HistoryQuery, (Result<HistoryPage, PublishRefusal>) -> Void)
         case markLost((Result<Void, PublishRefusal>) -> Void)
         case removal((Result<Void, PublishRefusal>) -> Void)

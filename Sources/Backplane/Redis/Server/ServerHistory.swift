@@ -3,9 +3,6 @@ import Reactor
 
 /// Publications that are kept, and what is read of them.
 extension RedisServer {
-    /// How long the end of a channel is remembered after its last use, in milliseconds: 30 days.
-    static var metaLifetime: Int64 { 30 * 86_400_000 }
-    private static var keyLifetime: Int64 { MemoryKeys.lifetime.components.seconds * 1000 }
     /// What an entry of history has beyond its payload at the most: the envelope with its channel, an event, a key, and the
     /// sessions that do not get it.
     private static var entryOverhead: Int { 4096 }
@@ -33,80 +30,104 @@ extension RedisServer {
 
     // MARK: Publishing
 
-    /// Publishes what is kept, or has an idempotency key.
-    func keep(_ waiting: PublishBuffer.Waiting) {
-        let publication = waiting.publication
+    /// Publishes what is kept, or has an idempotency key: several of one channel, with the same settings, by one command. It costs
+    /// Redis a third as much as one command each (docs/decisions/0049-history-in-batches.md).
+    func keep(_ batch: [PublishBuffer.Waiting]) {
+        guard let first = batch.first else { return }
         guard let identity = scripts.identity, let hash = scripts.hash(of: .publish) else {
-            return owner.refuse(waiting.ticket, .medium("history is not available: \(scripts.objection ?? "")"))
+            for waiting in batch {
+                owner.refuse(waiting.ticket, .medium("history is not available: \(scripts.objection ?? "")"))
+            }
+            return
         }
-        let name = publication.channel.bytes
-        let names = self.names[publication.channel]
-        let key = publication.extras?.idempotencyKey
-        let isStored = waiting.history != nil
-        let (before, after) =
-            isStored
-            ? (EnvelopeCodec.bytesBefore(publication), EnvelopeCodec.bytesAfter(publication))
-            : (EnvelopeCodec.bytes(of: publication), 0)
-        pacing.sent()
-        replies.append(.keep(waiting))
-        commands.write(
-            atMost: before + after + Self.keepOverhead + (key?.count ?? 0) + 5 * (name.count + names.channel.count),
-            by: output
-        ) { writer in
-            RESPWriter.begin(20, to: writer)
+        let channel = first.publication.channel
+        let name = channel.bytes
+        let names = self.names[channel]
+        let isStored = first.history != nil
+        let keys = batch.compactMap(\.publication.extras?.idempotencyKey)
+        var bytes = Self.keepOverhead + 5 * (name.count + names.channel.count)
+        for waiting in batch {
+            bytes += Self.perPublication + EnvelopeCodec.bytes(of: waiting.publication)
+            if let key = waiting.publication.extras?.idempotencyKey {
+                bytes += key.count + names.key.count + name.count
+            }
+        }
+        pacing.sent(batch.count)
+        replies.append(.keep(batch))
+        commands.write(atMost: bytes, by: output) { writer in
+            RESPWriter.begin(3 + 3 + keys.count + 9 + 3 * batch.count, to: writer)
             RESPWriter.argument("EVALSHA", to: writer)
             RESPWriter.argument(hash, to: writer)
-            RESPWriter.argument("4", to: writer)
+            RESPWriter.argument("\(3 + keys.count)", to: writer)
             RESPWriter.argument(names.meta + name, to: writer)
             RESPWriter.argument(names.stream + name, to: writer)
-            RESPWriter.argument(names.key + name + [UInt8(ascii: " ")] + (key ?? []), to: writer)
             RESPWriter.argument(names.beginnings, to: writer)
+            for key in keys { RESPWriter.argument(names.key + name + [UInt8(ascii: " ")] + key, to: writer) }
             RESPWriter.argument(identity, to: writer)
             RESPWriter.argument(newEpoch(), to: writer)
-            RESPWriter.argument("\(waiting.history?.size ?? 0)", to: writer)
-            RESPWriter.argument("\(waiting.history?.timeToLive ?? 0)", to: writer)
-            RESPWriter.argument("\(Self.metaLifetime)", to: writer)
-            RESPWriter.argument(names.channel + name, to: writer)
-            RESPWriter.argument(bytes: before, to: writer) {
-                if isStored {
-                    EnvelopeCodec.writeBefore(publication, to: $0)
-                } else {
-                    EnvelopeCodec.write(publication, to: $0)
-                }
-            }
-            RESPWriter.argument(bytes: after, to: writer) {
-                if isStored { EnvelopeCodec.writeAfter(publication, to: $0) }
-            }
-            RESPWriter.argument(key == nil ? "" : "\(Self.keyLifetime)", to: writer)
             RESPWriter.argument(newBase(), to: writer)
             RESPWriter.argument(Array(Self.bytes(today).suffix(RedisBeginnings.dayBytes)), to: writer)
+            RESPWriter.argument("\(first.history?.size ?? 0)", to: writer)
+            RESPWriter.argument("\(first.history?.timeToLive ?? 0)", to: writer)
+            RESPWriter.argument(names.channel + name, to: writer)
             RESPWriter.argument(inheritance, to: writer)
-            RESPWriter.argument(name, to: writer)
+            RESPWriter.argument(inheritance.isEmpty ? [] : name, to: writer)
+            var keyed = 0
+            for waiting in batch {
+                let publication = waiting.publication
+                write(publication, isStored: isStored, to: writer)
+                if publication.extras?.idempotencyKey != nil { keyed += 1 }
+                RESPWriter.argument(publication.extras?.idempotencyKey == nil ? "" : "\(3 + keyed)", to: writer)
+            }
         }
     }
 
-    /// What the command that keeps a publication has beyond the envelope, the key and the names of the channel, at the most.
-    private static let keepOverhead = 2048
-
-    func kept(_ waiting: PublishBuffer.Waiting, _ value: RESPValue) {
-        switch value {
-        case .array(let elements) where elements.count == 2:
-            guard case .bulk(let bytes?) = elements[1] else { break }
-            let position = HistoryReply.position(bytes[...])
-            guard position != nil || bytes.isEmpty else {
-                invalid(waiting.publication.channel, "an invalid position")
-                break
+    /// The envelope, before and after its position; all of it before that where there is none.
+    private func write(_ publication: Publication, isStored: Bool, to writer: ByteWriter) {
+        guard isStored else {
+            RESPWriter.argument(bytes: EnvelopeCodec.bytes(of: publication), to: writer) {
+                EnvelopeCodec.write(publication, to: $0)
             }
-            counts.published &+= 1
-            if let position { acknowledged.note(position, in: waiting.publication.channel) }
-            receiver?.published(waiting.ticket, .accepted(position))
+            return RESPWriter.argument("", to: writer)
+        }
+        RESPWriter.argument(bytes: EnvelopeCodec.bytesBefore(publication), to: writer) {
+            EnvelopeCodec.writeBefore(publication, to: $0)
+        }
+        RESPWriter.argument(bytes: EnvelopeCodec.bytesAfter(publication), to: writer) {
+            EnvelopeCodec.writeAfter(publication, to: $0)
+        }
+    }
+
+    /// What the command that keeps publications has beyond envelopes, keys and the names of the channel, at the most.
+    private static let keepOverhead = 2048
+    /// What it has for each of them beyond its envelope and its key, at the most: lengths, and the position's room.
+    private static let perPublication = 96
+
+    func kept(_ batch: [PublishBuffer.Waiting], _ value: RESPValue) {
+        switch value {
+        case .array(let elements) where elements.count == 2 * batch.count:
+            for (index, waiting) in batch.enumerated() { kept(waiting, elements[2 * index + 1]) }
             return
         case .error(let text):
-            if Self.isInvalid(text) { invalid(waiting.publication.channel, text) }
-            return owner.refuse(waiting.ticket, .medium(text))
-        default: break
+            if Self.isInvalid(text), let first = batch.first { invalid(first.publication.channel, text) }
+            for waiting in batch { owner.refuse(waiting.ticket, .medium(text)) }
+        default:
+            for waiting in batch { owner.refuse(waiting.ticket, .medium("Redis sent an unexpected reply")) }
         }
-        owner.refuse(waiting.ticket, .medium("Redis sent an unexpected reply"))
+    }
+
+    private func kept(_ waiting: PublishBuffer.Waiting, _ value: RESPValue) {
+        guard case .bulk(let bytes?) = value else {
+            return owner.refuse(waiting.ticket, .medium("Redis sent an unexpected reply"))
+        }
+        let position = HistoryReply.position(bytes[...])
+        guard position != nil || bytes.isEmpty else {
+            invalid(waiting.publication.channel, "an invalid position")
+            return owner.refuse(waiting.ticket, .medium("Redis sent an unexpected reply"))
+        }
+        counts.published &+= 1
+        if let position { acknowledged.note(position, in: waiting.publication.channel) }
+        receiver?.published(waiting.ticket, .accepted(position))
     }
 
     // MARK: Reading
@@ -116,6 +137,8 @@ extension RedisServer {
         guard let identity = scripts.identity, let hash = scripts.hash(of: .read) else {
             return completion(.failure(.medium("history is not available: \(scripts.objection ?? "")")))
         }
+        // Whoever asks after publishing finds what was published.
+        sendPaced()
         let name = query.channel.bytes
         let names = self.names[query.channel]
         output.removeAll()
@@ -137,7 +160,7 @@ extension RedisServer {
         // Whoever follows a channel asks again and again where it ends. That keeps the end of a channel that was published to,
         // and nothing else: not one that nobody ever published to.
         let isFollowed = query.limit == 0 && query.since != nil
-        RESPWriter.argument(isFollowed ? "\(Self.metaLifetime)" : "", to: output)
+        RESPWriter.argument(isFollowed ? "\(RedisScript.metaLifetime)" : "", to: output)
         RESPWriter.argument(inheritance, to: output)
         RESPWriter.argument(name, to: output)
         replies.append(.read(query, completion))
@@ -173,6 +196,7 @@ extension RedisServer {
     /// The stream goes, also one that waits in the layout of before to be taken over; the hash with epoch and offset stays.
     func removeHistory(of channel: ChannelName, completion: @escaping (Result<Void, PublishRefusal>) -> Void) {
         guard state.takesCommands else { return completion(.failure(.isolated)) }
+        sendPaced()
         var keys = [owner.names[channel].stream + channel.bytes]
         if !inheritance.isEmpty { keys.append(inheritance + Array("h:".utf8) + channel.bytes) }
         send(.removal(completion)) { RESPWriter.command([Array("DEL".utf8)] + keys, to: $0) }

@@ -52,7 +52,7 @@ extension RedisServer {
                     Array("EVALSHA".utf8), hash, [UInt8(ascii: "3")], names.meta + channel.bytes,
                     names.stream + channel.bytes, names.beginnings,
                     Self.bytes(position.epoch), Array("\(position.offset)".utf8), newEpoch(),
-                    Array("\(Self.metaLifetime)".utf8), names.channel + channel.bytes, Array(envelope.bytes),
+                    Array("\(RedisScript.metaLifetime)".utf8), names.channel + channel.bytes, Array(envelope.bytes),
                     identity,
                     inheritance, channel.bytes,
                 ], to: $0)

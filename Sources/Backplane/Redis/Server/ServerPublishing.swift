@@ -31,9 +31,12 @@ extension RedisServer {
             return write(waiting.publication)
         }
         // One that only has a key stays between the plain ones of its channel.
-        if waiting.history == nil || pacing.isOpen { return keep(waiting) }
+        if waiting.history == nil { return keep([waiting]) }
         guard pacing.bytes <= Self.outboundLimit else { return owner.refuse(waiting.ticket, .bufferFull) }
         pacing.append(waiting)
+        owner.hasPaced = true
+        // The others go at the end of the turn. Redis can begin with these.
+        if pacing.count >= PublishPacing.batch { sendPaced() }
     }
 
     @inline(__always)
@@ -69,12 +72,16 @@ extension RedisServer {
         }
     }
 
-    /// What waited for its turn; not while the master is being replaced.
+    /// What waited for the end of the turn, or for its turn; not while the master is being replaced.
     @inline(__always)
     func sendPaced() { if pacing.count > 0 { sendMorePaced() } }
 
     private func sendMorePaced() {
-        while state.takesCommands, state != .holding, let next = pacing.next() { keep(next) }
+        while state.takesCommands, state != .holding {
+            let batch = pacing.next()
+            if batch.isEmpty { return }
+            keep(batch)
+        }
     }
 
     /// What has waited for the link, in its order.

@@ -48,7 +48,7 @@ extension RedisServer {
         guard let expected = replies.next() else {
             return commands.fail("Redis sent a reply that belongs to no command")
         }
-        if case .keep = expected { pacing.answered() }
+        if case .keep(let batch) = expected { pacing.answered(batch.count) }
         defer {
             sendPaced()
             if !owner.held.isEmpty { owner.reviewHolds() }
@@ -72,7 +72,7 @@ extension RedisServer {
             receiver?.published(waiting.ticket, .accepted(nil))
         case (.plain(let waiting), .error(let text)): owner.refuse(waiting.ticket, .medium(text))
         case (.plain(let waiting), _): owner.refuse(waiting.ticket, .medium("Redis sent an unexpected reply"))
-        case (.keep(let waiting), _): kept(waiting, value)
+        case (.keep(let batch), _): kept(batch, value)
         case (.clusterInfo, _): clusterEpoch = ClusterReport.epoch(of: value)
         case (.read(let query, let completion), _): completion(page(query, value))
         case (.markLost(let completion), _): lostPositions(value, completion)
@@ -159,12 +159,13 @@ extension RedisServer {
             switch expected {
             case .publish(let ticket): owner.refuse(ticket, .unknown)
             case .plain(let waiting): owner.refuse(waiting.ticket, .unknown)
-            case .keep(let waiting):
-                if waiting.publication.extras?.idempotencyKey != nil {
-                    if owner.isHeld(waiting, from: self) { continue }
-                    again.append(waiting)
-                } else {
-                    owner.refuse(waiting.ticket, .unknown)
+            case .keep(let batch):
+                for waiting in batch {
+                    if waiting.publication.extras?.idempotencyKey == nil {
+                        owner.refuse(waiting.ticket, .unknown)
+                    } else if !owner.isHeld(waiting, from: self) {
+                        again.append(waiting)
+                    }
                 }
             case .read(_, let completion): completion(.failure(.isolated))
             case .markLost(let completion): completion(.failure(.isolated))

@@ -53,7 +53,7 @@ extension RedisServer {
     private func sendAgain(_ expected: ReplyQueue.Expected) {
         let before = replies.appended
         switch expected {
-        case .keep(let waiting): keep(waiting)
+        case .keep(let batch): keep(batch)
         case .read(let query, let completion): read(query, completion: completion)
         case .userGroups(let call): owner.send(call)
         case .outbox(let call): owner.send(call)
@@ -73,7 +73,7 @@ extension RedisServer {
 
     private func giveUp(_ expected: ReplyQueue.Expected, _ text: String) {
         switch expected {
-        case .keep(let waiting): owner.refuse(waiting.ticket, .medium(text))
+        case .keep(let batch): for waiting in batch { owner.refuse(waiting.ticket, .medium(text)) }
         case .read(_, let completion): completion(.failure(.medium(text)))
         case .markLost(let completion): completion(.failure(.medium(text)))
         case .presence(let reply): owner.refused(reply, text)

@@ -5,39 +5,60 @@ import Testing
 @testable import Backplane
 
 @Suite struct PublishPacingTests {
-    private func waiting(_ number: UInt64) -> PublishBuffer.Waiting {
+    private func waiting(_ number: UInt64, to channel: UInt8 = 97, size: Int = 100, bytes: Int = 3)
+        -> PublishBuffer.Waiting
+    {
         let publication = Publication(
-            channel: ChannelName(trusted: [97]), kind: .binary, payload: [1, 2, 3], origin: NodeID(1))
-        return PublishBuffer.Waiting(publication: publication, history: nil, ticket: .waiter(number))
+            channel: ChannelName(trusted: [channel]), kind: .binary, payload: Array(repeating: 1, count: bytes),
+            origin: NodeID(1))
+        return PublishBuffer.Waiting(
+            publication: publication, history: HistorySettings(size: size, timeToLive: 1000), ticket: .waiter(number))
     }
 
-    @Test func oneAnswerMakesRoomForOne() {
+    private func numbers(_ batch: [PublishBuffer.Waiting]) -> [PublishTicket] { batch.map(\.ticket) }
+
+    @Test func whatFollowsEachOtherToOneChannelGoesTogether() {
         var pacing = PublishPacing()
-        for _ in 0..<PublishPacing.window {
-            check(pacing.isOpen)
-            pacing.sent()
-        }
-        check(!pacing.isOpen)
         for number in 1...3 { pacing.append(waiting(UInt64(number))) }
-        #expect(pacing.next() == nil && pacing.count == 3 && pacing.bytes == 9)
-        pacing.answered()
-        #expect(pacing.next()?.ticket == .waiter(1))
-        pacing.sent()
-        #expect(pacing.next() == nil)
-        // Whoever comes now is behind those that wait, also where there is room.
-        pacing.answered()
-        pacing.answered()
-        check(!pacing.isOpen)
-        #expect(pacing.next()?.ticket == .waiter(2) && pacing.next()?.ticket == .waiter(3))
-        #expect(pacing.count == 0 && pacing.bytes == 0 && pacing.isOpen)
+        // Another channel, other settings, and the first channel again: nothing is overtaken.
+        pacing.append(waiting(4, to: 98))
+        pacing.append(waiting(5, to: 98, size: 50))
+        pacing.append(waiting(6))
+        #expect(pacing.count == 6 && pacing.bytes == 18)
+        #expect(numbers(pacing.next()) == [.waiter(1), .waiter(2), .waiter(3)])
+        #expect(numbers(pacing.next()) == [.waiter(4)])
+        #expect(numbers(pacing.next()) == [.waiter(5)])
+        #expect(numbers(pacing.next()) == [.waiter(6)])
+        #expect(pacing.next().isEmpty && pacing.count == 0 && pacing.bytes == 0)
+    }
+
+    @Test func aBatchIsBounded() {
+        var pacing = PublishPacing()
+        for number in 0..<40 { pacing.append(waiting(UInt64(number))) }
+        #expect(pacing.next().count == PublishPacing.batch)
+        #expect(pacing.next().count == 40 - PublishPacing.batch)
+        for number in 0..<4 { pacing.append(waiting(UInt64(number), bytes: PublishPacing.batchBytes / 2)) }
+        #expect(pacing.next().count == 2)
+        #expect(pacing.next().count == 2)
+    }
+
+    @Test func answersMakeRoom() {
+        var pacing = PublishPacing()
+        pacing.sent(PublishPacing.window - 1)
+        for number in 1...3 { pacing.append(waiting(UInt64(number))) }
+        #expect(numbers(pacing.next()) == [.waiter(1)])
+        pacing.sent(1)
+        #expect(pacing.next().isEmpty && pacing.count == 2 && pacing.bytes == 6)
+        pacing.answered(2)
+        #expect(numbers(pacing.next()) == [.waiter(2), .waiter(3)])
     }
 
     @Test func nothingIsUnderWayWithoutAConnection() {
         var pacing = PublishPacing()
-        for _ in 0..<PublishPacing.window { pacing.sent() }
+        pacing.sent(PublishPacing.window)
         pacing.append(waiting(1))
         pacing.append(waiting(2))
         #expect(pacing.takeAll().map(\.ticket) == [.waiter(1), .waiter(2)])
-        #expect(pacing.underWay == 0 && pacing.count == 0 && pacing.bytes == 0 && pacing.isOpen)
+        #expect(pacing.underWay == 0 && pacing.count == 0 && pacing.bytes == 0)
     }
 }
