@@ -26,7 +26,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from harness import chart, hubs, installing, machine, report, variants, webhooks  # noqa: E402
+from harness import chart, hubs, installing, machine, report, several, variants, webhooks  # noqa: E402
 from harness.budgets import ROWS  # noqa: E402
 from harness.client import Client, Progress, binary_client  # noqa: E402
 from harness.processes import raise_file_limit  # noqa: E402
@@ -148,6 +148,7 @@ def steps(names: list[str], plan: Plan, subjects: dict) -> int:
         "memory": min(3, plan.rounds) + others * min(3, plan.peer_rounds),
         "redis": plan.rounds * 7 + plan.peer_rounds, "broadcast": 2 * plan.broadcast_rounds,
         "small-channel": min(3, plan.rounds), "page": 1, "webhooks": webhooks.steps(plan.rounds),
+        "servers": several.steps(plan.rounds),
         **hubs.steps(plan.rounds),
         **variants.steps(plan.rounds, plan.peer_rounds, sum(key in subjects for key in ("bun", "nchan")))}
     return sum(size[name] for name in names)

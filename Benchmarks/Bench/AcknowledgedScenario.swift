@@ -68,7 +68,8 @@ private final class AcknowledgedPublishers: TurnWork, @unchecked Sendable {
     private var began = MonotonicTime.now()
     private var isMeasuring = false
     private var before: (UInt64, ServerUsage, ServerUsage, MonotonicTime) = (0, ServerUsage(), ServerUsage(), .now())
-    private let tail: [UInt8]
+    /// A command without its id, for each channel that is published to. A session publishes to one of them.
+    private let tails: [[UInt8]]
     private let writer = ByteWriter()
 
     /// Commands joined in one message (newline-separated, as the protocol allows).
@@ -80,7 +81,11 @@ private final class AcknowledgedPublishers: TurnWork, @unchecked Sendable {
         self.reactor = reactor
         self.options = options
         let text = String(repeating: "x", count: max(0, options.bytes - 2))
-        tail = Array(",\"publish\":{\"channel\":\"\(options.channel)-unheard\",\"data\":\"\(text)\"}}".utf8)
+        tails = (0..<options.publishedChannels).map { number in
+            let channel = options.publishedChannels == 1 ? "" : "-\(number)"
+            return Array(
+                ",\"publish\":{\"channel\":\"\(options.channel)-unheard\(channel)\",\"data\":\"\(text)\"}}".utf8)
+        }
         due = Array(repeating: 0, count: options.publishers)
         nextID = Array(repeating: 2, count: options.publishers)
         reactor.add(turnWork: self)
@@ -181,7 +186,7 @@ private final class AcknowledgedPublishers: TurnWork, @unchecked Sendable {
             writer.append("{\"id\":")
             writer.append(decimal: UInt64(nextID[index]))
             nextID[index] = nextID[index] == UInt32(Int32.max) ? 2 : nextID[index] + 1
-            writer.append(tail)
+            writer.append(tails[index % tails.count])
         }
         connections[index].send(.text, writer.bytes)
         writer.removeAll()

@@ -17,6 +17,8 @@ package struct BenchOptions: Sendable {
     /// Publications a second of a camera.
     package var rate = 30.0
     package var publishers = 8
+    /// Channels that publishers are spread over.
+    package var publishedChannels = 1
     /// Channels that sessions are spread over, and with which of them the first session begins; 0 where the URL names one.
     package var channels = 0
     package var firstChannel = 0
@@ -41,6 +43,7 @@ package struct BenchOptions: Sendable {
     package static let maximumBytes = 16 * 1024 * 1024
     package static let maximumSeconds = 600.0
     package static let maximumPublications = 10_000
+    package static let maximumPublishedChannels = 10_000
     /// Descriptors of this process that are not sessions.
     package static let reservedDescriptors = 100
     /// Without any delivery for so long, a scenario ends and says so.
@@ -68,6 +71,9 @@ package struct BenchOptions: Sendable {
         else { throw BenchError("--seconds and --warm-up have to be at most \(Int(Self.maximumSeconds))") }
         guard (1...Self.maximumPublications).contains(publications), (1...1000).contains(publishers) else {
             throw BenchError("--publications has to be 1 to \(Self.maximumPublications), --publishers 1 to 1000")
+        }
+        guard (1...Self.maximumPublishedChannels).contains(publishedChannels) else {
+            throw BenchError("--publish-channels has to be 1 to \(Self.maximumPublishedChannels)")
         }
         guard (0...Self.maximumSessions).contains(channels), (0...Self.maximumSessions).contains(firstChannel) else {
             throw BenchError("--channels and --first have to be 0 to \(Self.maximumSessions)")

@@ -82,7 +82,7 @@ class Carillon(Subject):
 
     def launch(self, servers: Servers, directory: Path, count: int, redis: int | None,
                count_allocations: bool = False, encrypted: bool = False, compressed: bool = False,
-               webhook: str | None = None, outbound: str = "1MiB") -> None:
+               webhook: str | None = None, outbound: str = "1MiB", link: str | None = None) -> None:
         # Compression is on by default and for clients that offer it, so there is nothing to say about it.
         ports = free_ports(2 * count)
         tls = "tls: {{ certificate: '{}', key: '{}' }}".format(*certificate(directory)) if encrypted else ""
@@ -90,7 +90,8 @@ class Carillon(Subject):
             client, admin = ports[2 * index], ports[2 * index + 1]
             configuration = directory / f"carillon-{index}.yaml"
             backplane = (
-                f"{{ kind: redis, redis: {{ url: 'redis://127.0.0.1:{redis}', prefix: carillon-bench }} }}"
+                f"{{ kind: redis, redis: {{ {link}, prefix: carillon-bench }} }}" if link
+                else f"{{ kind: redis, redis: {{ url: 'redis://127.0.0.1:{redis}', prefix: carillon-bench }} }}"
                 if redis else "{ kind: memory }")
             configuration.write_text(
                 f"node: {{ name: bench-{index}, reactors: {self.reactors} }}\n"

@@ -191,8 +191,13 @@ struct BenchCommand: AsyncParsableCommand {
         @OptionGroup var common: Common
         @Option(help: "Number of publishing sessions, each with --window unacknowledged publications.")
         var publishers = 8
+        @Option(help: "Number of channels that the publishing sessions are spread over.")
+        var publishChannels = 1
         func run() async throws {
-            try await common.measure(AcknowledgedScenario.run) { $0.publishers = publishers }
+            try await common.measure(AcknowledgedScenario.run) {
+                $0.publishers = publishers
+                $0.publishedChannels = publishChannels
+            }
         }
     }
 
