@@ -38,6 +38,12 @@ AT_A_TIME = 3
 AGAIN = 8
 #: Where tests against nodes are.
 FOLDERS = ["Tests/Integration", "Tests/Chaos", "Tests/Conformance"]
+#: Nodes send one by one, as where a container forbids io_uring. All tests also run where it may be used.
+ONE_BY_ONE = ["env", "CARILLON_NODE_IO_URING=off"]
+#: Tests of what that could make a difference to: fan-out, slow consumers, frames, history, delivery through Redis.
+SENDING = ["test_frames.py", "test_cluster.py", "test_redis.py", "test_slow_consumer.py", "test_deltas.py", "test_filters.py", "test_history.py", "test_event_streams.py"]
+#: Behind the name of a test that ran so.
+SAYS_ONE_BY_ONE = " (one by one)"
 #: Files of the chaos suite that take half of its time.
 CHAOS_HALF = ["node_faults", "presence_faults", "redis_faults", "system_faults"]
 
@@ -62,12 +68,13 @@ class Score:
         before = len(self.failed)
         cases = list(ElementTree.parse(file).iter("testcase")) if file.exists() else []
         skipped = 0
+        suffix = SAYS_ONE_BY_ONE if what.endswith(SAYS_ONE_BY_ONE) else ""
         for case in cases:
             if case.find("skipped") is not None:
                 skipped += 1
                 continue
             is_good = case.find("failure") is None and case.find("error") is None
-            self.add(f"{case.get('classname')} {case.get('name')}", is_good)
+            self.add(f"{case.get('classname')} {case.get('name')}{suffix}", is_good)
         if skipped:
             print(f"{what}: {skipped} skipped", flush=True)
         if len(self.failed) == before and (status != 0 or len(cases) == skipped):
@@ -124,9 +131,10 @@ def unit_alone(name: str) -> list[str] | None:
 
 def pytest(name: str, *arguments: str) -> tuple[str, list[str], Path]:
     """What a run is called, its command, and where its results go."""
-    results = BUILD / f"{name.replace(', ', '-').replace(' ', '-')}.xml"
+    results = BUILD / f"{re.sub('[^a-z]+', '-', name).strip('-')}.xml"
     results.unlink(missing_ok=True)
-    return name, [sys.executable, "-m", "pytest", *arguments, f"--junitxml={results}"], results
+    way = ONE_BY_ONE if name.endswith(SAYS_ONE_BY_ONE) else []
+    return name, [*way, sys.executable, "-m", "pytest", *arguments, f"--junitxml={results}"], results
 
 
 def one_after_the_other(score: Score, runs: list[tuple[str, list[str], Path]]) -> None:
@@ -170,13 +178,14 @@ def again(score: Score, before: int, tests: dict[str, list[str]]) -> None:
 
 def test_alone(name: str) -> list[str] | None:
     """The command that runs one test of pytest, from its name in the report, `module test[seed-parameters]`."""
-    module, _, test = name.partition(" ")
+    way = ONE_BY_ONE if name.endswith(SAYS_ONE_BY_ONE) else []
+    module, _, test = name.removesuffix(SAYS_ONE_BY_ONE).partition(" ")
     found = [path for folder in FOLDERS if (REPOSITORY / (path := f"{folder}/{module.rpartition('.')[2]}.py")).exists()]
     if not test or not found:
         return None
     # A scenario of the chaos suite has another seed each time, which is a part of its name.
     seed = re.search(r"\[(\d+)", test) if found[0].startswith("Tests/Chaos") else None
-    return [sys.executable, "-m", "pytest", f"{found[0]}::{test}", "-q", *(["--seed", seed[1]] if seed else [])]
+    return [*way, sys.executable, "-m", "pytest", f"{found[0]}::{test}", "-q", *(["--seed", seed[1]] if seed else [])]
 
 
 def halves(files: Iterable[Path]) -> tuple[list[str], list[str]]:
@@ -207,6 +216,7 @@ def against_nodes(score: Score) -> None:
         pytest("chaos, first half", *sorted(half), "-s", "--page=first-half"),
         pytest("chaos, second half", *sorted(files - half), "-s", "--page=second-half"),
         pytest("conformance", "Tests/Conformance"),
+        pytest(f"integration tests of sending{SAYS_ONE_BY_ONE}", *(f"Tests/Integration/{name}" for name in SENDING)),
     ])  # fmt: skip
     again(score, before, {name: command for name in score.failed[before:] if (command := test_alone(name))})
     one_after_the_other(score, [pytest("integration tests that run alone", f"Tests/Integration/{ALONE}")])
@@ -217,6 +227,9 @@ def against_nodes_in_full(score: Score) -> None:
     one_after_the_other(score, [
         pytest("integration tests", "Tests/Integration", "--everything"),
         pytest("conformance", "Tests/Conformance", "--everything"),
+        pytest(f"integration tests{SAYS_ONE_BY_ONE}", "Tests/Integration", "--everything"),
+        pytest(f"conformance{SAYS_ONE_BY_ONE}", "Tests/Conformance", "--everything"),
+        pytest(f"chaos{SAYS_ONE_BY_ONE}", "Tests/Chaos", "-s", "--page=one-by-one"),
     ])  # fmt: skip
     chaos(score)
 

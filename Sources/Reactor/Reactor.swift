@@ -25,6 +25,8 @@ package final class Reactor: @unchecked Sendable {
     /// 64 KiB of scratch for reading, shared by everything on the reactor; its content is yours until you return.
     package let readBuffer: UnsafeMutableRawBufferPointer
     package private(set) var statistics = Statistics()
+    /// What sends to many sockets at once; nil where nobody has asked for it, or it cannot be had.
+    package private(set) var sendRing: SendRing?
 
     private let epoll: Int32
     private let mailbox: Mailbox
@@ -150,6 +152,15 @@ package final class Reactor: @unchecked Sendable {
         _ = epoll_ctl(epoll, EPOLL_CTL_DEL, descriptor, &event)
     }
 
+    // MARK: Sends in batches, on the reactor
+
+    /// Makes the ring. It is closed when the thread ends.
+    package func openSendRing(capacity: Int) throws(SendRing.Unavailable) {
+        sendRing = try SendRing(capacity: capacity)
+    }
+
+    package func closeSendRing() { sendRing = nil }
+
     // MARK: Timers, on the reactor
 
     /// Calls the handler back, a wheel's tick late at the most.
@@ -176,6 +187,7 @@ package final class Reactor: @unchecked Sendable {
 
     private func run() {
         while !isStopping { turn() }
+        closeSendRing()
     }
 
     private var isWorkLeft = false

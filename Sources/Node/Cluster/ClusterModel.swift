@@ -93,6 +93,8 @@ package struct NodeSummary: Codable, Equatable, Sendable {
     package var draining: PlainText?
     /// The same on nodes with the same configuration (`Configuration.digest`); nil where the node is of a version that does not say.
     package var configuration: PlainText?
+    /// How it sends to clients (`SendPath`); nil where the node is of a version that does not say.
+    package var sends: PlainText?
 }
 
 /// A node as the asked one sees it.

@@ -23,6 +23,13 @@ package struct Configuration: Equatable, Sendable {
         case off
     }
 
+    /// Whether the node may send to its clients in batches.
+    package enum IOUring: String, CaseIterable, Sendable {
+        /// If the system allows it.
+        case auto
+        case off
+    }
+
     package enum LogLevel: String, CaseIterable, Sendable {
         case debug, info, warning, error
     }
@@ -30,6 +37,7 @@ package struct Configuration: Equatable, Sendable {
     package var nodeName = ""
     /// 0 is one per core.
     package var reactors = 0
+    package var ioUring = IOUring.auto
 
     /// At least one.
     package var clientListen = [SocketAddress.ipv4(0, port: 8000)]

@@ -57,6 +57,7 @@ package final class Shard: ShardPart, ReactorHandler, TurnWork, @unchecked Senda
     package func start() {
         context.handler = context.reactor.add(handler: self)
         context.reactor.add(turnWork: self)
+        io.chooseSendPath()
         channels.start()
     }
 

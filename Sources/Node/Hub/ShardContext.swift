@@ -26,6 +26,8 @@ package final class ShardContext: @unchecked Sendable {
     package var counters = ShardCounters()
     /// Set before the start; nobody is told of refusals without it.
     package var log: Logger?
+    /// How the reactor sends to clients.
+    package var sendPath = SendPath.oneByOne
     /// Clients that were refused or sent away.
     var refusals = RefusalLog()
     var reach = Reach.nowhere

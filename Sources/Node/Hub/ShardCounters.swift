@@ -10,8 +10,13 @@ package struct ShardCounters: Sendable {
     package var messagesIn: UInt64 = 0
     package var bytesIn: UInt64 = 0
     package var bytesOut: UInt64 = 0
-    /// `send`/`writev` calls.
+    /// By themselves, or in a batch.
     package var sends: UInt64 = 0
+    package var sendBatches: UInt64 = 0
+    /// Of `sends`, those in batches.
+    package var batchedSends: UInt64 = 0
+    /// Sends that the kernel did not take with their batch, and that were made one by one.
+    package var sendsLeftOut: UInt64 = 0
     /// Publications that reached this reactor.
     package var publications: UInt64 = 0
     /// Publications handed to sessions.

@@ -21,6 +21,7 @@ extension Shard {
         /// Clients refused or sent away, by reason.
         package var refusals: [String: UInt64]
         package var reactor: Reactor.Statistics
+        package var sendPath: SendPath
     }
 
     package var snapshot: Snapshot {
@@ -28,7 +29,8 @@ extension Shard {
             counters: context.counters, sessions: context.table.count - context.awaitedPolls, channels: channelCount,
             outboundBytes: io.outboundBytes, kernelBytes: io.kernelBytes, deltaBytes: fanOut.deltaBytes,
             filterBytes: channels.filterBytes, cutSessions: life.cutSessions, resumeBytes: io.resumeBytes,
-            awaitedPolls: context.awaitedPolls, refusals: context.refusals.counts, reactor: reactor.statistics)
+            awaitedPolls: context.awaitedPolls, refusals: context.refusals.counts, reactor: reactor.statistics,
+            sendPath: context.sendPath)
     }
 
     /// Who has sessions here, and how many subscriptions there are to channels of applications.

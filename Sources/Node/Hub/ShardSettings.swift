@@ -8,6 +8,7 @@ package struct ShardSettings: Sendable {
     /// Of dialects that send several commands in one message.
     package var batchLimits: FrameLimits
     package var channelsPerSession: Int
+    package var ioUring: Configuration.IOUring
     /// Bytes that may wait for one session.
     package var outboundBytes: Int
     /// Bytes that may wait for all sessions of one reactor together.
@@ -62,6 +63,7 @@ package struct ShardSettings: Sendable {
         batchLimits = FrameLimits(
             messageBytes: max(configuration.messageBytes, configuration.batchBytes), fragments: configuration.fragments)
         channelsPerSession = configuration.channelsPerSession
+        ioUring = configuration.ioUring
         outboundBytes = configuration.outboundBytes
         reactorOutboundBytes = configuration.outboundBytesNode / reactors
         handshakeTimeout = configuration.handshakeTimeout

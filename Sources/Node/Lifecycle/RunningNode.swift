@@ -165,9 +165,16 @@ package final class RunningNode: Sendable {
             exchange.home.add(turnWork: exchange)
             first.start()
         }
+        await tellSendPath()
         // Before anybody comes, so that nobody's coming is missed.
         await webhooks.use(configuration)
         try await listeners.open()
+    }
+
+    private func tellSendPath() async {
+        var paths: [SendPath] = []
+        for shard in shards { paths.append(await shard.reactor.perform { shard.context.sendPath }) }
+        log.info("sends to clients: \(SendPath.text(of: paths))")
     }
 
     /// Whoever is still there is told to come back elsewhere; the other nodes hear our farewell.

@@ -50,6 +50,10 @@ extension MetricsPage {
             "reactor_busy_seconds_total",
             "Seconds that each reactor thread spent working rather than waiting for events.",
             byReactor: figures.busy.map { Double($0) / 1e9 })
+        gauge(
+            "io_uring_reactors",
+            "Number of reactors that send in batches through io_uring. The others send one by one, and the log says why.",
+            Double(figures.batching))
         for (name, help, path) in ShardCounters.described {
             counter("\(name)_total", help, Double(figures.counters[keyPath: path]))
         }

@@ -66,10 +66,12 @@ package struct NodeMonitor: Service {
         var backlog = 0
         var total = ShardCounters()
         var dropped: UInt64 = 0
+        var paths: [SendPath] = []
         for shard in node.shards {
             let (snapshot, events) = await shard.reactor.perform { (shard.snapshot, shard.context.events.counters) }
             total.add(snapshot.counters)
             dropped &+= events.dropped
+            paths.append(snapshot.sendPath)
             sessions += snapshot.sessions
             backlog += snapshot.outboundBytes
             sample.messagesIn += snapshot.counters.messagesIn
@@ -101,7 +103,7 @@ package struct NodeMonitor: Service {
             memoryBytes: Count(ProcessUsage.residentBytes), backlogBytes: Count(backlog),
             link: .init(link, kind: node.backplane.kind, history),
             draining: node.draining.phase.ifNotServing.map { PlainText($0) },
-            configuration: PlainText(node.live.digest))
+            configuration: PlainText(node.live.digest), sends: PlainText(SendPath.text(of: paths)))
         node.samples.withLock { samples in
             samples.append(
                 NodeSample(

@@ -75,6 +75,8 @@ struct ReactorFigures {
     private(set) var counters = ShardCounters()
     /// Of each reactor, by its index.
     private(set) var sessions: [Int] = []
+    /// Reactors that send in batches.
+    private(set) var batching = 0
     /// Nanoseconds at work, of each reactor.
     private(set) var busy: [UInt64] = []
     private(set) var outboundBytes = 0
@@ -92,6 +94,7 @@ struct ReactorFigures {
         counters.add(snapshot.counters)
         sessions.append(snapshot.sessions)
         busy.append(snapshot.reactor.busy)
+        if snapshot.sendPath == .batches { batching += 1 }
         outboundBytes += snapshot.outboundBytes
         kernelBytes += snapshot.kernelBytes
         deltaBytes += snapshot.deltaBytes

@@ -19,7 +19,14 @@ extension ShardCounters {
             ("messages_received", "Messages received from clients.", \.messagesIn),
             ("received_bytes", "Bytes received from clients.", \.bytesIn),
             ("sent_bytes", "Bytes sent to clients.", \.bytesOut),
-            ("sends", "System calls that sent data to clients.", \.sends),
+            ("sends", "Sends of data to clients, each by a system call of its own or in a batch.", \.sends),
+            ("batched_sends", "Of carillon_sends_total: sends in batches, through io_uring.", \.batchedSends),
+            (
+                "batched_sends_left_out",
+                "Sends that the kernel did not take with their batch, for example because memory was short, and that were made one by one.",
+                \.sendsLeftOut
+            ),
+            ("send_batches", "Batches of sends. Each takes one system call (node.io_uring).", \.sendBatches),
             (
                 "publications",
                 "Publications received by the reactors for their subscribers. Each reactor counts a publication once.",

@@ -107,23 +107,43 @@ package struct Outbound {
         guard let piece = head else { return .done }
         if rest == nil {
             let waiting = UnsafeRawBufferPointer(start: piece.block.start + piece.start, count: piece.count)
-            switch stream.send(waiting) {
-            case .bytes(let sent) where sent == piece.count:
-                bytes = 0
-                lossy = 0
-                head = nil
-                piece.block.release()
-                return .done
-            case .bytes(let sent):
-                consume(sent)
-                return .blocked
-            case .wouldBlock:
-                return .blocked
-            case .failed(let code):
-                return .failed(code)
-            }
+            return settle(stream.send(waiting), of: piece)
         }
         return flushGathered(to: stream)
+    }
+
+    /// What waits, if it is one piece: it may be sent by somebody else, who says with `settle` what became of that before anything is
+    /// changed here.
+    @inline(__always)
+    package var only: UnsafeRawBufferPointer? {
+        guard rest == nil, let piece = head else { return nil }
+        return UnsafeRawBufferPointer(start: piece.block.start + piece.start, count: piece.count)
+    }
+
+    /// What `only` offered was sent, or was not.
+    @inline(__always)
+    package mutating func settle(_ result: WriteResult) -> FlushResult {
+        guard let piece = head else { return .done }
+        return settle(result, of: piece)
+    }
+
+    @inline(__always)
+    private mutating func settle(_ result: WriteResult, of piece: Piece) -> FlushResult {
+        switch result {
+        case .bytes(let sent) where sent == piece.count:
+            bytes = 0
+            lossy = 0
+            head = nil
+            piece.block.release()
+            return .done
+        case .bytes(let sent):
+            consume(sent)
+            return .blocked
+        case .wouldBlock:
+            return .blocked
+        case .failed(let code):
+            return .failed(code)
+        }
     }
 
     @inline(never)

@@ -12,6 +12,10 @@ final class SessionIO: ShardPart, @unchecked Sendable {
     var incompleteBytes = 0
     /// Sessions to flush at the end of the slice.
     var dirty: [UInt32] = []
+    /// Sessions of the batch that is being sent.
+    var batch: [UInt32] = []
+    /// Those of them for which more is to be done than to note that they got it.
+    var unsettled: [(locator: Locator, result: Outbound.FlushResult)] = []
     /// Sessions that exceeded their budget in this slice.
     var slow: [UInt32] = []
     /// Sessions that broke the protocol in this turn.

@@ -115,18 +115,26 @@ extension SessionIO {
         if !fanOut.lagging.isEmpty { fanOut.endLagging() }
         var index = 0
         while index < dirty.count {
-            let slot = dirty[index]
-            index += 1
-            let session = session(slot)
-            guard session.pointee.flags.contains(.dirty) else { continue }
-            session.pointee.flags.remove(.dirty)
-            flush(slot, session)
+            if let ring = reactor.sendRing, dirty.count - index >= Self.worthBatching, !context.isTracing {
+                index = flushBatch(from: index, with: ring)
+            } else {
+                flushIfDirty(dirty[index])
+                index += 1
+            }
         }
         dirty.removeAll(keepingCapacity: true)
         while let slot = slow.popLast() {
             guard session(slot).pointee.flags.contains(.slow) else { continue }
             life.closeSlow(slot)
         }
+    }
+
+    @inline(__always)
+    func flushIfDirty(_ slot: UInt32) {
+        let session = session(slot)
+        guard session.pointee.flags.contains(.dirty) else { return }
+        session.pointee.flags.remove(.dirty)
+        flush(slot, session)
     }
 
     @inline(__always)
@@ -138,9 +146,20 @@ extension SessionIO {
         let result = session.pointee.outbound.flush(to: session.pointee.stream)
         let sent = before - session.pointee.outbound.bytes
         if context.isTracing { context.traceSent(slot, session, sent) }
+        note(sent, session)
+        flushed(slot, session, result)
+    }
+
+    @inline(__always)
+    func note(_ sent: Int, _ session: UnsafeMutablePointer<SessionSlot>) {
         outboundBytes &-= sent
         context.counters.bytesOut &+= UInt64(sent)
         session.pointee.bytesOut &+= UInt64(sent)
+    }
+
+    /// What follows from what became of a send.
+    @inline(__always)
+    func flushed(_ slot: UInt32, _ session: UnsafeMutablePointer<SessionSlot>, _ result: Outbound.FlushResult) {
         switch result {
         case .done:
             if session.pointee.phase == .closing { life.finishClosing(slot) }

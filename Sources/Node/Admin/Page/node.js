@@ -53,6 +53,7 @@ export function show(root, { id }) {
         ['Sessions', summary && link(to('connections', '', { node: node.id }), count(summary.sessions))],
         ['Channels', summary && count(summary.channels)],
         ['Messages in', summary && `${rate(summary.rates.messages_in)}/s`],
+        ['Sends', summary?.sends],
         ['Bytes out', summary && `${bytes(summary.rates.bytes_out)}/s`],
         ['CPU', summary && `${rate(summary.cpu_percent)} % of one core`],
         ['Memory', summary && bytes(summary.memory_bytes)],

@@ -16,6 +16,12 @@ extension ConfigurationKey {
         ) {
             (configuration, text) throws(ValueError) in configuration.reactors = try Value.number(text, 0...64)
         },
+        .init(
+            "node.io_uring", "auto | off", default: "auto", reload: .restart,
+            "How the node sends to clients: auto sends in batches through io_uring where the kernel and the container allow it, and otherwise one by one; off always sends one by one."
+        ) {
+            (configuration, text) throws(ValueError) in configuration.ioUring = try Value.choice(text)
+        },
     ]
 
     /// Where clients connect, and how.
