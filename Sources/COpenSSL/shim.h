@@ -55,6 +55,38 @@ static inline int carillon_X509_NAME_print(BIO *bio, const X509_NAME *name) {
 }
 static inline long carillon_BIO_get_mem_data(BIO *bio, char **start) { return BIO_get_mem_data(bio, start); }
 
+/// Room for what is made at once: four records of 16 KiB, and one more that updates a key.
+#define CARILLON_RECORD_SCRATCH (4 * (16384 + 22) + 32)
+
+/// What a thread encrypts and decrypts records with: a context for each of three ciphers and both directions, and which
+/// keys are in it.
+struct carillon_record_tools {
+    EVP_CIPHER_CTX *contexts[6];
+    uint64_t identities[6];
+    unsigned char *scratch;
+};
+typedef struct carillon_record_tools *carillon_record_tools_pointer;
+
+static inline carillon_record_tools_pointer carillon_record_tools(void) {
+    static __thread struct carillon_record_tools tools;
+    return &tools;
+}
+static inline EVP_CIPHER_CTX *carillon_record_tools_context(carillon_record_tools_pointer tools, int index) {
+    return tools->contexts[index];
+}
+static inline uint64_t carillon_record_tools_identity(carillon_record_tools_pointer tools, int index) {
+    return tools->identities[index];
+}
+static inline void carillon_record_tools_set(
+    carillon_record_tools_pointer tools, int index, EVP_CIPHER_CTX *context, uint64_t identity) {
+    tools->contexts[index] = context;
+    tools->identities[index] = identity;
+}
+static inline void *carillon_record_tools_scratch(carillon_record_tools_pointer tools) {
+    if (!tools->scratch) tools->scratch = (unsigned char *)OPENSSL_malloc(CARILLON_RECORD_SCRATCH);
+    return tools->scratch;
+}
+
 /// 16 KiB for gathering what goes into one record; every thread has its own.
 static inline void *carillon_record_scratch(void) {
     static __thread unsigned char scratch[16384];

@@ -8,18 +8,28 @@ package struct TLSServerConfiguration: Equatable, Sendable {
         case required(authorities: String)
     }
 
+    /// Who encrypts and decrypts after a handshake with TLS 1.3.
+    package enum Records: String, CaseIterable, Equatable, Sendable {
+        /// Carillon, with the ciphers of OpenSSL: less memory and CPU.
+        case own
+        /// OpenSSL, as everything else.
+        case openssl
+    }
+
     /// A PEM file: the server's certificate first, then those that signed it, without the root.
     package var certificates: String
     /// A PEM file with the private key, not encrypted.
     package var key: String
     package var clientCertificates: ClientCertificates
+    package var records: Records
 
     package init(
-        certificates: String, key: String, clientCertificates: ClientCertificates = .ignored
+        certificates: String, key: String, clientCertificates: ClientCertificates = .ignored, records: Records = .own
     ) {
         self.certificates = certificates
         self.key = key
         self.clientCertificates = clientCertificates
+        self.records = records
     }
 }
 

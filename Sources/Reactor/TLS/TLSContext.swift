@@ -14,6 +14,8 @@ package final class TLSContext: @unchecked Sendable {
     /// An `SSL_CTX`.
     let pointer: OpaquePointer
     let role: Role
+    /// Whether records become ours after the handshake, where that is possible.
+    let takesOver: Bool
     /// The certificate shown to the other side, if there is one.
     package let certificate: TLSCertificate?
 
@@ -48,6 +50,12 @@ package final class TLSContext: @unchecked Sendable {
         SSL_CTX_set_num_tickets(context, 1)
         SSL_CTX_set_timeout(context, Self.ticketLifetime)
         SSL_CTX_set_alpn_select_cb(context, ApplicationProtocol.select, nil)
+        takesOver = configuration.records == .own
+        if takesOver {
+            SSL_CTX_set_keylog_callback(context, TLSTakeover.hear)
+            // Nothing is read that OpenSSL does not ask for: what follows the handshake is for our own records.
+            carillon_SSL_CTX_set_read_ahead(context, 0)
+        }
         pointer = context
         role = .server
     }
@@ -75,6 +83,7 @@ package final class TLSContext: @unchecked Sendable {
             throw error
         }
         carillon_SSL_CTX_set_session_cache_mode(context, Int(SSL_SESS_CACHE_OFF))
+        takesOver = false
         pointer = context
         role = .client(configuration.verification)
     }

@@ -1,7 +1,8 @@
 internal import COpenSSL
 import Glibc
 
-/// Our end of one encrypted connection: an `SSL` and what is to be known beside it, in memory of its own.
+/// Our end of one encrypted connection: an `SSL`, or after the handshake records of our own, and what is to be known
+/// beside it, in memory of its own.
 ///
 /// A trivial handle, like a descriptor: copies are the same connection, and `close` ends all of them. On one thread at
 /// a time. Made by `Stream`, which documents how it is used.
@@ -22,18 +23,29 @@ package struct TLSEndpoint {
         /// Our close_notify was sent.
         static let saidGoodbye = Marks(rawValue: 1 << 6)
         static let isEstablished = Marks(rawValue: 1 << 7)
+        /// The other side's close_notify has come.
+        static let heardGoodbye = Marks(rawValue: 1 << 8)
+        /// Our close_notify is encrypted.
+        static let madeGoodbye = Marks(rawValue: 1 << 9)
+        /// The socket did not take all of the last records.
+        static let wasFull = Marks(rawValue: 1 << 10)
     }
 
     struct State {
-        let ssl: OpaquePointer
+        /// Nil when the records are ours.
+        var ssl: OpaquePointer?
+        /// Records of our own, from the end of the handshake on.
+        var records: UnsafeMutablePointer<TLSRecords>?
         let descriptor: Int32
         var marks: Marks = []
-        /// How many bytes are encrypted in a record that the socket has not taken whole.
+        /// How many bytes are encrypted in records that the socket has not taken whole.
         var committed: Int32 = 0
         /// The errno of the socket's last failure.
         var systemError: Int32 = 0
         var failureCode: UInt = 0
         var refused: RefusedCertificate?
+        /// What is gathered during a handshake after which the records may be ours.
+        var takeover: UnsafeMutablePointer<TLSTakeover>?
     }
 
     let state: UnsafeMutablePointer<State>
@@ -66,19 +78,25 @@ package struct TLSEndpoint {
         BIO_set_init(transport, 1)
         // Both directions, one reference: it goes with the SSL.
         SSL_set_bio(ssl, transport, transport)
+        guard context.takesOver else { return }
+        let takeover = UnsafeMutablePointer<TLSTakeover>.allocate(capacity: 1)
+        takeover.initialize(to: TLSTakeover())
+        state.pointee.takeover = takeover
     }
 
     func handshake() -> HandshakeResult {
         if state.pointee.marks.contains(.failed) { return .failed(failure ?? .closedInHandshake) }
+        guard let ssl = state.pointee.ssl else { return .done }
         state.pointee.marks.subtract([.drained, .starved])
         ERR_clear_error()
-        let result = SSL_do_handshake(state.pointee.ssl)
+        let result = SSL_do_handshake(ssl)
         if result == 1 {
             state.pointee.marks.insert(.isEstablished)
             state.pointee.refused = nil
+            takeOver()
             return .done
         }
-        switch SSL_get_error(state.pointee.ssl, result) {
+        switch SSL_get_error(ssl, result) {
         case SSL_ERROR_WANT_READ: return .wantsRead
         case SSL_ERROR_WANT_WRITE: return .wantsWrite
         default:
@@ -108,6 +126,7 @@ package struct TLSEndpoint {
     }
 
     private func sayGoodbye() -> Bool {
+        if let records = state.pointee.records { return sayGoodbyeOwn(records) }
         ERR_clear_error()
         let result = SSL_shutdown(state.pointee.ssl)
         // 0: said, and not answered yet. Called once more it would read, and throw away, what still comes in.
@@ -125,6 +144,8 @@ package struct TLSEndpoint {
     func close() {
         if canSayGoodbye, state.pointee.committed == 0 { _ = sayGoodbye() }
         SSL_free(state.pointee.ssl)
+        endTakeover()
+        endRecords()
         state.deinitialize(count: 1)
         state.deallocate()
         ERR_clear_error()

@@ -14,6 +14,7 @@ extension TLSEndpoint {
     /// With a buffer of 34 KiB and more nothing complete stays inside OpenSSL: the last part of the buffer is kept for
     /// what was taken from the socket already. What was not taken makes the socket readable again.
     package func read(into buffer: UnsafeMutableRawBufferPointer) -> ReadResult {
+        if let records = state.pointee.records { return readOwn(records, into: buffer) }
         if state.pointee.marks.contains(.failed) { return .failed(failureErrno) }
         guard let start = buffer.baseAddress, buffer.count > 0 else { return .wouldBlock }
         state.pointee.marks.subtract([.drained, .starved, .readWaitsForWrite])
@@ -48,6 +49,9 @@ extension TLSEndpoint {
     /// Whether `read` has something to say though the socket may not be readable: bytes, the end, or a failure.
     package var hasPending: Bool {
         let state = state.pointee
+        if let records = state.records {
+            return !state.marks.isDisjoint(with: [.failed, .heardGoodbye]) || records.pointee.unread.count > 0
+        }
         if state.marks.contains(.failed) || SSL_get_shutdown(state.ssl) & SSL_RECEIVED_SHUTDOWN != 0 { return true }
         return !state.marks.contains(.starved) && SSL_has_pending(state.ssl) == 1
     }
@@ -68,9 +72,11 @@ extension TLSEndpoint {
     /// than offered mean that the socket is full.
     package func writev(_ vectors: UnsafePointer<iovec>, _ count: Int32) -> WriteResult {
         if state.pointee.marks.contains(.failed) { return .failed(failureErrno) }
+        let offered = UnsafeBufferPointer(start: vectors, count: Int(count))
+        if let records = state.pointee.records { return writeOwn(records, offered) }
         state.pointee.marks.remove(.sendWaitsForRead)
         let ssl = state.pointee.ssl
-        var gathering = Gathering(UnsafeBufferPointer(start: vectors, count: Int(count)))
+        var gathering = Gathering(offered)
         var total = 0
         ERR_clear_error()
         while gathering.left > 0 {
@@ -99,57 +105,5 @@ extension TLSEndpoint {
             }
         }
         return .bytes(total)
-    }
-
-    /// Walks over vectors and brings together what goes into one record.
-    private struct Gathering {
-        private let vectors: UnsafeBufferPointer<iovec>
-        private var index = 0
-        private var offset = 0
-        private(set) var left: Int
-
-        init(_ vectors: UnsafeBufferPointer<iovec>) {
-            self.vectors = vectors
-            left = vectors.reduce(0) { $0 + $1.iov_len }
-        }
-
-        /// The next `count` bytes, at most 16 KiB and no more than are left: in place when they are in one piece.
-        mutating func next(_ count: Int) -> UnsafeRawPointer? {
-            while index < vectors.count, vectors[index].iov_len == offset {
-                index += 1
-                offset = 0
-            }
-            guard index < vectors.count, let start = vectors[index].iov_base else { return nil }
-            if vectors[index].iov_len - offset >= count { return UnsafeRawPointer(start + offset) }
-            guard let scratch = carillon_record_scratch() else { return nil }
-            var filled = 0
-            var from = index
-            var skipped = offset
-            while filled < count, from < vectors.count {
-                let part = min(vectors[from].iov_len - skipped, count - filled)
-                if part > 0, let source = vectors[from].iov_base {
-                    (scratch + filled).copyMemory(from: source + skipped, byteCount: part)
-                }
-                filled += part
-                from += 1
-                skipped = 0
-            }
-            return UnsafeRawPointer(scratch)
-        }
-
-        mutating func consume(_ count: Int) {
-            left -= count
-            var count = count
-            while index < vectors.count {
-                let part = vectors[index].iov_len - offset
-                if count < part {
-                    offset += count
-                    return
-                }
-                count -= part
-                index += 1
-                offset = 0
-            }
-        }
     }
 }

@@ -40,6 +40,7 @@ extension TLSEndpoint {
     var failure: TLSFailure? {
         let state = state.pointee
         guard state.marks.contains(.failed) else { return nil }
+        if let records = state.records, let failure = failureOwn(records) { return failure }
         // Where TLS itself has nothing to say it was the socket. It may have failed besides, under our last alert.
         if state.failureCode == 0, state.systemError != 0 {
             return .socket(SystemError(call: "TLS connection", code: state.systemError))
@@ -95,13 +96,15 @@ extension TLSEndpoint {
             }
         return CertificateRefusal(
             cause: cause, reason: String(cString: X509_verify_cert_error_string(Int(code))),
-            certificate: state.pointee.refused?.certificate, expectedName: ServerName.expected(of: ssl))
+            certificate: state.pointee.refused?.certificate, expectedName: ssl.flatMap { ServerName.expected(of: $0) })
     }
 
     /// The failure as an errno, for those who only count: what the socket said, or EPROTO.
     var failureErrno: Int32 {
-        if state.pointee.failureCode == 0, state.pointee.systemError != 0 { return state.pointee.systemError }
-        if case .truncated = failure { return ECONNRESET }
-        return EPROTO
+        switch failure {
+        case .socket(let error): error.code
+        case .truncated: ECONNRESET
+        default: EPROTO
+        }
     }
 }

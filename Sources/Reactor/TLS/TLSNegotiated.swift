@@ -22,6 +22,13 @@ extension TLSEndpoint {
     var negotiated: TLSNegotiated? {
         let state = state.pointee
         guard state.marks.contains(.isEstablished) else { return nil }
+        if let records = state.records {
+            return TLSNegotiated(
+                version: "TLSv1.3", cipher: records.pointee.outbound.keys.cipher.name,
+                applicationProtocol: records.pointee.hasProtocol ? ApplicationProtocol.http : nil,
+                serverName: records.pointee.peer?.serverName, isResumed: records.pointee.isResumed,
+                certificate: records.pointee.peer?.certificate)
+        }
         var start: UnsafePointer<UInt8>?
         var count: UInt32 = 0
         SSL_get0_alpn_selected(state.ssl, &start, &count)

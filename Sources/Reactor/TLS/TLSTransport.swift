@@ -54,6 +54,7 @@ enum TLSTransport {
         carillon_BIO_clear_retry_flags(bio)
         switch Socket.send(state.pointee.descriptor, UnsafeRawBufferPointer(start: bytes, count: Int(count))) {
         case .bytes(let sent):
+            state.pointee.takeover?.pointee.wasSent(UnsafeRawBufferPointer(start: bytes, count: sent))
             return Int32(sent)
         case .wouldBlock:
             carillon_BIO_set_retry_write(bio)

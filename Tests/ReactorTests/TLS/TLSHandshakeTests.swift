@@ -18,9 +18,9 @@ import Testing
         get throws { try TLSContext(files.server("expired"), now: 1_600_000_000) }
     }
 
-    @Test(arguments: ["server.test", "127.0.0.1", "::1"])
-    func bothSidesAgree(name: String) throws {
-        let pair = try TLSPair(try TLSContext(files.server()), client: trusting, name: name)
+    @Test(arguments: ["server.test", "127.0.0.1", "::1"], TLSServerConfiguration.Records.allCases)
+    func bothSidesAgree(name: String, records: TLSServerConfiguration.Records) throws {
+        let pair = try TLSPair(try TLSContext(files.server(records: records)), client: trusting, name: name)
         defer { pair.close() }
         #expect(pair.server.negotiated == nil)
         let (server, client) = try pair.shakeHands()
@@ -28,6 +28,8 @@ import Testing
         #expect(client == .done)
         let agreed = try #require(pair.server.negotiated)
         #expect(agreed.version == "TLSv1.3")
+        #expect(agreed.cipher == "TLS_AES_256_GCM_SHA384")
+        #expect(!agreed.isResumed)
         #expect(agreed.applicationProtocol == nil)
         // An address is not told to the server.
         #expect(agreed.serverName == (name == "server.test" ? name : nil))
@@ -39,8 +41,9 @@ import Testing
         #expect(TLSPair.readAll(pair.client, upTo: 4).bytes == Array("down".utf8))
     }
 
-    @Test func theProtocolIsHTTPOrNothing() throws {
-        let context = try TLSContext(files.server())
+    @Test(arguments: TLSServerConfiguration.Records.allCases)
+    func theProtocolIsHTTPOrNothing(records: TLSServerConfiguration.Records) throws {
+        let context = try TLSContext(files.server(records: records))
         var configuration = trusting
         configuration.protocols = ["h2", "http/1.1"]
         let pair = try TLSPair(context, client: configuration)
@@ -113,8 +116,9 @@ import Testing
         #expect(throws: TLSError.badServerName("")) { try Stream(descriptor: -1, context: context) }
     }
 
-    @Test func aRequiredCertificateIsRequired() throws {
-        let context = try TLSContext(files.server(clients: .required(authorities: files.path("ca.pem"))))
+    @Test(arguments: TLSServerConfiguration.Records.allCases)
+    func aRequiredCertificateIsRequired(records: TLSServerConfiguration.Records) throws {
+        let context = try TLSContext(files.server(clients: .required(authorities: files.path("ca.pem")), records: records))
         var configuration = trusting
         let without = try TLSPair(context, client: configuration)
         defer { without.close() }
@@ -137,8 +141,9 @@ import Testing
         #expect(right.server.negotiated?.certificate?.subject == "CN=client-7")
     }
 
-    @Test func aRequestedCertificateMayBeMissingButNotWrong() throws {
-        let context = try TLSContext(files.server(clients: .requested(authorities: files.path("ca.pem"))))
+    @Test(arguments: TLSServerConfiguration.Records.allCases)
+    func aRequestedCertificateMayBeMissingButNotWrong(records: TLSServerConfiguration.Records) throws {
+        let context = try TLSContext(files.server(clients: .requested(authorities: files.path("ca.pem")), records: records))
         var configuration = trusting
         let without = try TLSPair(context, client: configuration)
         defer { without.close() }
@@ -193,14 +198,15 @@ import Testing
         }
     }
 
-    @Test func aContextIsReplacedWhileConnectionsLive() throws {
-        let server = try TLSServer(files.server())
+    @Test(arguments: TLSServerConfiguration.Records.allCases)
+    func aContextIsReplacedWhileConnectionsLive(records: TLSServerConfiguration.Records) throws {
+        let server = try TLSServer(files.server(records: records))
         let old = try TLSPair(server.context, client: trusting)
         defer { old.close() }
         #expect(try old.shakeHands() == (.done, .done))
         let between = try TLSPair(server.context, client: trusting)
         defer { between.close() }
-        try server.reload(files.server("second"))
+        try server.reload(files.server("second", records: records))
         let new = try TLSPair(server.context, client: trusting)
         defer { new.close() }
         #expect(try new.shakeHands() == (.done, .done))

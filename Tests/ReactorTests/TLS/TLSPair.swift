@@ -50,6 +50,13 @@ struct TLSPair {
         return poll(&wanted, 1, milliseconds) == 1
     }
 
+    /// Waits until the client has something to read or, where it is still sending, the server's socket has room.
+    func canGoOn(sending: Bool) -> Bool {
+        var wanted = [pollfd(fd: client.descriptor, events: Int16(POLLIN), revents: 0)]
+        if sending { wanted.append(pollfd(fd: server.descriptor, events: Int16(POLLOUT), revents: 0)) }
+        return poll(&wanted, nfds_t(wanted.count), 5000) > 0
+    }
+
     /// Lets both sides go on until both know how it ends. A side that fails closes its half, as its owner would.
     func shakeHands() throws -> (server: HandshakeResult, client: HandshakeResult) {
         var server = HandshakeResult.wantsRead

@@ -18,10 +18,11 @@ struct TestCertificates: Sendable {
 
     /// A server's configuration with one of the certificates below.
     func server(
-        _ name: String = "server", clients: TLSServerConfiguration.ClientCertificates = .ignored
+        _ name: String = "server", clients: TLSServerConfiguration.ClientCertificates = .ignored,
+        records: TLSServerConfiguration.Records = .own
     ) -> TLSServerConfiguration {
         TLSServerConfiguration(
-            certificates: path("\(name).pem"), key: path("\(name).key"), clientCertificates: clients)
+            certificates: path("\(name).pem"), key: path("\(name).key"), clientCertificates: clients, records: records)
     }
 
     func identity(_ name: String) -> TLSClientConfiguration.Identity {
