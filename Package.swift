@@ -133,7 +133,7 @@ let package = Package(
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
 
         .testTarget(name: "FilesTests", dependencies: ["Files"], swiftSettings: settings),
-        .testTarget(name: "ReactorTests", dependencies: ["Reactor", "Files"], swiftSettings: settings),
+        .testTarget(name: "ReactorTests", dependencies: ["Reactor", "Files", "COpenSSL"], swiftSettings: settings),
         .testTarget(name: "CodecTests", dependencies: ["Codec", "CZlib"], swiftSettings: settings),
         .testTarget(
             name: "AuthenticationTests",
@@ -152,7 +152,8 @@ if Context.environment["CARILLON_FUZZ"] != nil {
     let sanitizers = ["-sanitize=fuzzer,address"]
     package.targets.append(
         .executableTarget(
-            name: "fuzz", dependencies: ["Node", "Authentication", "Backplane", "Codec"], path: "Tests/Fuzz/Targets",
+            name: "fuzz", dependencies: ["Node", "Authentication", "Backplane", "Reactor", "Codec"],
+            path: "Tests/Fuzz/Targets",
             swiftSettings: settings, linkerSettings: [.unsafeFlags(sanitizers)]))
     for target in package.targets where target.type != .system {
         target.swiftSettings?.append(.unsafeFlags(sanitizers + ["-O"]))

@@ -10,6 +10,7 @@ package struct TLSFiles: Equatable, Sendable {
     package var key: String?
     package var authorities: String?
     package var clientCertificates = ClientCertificates.ignored
+    package var records = TLSServerConfiguration.Records.own
 
     package init() {}
 
@@ -24,7 +25,8 @@ package struct TLSFiles: Equatable, Sendable {
             case (.required, let authorities?): .required(authorities: authorities)
             default: .ignored
             }
-        return TLSServerConfiguration(certificates: certificate, key: key, clientCertificates: clients)
+        return TLSServerConfiguration(
+            certificates: certificate, key: key, clientCertificates: clients, records: records)
     }
 
     func findings(in section: String) -> [ConfigurationFinding] {

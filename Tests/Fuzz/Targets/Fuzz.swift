@@ -23,6 +23,7 @@ import Foundation
         "protobuf": ProtobufTarget.run,
         "delta": DeltaTarget.run,
         "replies": RepliesTarget.run,
+        "records": RecordsTarget.run,
         "resp": RESPTarget.run,
         "upstream": UpstreamTarget.run,
         "envelope": EnvelopeTarget.run,

@@ -118,7 +118,8 @@ import Testing
 
     @Test(arguments: TLSServerConfiguration.Records.allCases)
     func aRequiredCertificateIsRequired(records: TLSServerConfiguration.Records) throws {
-        let context = try TLSContext(files.server(clients: .required(authorities: files.path("ca.pem")), records: records))
+        let context = try TLSContext(
+            files.server(clients: .required(authorities: files.path("ca.pem")), records: records))
         var configuration = trusting
         let without = try TLSPair(context, client: configuration)
         defer { without.close() }
@@ -143,7 +144,8 @@ import Testing
 
     @Test(arguments: TLSServerConfiguration.Records.allCases)
     func aRequestedCertificateMayBeMissingButNotWrong(records: TLSServerConfiguration.Records) throws {
-        let context = try TLSContext(files.server(clients: .requested(authorities: files.path("ca.pem")), records: records))
+        let context = try TLSContext(
+            files.server(clients: .requested(authorities: files.path("ca.pem")), records: records))
         var configuration = trusting
         let without = try TLSPair(context, client: configuration)
         defer { without.close() }

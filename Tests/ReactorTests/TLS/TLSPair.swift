@@ -8,6 +8,11 @@ struct TLSPair {
     let server: Stream
     let client: Stream
 
+    init(server: Stream, client: Stream) {
+        self.server = server
+        self.client = client
+    }
+
     /// The server encrypts with a context; the client does so too, or is a plain socket.
     init(
         _ context: TLSContext, client configuration: TLSClientConfiguration?, name: String? = "server.test",

@@ -13,7 +13,8 @@ import Testing
 
     private func open(_ records: Records, socketBytes: Int32? = nil) throws -> TLSPair {
         let pair = try TLSPair(
-            try TLSContext(files.server(records: records)), client: TLSClientConfiguration(authorities: files.path("ca.pem")),
+            try TLSContext(files.server(records: records)),
+            client: TLSClientConfiguration(authorities: files.path("ca.pem")),
             socketBytes: socketBytes)
         #expect(try pair.shakeHands() == (.done, .done))
         #expect(pair.server.tls?.hasOwnRecords == (records == .own))
@@ -152,7 +153,8 @@ import Testing
 
     @Test(arguments: Records.allCases) func whatComesWithTheHandshakeIsNotForgotten(records: Records) throws {
         let pair = try TLSPair(
-            try TLSContext(files.server(records: records)), client: TLSClientConfiguration(authorities: files.path("ca.pem")))
+            try TLSContext(files.server(records: records)),
+            client: TLSClientConfiguration(authorities: files.path("ca.pem")))
         defer { pair.close() }
         func until(_ stream: Stream, _ wanted: HandshakeResult) throws {
             while stream.handshake() != wanted { try #require(TLSPair.isReady(stream.descriptor, POLLIN)) }

@@ -89,6 +89,12 @@ extension ConfigurationKey {
         ) {
             (configuration, text) throws(ValueError) in configuration.clientTLS.authorities = text
         },
+        .init(
+            "client.tls.records", "own | openssl", default: "own", reload: .newSessions,
+            "What encrypts after a handshake with TLS 1.3: own (Carillon with OpenSSL's ciphers, needs less memory and CPU) or openssl (OpenSSL alone). Handshakes and TLS 1.2 always belong to OpenSSL."
+        ) {
+            (configuration, text) throws(ValueError) in configuration.clientTLS.records = try Value.choice(text)
+        },
     ]
 
     /// The admin listener.

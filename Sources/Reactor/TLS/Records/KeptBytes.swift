@@ -16,9 +16,9 @@ struct KeptBytes: ~Copyable {
     /// Replaces what is kept by a copy; `source` may be a part of nothing that is kept.
     mutating func keep(_ source: UnsafeRawBufferPointer) {
         removeAll()
-        guard source.count > 0 else { return }
+        guard source.count > 0, let start = source.baseAddress else { return }
         let copy = UnsafeMutableRawPointer.allocate(byteCount: source.count, alignment: 16)
-        copy.copyMemory(from: source.baseAddress!, byteCount: source.count)  // trap-ok: it has bytes, so it has an address
+        copy.copyMemory(from: start, byteCount: source.count)
         memory = copy
         end = UInt32(truncatingIfNeeded: source.count)
     }

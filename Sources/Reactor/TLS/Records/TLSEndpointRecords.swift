@@ -65,6 +65,7 @@ extension TLSEndpoint {
     private func take(
         _ records: UnsafeMutablePointer<TLSRecords>, _ bytes: UnsafeMutableRawBufferPointer
     ) -> ReadResult {
+        guard let memory = bytes.baseAddress else { return .wouldBlock }
         var start = 0
         var filled = 0
         reading: while start < bytes.count {
@@ -72,7 +73,7 @@ extension TLSEndpoint {
             let (count, step) = records.pointee.inbound.next(record)
             switch step {
             case .content(let range):
-                memmove(bytes.baseAddress! + filled, record.baseAddress! + range.lowerBound, range.count)  // trap-ok: both have bytes
+                memmove(memory + filled, memory + start + range.lowerBound, range.count)
                 filled += range.count
             case .nothing:
                 break

@@ -78,7 +78,8 @@ struct TLSTrafficKeys: ~Copyable {
             }
             return hasKey
                 && withUnsafeMutableBytes(of: &vector) {
-                    TLSKeySchedule.expand(secret, "iv", cipher, into: UnsafeMutableRawBufferPointer(rebasing: $0[..<12]))
+                    TLSKeySchedule.expand(
+                        secret, "iv", cipher, into: UnsafeMutableRawBufferPointer(rebasing: $0[..<12]))
                 }
         }
     }
