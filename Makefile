@@ -6,7 +6,7 @@ CARILLON = .build/release/carillon
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help install build run demo package test test-all test-chaos fuzz bench docs format lint clean
+.PHONY: help install build run demo package test test-all test-chaos fuzz bench million docs format lint clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ fuzz: install ## every parser of foreign bytes for a minute (FUZZ="--target fram
 
 bench: build ## the budgets, measured on this machine (BENCH=--quick tries it)
 	@python3 Benchmarks/run.py $(BENCH)
+
+million: build ## one message to 1,000,000 sessions on this machine, Redis killed, a node drained (SESSIONS=100000; MILLION=--check)
+	@python3 Benchmarks/million.py $(if $(SESSIONS),--sessions $(SESSIONS)) $(MILLION)
 
 docs: install build ## the tables of docs/operations.md that the program can tell, and pictures of the page (PICTURES=--quick)
 	@python3 scripts/refresh_docs.py

@@ -24,8 +24,8 @@ struct SwarmSession: Sendable {
         reactor.post { _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, -15) }
     }
 
-    /// How long connecting may take, in seconds.
-    private static let connectSeconds = 120.0
+    /// Connecting is given up when nobody has come in for so long, in seconds.
+    private static let stallSeconds = 60.0
 
     /// Connects everybody.
     ///
@@ -34,6 +34,7 @@ struct SwarmSession: Sendable {
         let swarm = swarm
         let settled = Flag()
         let start = MonotonicTime.now()
+        var progressed = (open: 0, time: start)
         reactor.post {
             swarm.settled = { settled.raise() }
             swarm.connect()
@@ -47,8 +48,12 @@ struct SwarmSession: Sendable {
                 BenchProgress(
                     phase: "connecting", fraction: Double(status.open) / Double(members),
                     detail: "\(status.open) of \(things(members, "session"))"))
-            if (MonotonicTime.now() - start).seconds > Self.connectSeconds {
-                throw BenchError("\(status.open) of \(things(members, "session")) after \(Int(Self.connectSeconds)) s")
+            if status.open > progressed.open { progressed = (status.open, .now()) }
+            if (MonotonicTime.now() - progressed.time).seconds > Self.stallSeconds {
+                let reason = status.firstError.map { "; first failure: \($0)" } ?? ""
+                throw BenchError(
+                    "\(status.open) of \(things(members, "session")) after \(Int((MonotonicTime.now() - start).seconds)) s, "
+                        + "and no more came in for \(Int(Self.stallSeconds)) s\(reason)")
             }
         }
         let status = await reactor.perform { swarm.status }

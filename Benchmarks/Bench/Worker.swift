@@ -14,6 +14,10 @@ package struct WorkerTask: Codable, Sendable {
     var payload = SequencedPayload.Kind.text.rawValue
     var offersCompression = false
     var ownsTarget = false
+    /// Whether sessions that a server sends away connect again elsewhere.
+    var returns = false
+    /// Whether it is to know when deliveries came.
+    var samples = false
 
     init(urls: [String], sessions: Int, bytes: Int, run: UInt32) {
         self.urls = urls
@@ -35,7 +39,14 @@ final class Worker: Sendable {
         /// When the latest of them did, on the clock all processes share.
         var lastNanoseconds: UInt64 = 0
         var counts = DeliveryLedger.Counts()
-        var hasCounts = false
+        /// Sessions that were told to come back: on their way, and there again.
+        var away = 0
+        var returned = 0
+        /// Answers to `report`, to `begin` and to `curve`.
+        var reports = 0
+        var runs = 0
+        var curves = 0
+        var curve: [DeliveryCurve.Sample] = []
         var hasEnded = false
         var error = ""
     }
@@ -70,22 +81,16 @@ final class Worker: Sendable {
         reader.start()
     }
 
-    /// Asks for the counts and waits for them, shortly.
-    func report() -> Snapshot {
-        try? input.write(contentsOf: Data("report\n".utf8))
-        for _ in 0..<500 {
-            let now = snapshot
-            if now.hasCounts || now.hasEnded { return now }
-            Thread.sleep(forTimeInterval: 0.01)
-        }
-        return snapshot
+    /// Sends a command; what it answers is in the snapshot when it has come.
+    func tell(_ command: String) {
+        // A worker that has ended cannot be told; its snapshot says that it has.
+        try? input.write(contentsOf: Data((command + "\n").utf8))
     }
 
-    /// The end of its input is its end.
-    func stop() {
-        try? input.close()
-        process.withLock { $0.waitUntilExit() }
-    }
+    /// The end of its input is its end, which takes a moment.
+    func end() { try? input.close() }
+
+    func waitForEnd() { process.withLock { $0.waitUntilExit() } }
 
     private func read(_ output: FileHandle) {
         var pending = Data()
@@ -113,13 +118,25 @@ final class Worker: Sendable {
             case ("done", 2):
                 state.completed = max(state.completed, UInt32(truncatingIfNeeded: numbers[0]) + 1)
                 state.lastNanoseconds = max(state.lastNanoseconds, numbers[1])
-            case ("counts", 5):
+            case ("counts", 8):
                 state.counts.deliveries = numbers[0]
                 state.counts.duplicates = numbers[1]
                 state.counts.reordered = numbers[2]
                 state.counts.missing = numbers[3]
-                state.lost = Int(numbers[4])
-                state.hasCounts = true
+                state.counts.foreign = numbers[4]
+                state.lost = Int(numbers[5])
+                state.away = Int(numbers[6])
+                state.returned = Int(numbers[7])
+                state.reports += 1
+            case ("begun", 0):
+                state.completed = 0
+                state.lastNanoseconds = 0
+                state.runs += 1
+            case ("curve", _):
+                state.curve = stride(from: 0, to: numbers.count - 1, by: 2).map {
+                    DeliveryCurve.Sample(time: numbers[$0], deliveries: numbers[$0 + 1])
+                }
+                state.curves += 1
             case ("error", _): state.error = String(words.last ?? "")
             default: break
             }

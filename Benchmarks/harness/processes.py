@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import resource
 import select
@@ -26,15 +27,18 @@ def raise_file_limit() -> int:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on, all different."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """Ports nobody listens on, all different. Below those that the system gives to connections: no connection gets one meanwhile."""
+    found: list[int] = []
+    for port in random.sample(range(10_000, 32_000), 22_000):
+        if len(found) == count:
+            break
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                found.append(port)
+            except OSError:
+                continue
+    return found
 
 
 def wait_for_port(port: int, process: "Process") -> None:
@@ -79,7 +83,11 @@ class Process:
         raise NotStarted(f"{self.name} did not say where it listens\n{self.last_words()}")
 
     def pids(self) -> list[int]:
-        """The process and its descendants."""
+        return self.pids_of(self.popen.pid)
+
+    @staticmethod
+    def pids_of(pid: int) -> list[int]:
+        """A process and its descendants."""
         parents: dict[int, list[int]] = {}
         for entry in os.scandir("/proc"):
             if entry.name.isdigit():
@@ -88,9 +96,9 @@ class Process:
                 except OSError:
                     continue
                 parents.setdefault(int(stat.rsplit(")", 1)[1].split()[1]), []).append(int(entry.name))
-        found = [self.popen.pid]
-        for pid in found:
-            found.extend(parents.get(pid, []))
+        found = [pid]
+        for each in found:
+            found.extend(parents.get(each, []))
         return found
 
     def wait_for_descendants(self, count: int) -> None:
@@ -118,6 +126,8 @@ class Servers:
     def __init__(self) -> None:
         self.processes: list[Process] = []
         self.urls: list[str] = []
+        #: Addresses of admin listeners, where there are any.
+        self.admins: list[str] = []
         self.dialect = "raw"
         self.allocation_files: list[Path] = []
         #: Connections that are open as long as the servers run.
@@ -135,6 +145,10 @@ class Servers:
     def stop(self) -> None:
         for connection in self.held:
             connection.close()
+        # They end beside each other.
+        for process in self.processes:
+            if process.popen.poll() is None:
+                process.popen.terminate()
         for process in reversed(self.processes):
             process.stop()
 

@@ -82,7 +82,11 @@ class Carillon(Subject):
 
     def launch(self, servers: Servers, directory: Path, count: int, redis: int | None,
                count_allocations: bool = False, encrypted: bool = False, compressed: bool = False,
-               webhook: str | None = None, outbound: str = "1MiB", link: str | None = None) -> None:
+               webhook: str | None = None, outbound: str = "1MiB", link: str | None = None,
+               leaving: int | None = None) -> None:
+        # For a crowd that one node sends away within `leaving` seconds. It is not pinged: a million pings and answers in 25 s are more
+        # than its machine can do.
+        crowd = "drain: {{ wait: 1s, window: {}s }}\nliveness: {{ ping_interval: 1h }}\n".format(leaving)
         # Compression is on by default and for clients that offer it, so there is nothing to say about it.
         ports = free_ports(2 * count)
         tls = "tls: {{ certificate: '{}', key: '{}' }}".format(*certificate(directory)) if encrypted else ""
@@ -99,7 +103,7 @@ class Carillon(Subject):
                 f"admin: {{ listen: '127.0.0.1:{admin}' }}\n"
                 f"backplane: {backplane}\n"
                 f"limits: {{ publish_rate: 0, outbound_bytes: {outbound} }}\n"
-                "drain: { wait: 0s, window: 0s }\n"
+                + (crowd if leaving else "drain: { wait: 0s, window: 0s }\n") +
                 "log: { level: warning }\n"
                 + (f"webhooks: [{{ url: '{webhook}', secret: {'0' * 32!r}, allow_private: true }}]\n" if webhook else "") +
                 f"hubs: [{{ path: {HUB}, keys: [{'0' * 32!r}], methods: {{ join: JoinGroup, send_to_group: SendToGroup }} }}]\n"
@@ -115,7 +119,9 @@ class Carillon(Subject):
             process = Process(
                 f"carillon-{index}", [str(self.binary), "serve", "--config", str(configuration)], directory, environment)
             servers.processes.append(process)
-            servers.urls.append(f"{'wss' if encrypted else 'ws'}://127.0.0.1:{client}/raw?channel=bench")
+            servers.urls.append(f"{'wss' if encrypted else 'ws'}://127.0.0.1:{client}/raw?channel=bench"
+                                + ("&channel=bench-history" if leaving else ""))
+            servers.admins.append(f"127.0.0.1:{admin}")
         for index, process in enumerate(servers.processes):
             wait_for_port(ports[2 * index], process)
             self.wait_until_ready(ports[2 * index + 1], process)

@@ -23,6 +23,10 @@ package final class ClientSwarm: ReactorHandler, TurnWork, @unchecked Sendable {
         package var tls: TLSContext?
         /// Permessage-deflate is offered, and a server that does not agree to it is a failure. The raw dialect only.
         package var offersCompression = false
+        /// Whether members that a server sends away with "going away" (1001) connect again, each to another target.
+        package var returns = false
+        /// Whether deliveries are counted over time.
+        package var samples = false
 
         package init(targets: [Target], members: Int) {
             self.targets = targets
@@ -36,6 +40,9 @@ package final class ClientSwarm: ReactorHandler, TurnWork, @unchecked Sendable {
         package var failed = 0
         /// Were open and are not any more.
         package var lost = 0
+        /// Were told to come back and are on their way, and how many have come.
+        package var away = 0
+        package var returned = 0
         package var bytesReceived: UInt64 = 0
         package var reads: UInt64 = 0
         /// Messages that came compressed, and how many of them had to be inflated to know what they are.
@@ -60,6 +67,10 @@ package final class ClientSwarm: ReactorHandler, TurnWork, @unchecked Sendable {
     private(set) var payload = SequencedPayload(bytes: 0)
     var handler: HandlerID!
     var started = 0
+    /// Members that are to connect again.
+    var returning: [Int] = []
+    /// When deliveries came, since `takeCurve`.
+    private var curve = DeliveryCurve()
     var underWay = 0
     var isSettled = false
     private(set) var isClosing = false
@@ -134,7 +145,12 @@ package final class ClientSwarm: ReactorHandler, TurnWork, @unchecked Sendable {
             status.open -= 1
             status.lost += 1
         } else {
-            status.failed += 1
+            if members[index].moves > 0 {
+                status.away -= 1
+                status.lost += 1
+            } else {
+                status.failed += 1
+            }
             underWay -= 1
             // Not from inside `pump`, which goes on by itself.
             reactor.post { self.pump() }
@@ -163,6 +179,7 @@ package final class ClientSwarm: ReactorHandler, TurnWork, @unchecked Sendable {
         blocks?.removeAll()
         usual = (0, 0)
         ledger = DeliveryLedger(goal: UInt32(goal))
+        curve = DeliveryCurve()
         for index in 0..<configuration.members { members[index].expected = 0 }
     }
 
@@ -183,6 +200,15 @@ package final class ClientSwarm: ReactorHandler, TurnWork, @unchecked Sendable {
             if members[index].stream.isEncrypted { unblock(index) }
         }
     }
+
+    package func turn() -> Bool {
+        flush()
+        if configuration.samples { curve.note(ledger.counts.deliveries) }
+        return false
+    }
+
+    /// How many deliveries came when, and forgets them.
+    package func takeCurve() -> [DeliveryCurve.Sample] { curve.take() }
 
     package func timerFired(slot: UInt32, generation: UInt32, tag: UInt8) {}
 

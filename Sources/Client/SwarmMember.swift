@@ -19,6 +19,8 @@ struct SwarmMember {
 
     var stream: Stream
     var phase: Phase
+    /// How often it was told to come back and went to another target.
+    var moves: UInt8 = 0
     /// Bytes in `kept`.
     var keptBytes: UInt32 = 0
     /// The sequence number that comes next.

@@ -17,6 +17,10 @@ extension ClientSwarm {
             underWay += 1
             begin(index)
         }
+        while !isClosing, underWay < configuration.inFlight, let index = returning.popLast() {
+            underWay += 1
+            begin(index)
+        }
         if started == configuration.members, underWay == 0, !isSettled {
             isSettled = true
             settled?()
@@ -32,7 +36,8 @@ extension ClientSwarm {
             let descriptor = try Socket.connect(
                 to: address,
                 from: sources.source(of: index / configuration.targets.count, to: address))
-            members[index] = SwarmMember(stream: Stream(descriptor: descriptor), phase: .connecting)
+            members[index].stream = Stream(descriptor: descriptor)
+            members[index].phase = .connecting
             // On loopback the connection stands already: then waiting for writability would only cost.
             let isSent = try target.isEncrypted ? false : sendRequest(index)
             try reactor.register(
@@ -42,7 +47,30 @@ extension ClientSwarm {
         }
     }
 
-    private func target(of index: Int) -> Target { configuration.targets[index % configuration.targets.count] }
+    /// Members are spread over the targets in turn. Where a target sends its members away, they spread over the others.
+    private func target(of index: Int) -> Target { configuration.targets[targetIndex(of: index)] }
+
+    private func targetIndex(of index: Int) -> Int {
+        let count = configuration.targets.count
+        let moves = Int(members[index].moves)
+        guard moves > 0, count > 1 else { return index % count }
+        let step = 1 + index / count % (count - 1)
+        return (index + moves * step) % count
+    }
+
+    /// The server asked a member to come back: it does, to another target.
+    func comeBack(_ index: Int) {
+        members[index].stream.close()
+        members[index].release()
+        members[index].stream = Stream(descriptor: -1)
+        members[index].phase = .closed
+        members[index].moves = max(1, members[index].moves &+ 1)
+        status.open -= 1
+        status.away += 1
+        returning.append(index)
+        // Not from inside `read`, which goes on with this member.
+        reactor.post { self.pump() }
+    }
 
     /// - Returns: False when the connection does not stand yet.
     private func sendRequest(_ index: Int) throws(SystemError) -> Bool {
@@ -58,7 +86,7 @@ extension ClientSwarm {
     }
 
     private func request(of index: Int) -> [UInt8] {
-        guard let numbers = configuration.numbers, !numbers.isEmpty else { return requests[index % requests.count] }
+        guard let numbers = configuration.numbers, !numbers.isEmpty else { return requests[targetIndex(of: index)] }
         let number = numbers.lowerBound + (configuration.firstNumber + index) % numbers.count
         let writer = ByteWriter()
         handshake.writeRequest(to: target(of: index).numbered(number), in: writer)
@@ -157,6 +185,10 @@ extension ClientSwarm {
     func opened(_ index: Int) {
         members[index].phase = .open
         status.open += 1
+        if members[index].moves > 0 {
+            status.away -= 1
+            status.returned += 1
+        }
         underWay -= 1
         pump()
     }

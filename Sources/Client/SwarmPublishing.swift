@@ -26,11 +26,10 @@ extension ClientSwarm {
             configuration.dialect.opcode, message.bytes, key: Self.maskingKey, to: outbound[index].bytes)
     }
 
-    package func turn() -> Bool {
+    func flush() {
         for index in outbound.indices where outbound[index].bytes.count > 0 && !outbound[index].isBlocked {
             flush(index)
         }
-        return false
     }
 
     private func flush(_ index: Int) {

@@ -187,6 +187,7 @@ extension ClientSwarm {
         case 0x8A: break
         case 0x88:
             let code = payload.count >= 2 ? UInt16(payload[0]) << 8 | UInt16(payload[1]) : 1005
+            if code == 1001, configuration.returns, members[index].phase == .open { return comeBack(index) }
             fail(index, "closed by the server with \(code) \(String(decoding: payload.dropFirst(2), as: UTF8.self))")
         default: fail(index, "a fragmented or reserved frame (first byte \(first))")
         }

@@ -30,7 +30,7 @@ struct BenchCommand: AsyncParsableCommand {
             """,
         subcommands: [
             Fanout.self, Connect.self, Hold.self, Idle.self, Latency.self, Rate.self, Publish.self, SmallChannel.self,
-            Broadcast.self, Camera.self, Redis.self, WorkerCommand.self,
+            Broadcast.self, Crowd.self, Camera.self, Redis.self, WorkerCommand.self,
         ])
 
     struct Common: ParsableArguments {
@@ -224,11 +224,41 @@ struct BenchCommand: AsyncParsableCommand {
             try await common.measure(BroadcastScenario.run) {
                 $0.publications = publications
                 $0.publishesToEach = publishesToEach
-                // The words before the scenario, whatever this program is called.
-                let words = CommandLine.arguments.dropFirst().prefix { $0 != "broadcast" }
-                $0.workerArguments = Array(words) + ["worker"]
+                $0.workerArguments = BenchCommand.workerArguments(of: "broadcast")
             }
         }
+    }
+
+    struct Crowd: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Sessions on several servers, in several client processes, that do what standard input says.",
+            discussion: """
+                A line of JSON on standard output says when all sessions are open, and answers each line of the input. The end \
+                of the input closes the sessions. Sessions that a server sends away (1001) connect to another server.
+
+                  run RUN                  count publications of a run: 8 hexadecimal digits, with which payloads begin
+                  broadcast                publish the next one and wait until it is everywhere
+                  await SEQUENCE SECONDS   wait until a publication by somebody else is everywhere
+                  counts                   what came, what did not, who is there
+
+                Example: carillon bench crowd --sessions 100000 --url … --url … --url … --url … --url … --url …
+                """)
+        @OptionGroup var common: Common
+        @Flag(
+            name: .customLong("publish-to-each"),
+            help: "Publish to every URL, for servers that are not connected to each other.")
+        var publishesToEach = false
+        func run() async throws {
+            try await common.measure(CrowdScenario.run) {
+                $0.publishesToEach = publishesToEach
+                $0.workerArguments = BenchCommand.workerArguments(of: "crowd")
+            }
+        }
+    }
+
+    /// What starts a client process: the words before the scenario, whatever this program is called, and `worker`.
+    fileprivate static func workerArguments(of scenario: String) -> [String] {
+        Array(CommandLine.arguments.dropFirst().prefix { $0 != scenario }) + ["worker"]
     }
 
     struct Camera: AsyncParsableCommand {
@@ -260,7 +290,7 @@ struct BenchCommand: AsyncParsableCommand {
 
     struct WorkerCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "worker", abstract: "Client process of `broadcast`.", shouldDisplay: false)
+            commandName: "worker", abstract: "Client process of `broadcast` and `crowd`.", shouldDisplay: false)
         func run() async throws { try await WorkerProcess.run() }
     }
 }
