@@ -20,6 +20,8 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 BUILD = REPOSITORY / ".build"
+#: Unit tests are built in a place of their own, because two builds in one place wait for each other.
+UNIT = ["--scratch-path", str(BUILD / "unit")]
 #: Reports about the code of others that are known not to be so.
 SUPPRESSIONS = REPOSITORY / "Tests/tsan-suppressions.txt"
 #: Integration tests that compare memory or time with a figure, or need thousands of sessions.
@@ -102,9 +104,24 @@ def style(score: Score) -> None:
     score.read(results, "style suite", status)
 
 
-def build(score: Score) -> bool:
-    is_built = step("build", ["swift", "build", "-c", "release", "--product", "carillon"]) == 0
+def build(score: Score, *, with_tests: bool) -> bool:
+    """The program, and beside it the unit tests: modules that are optimised as a whole keep one core busy for minutes."""
+    command = ["swift", "build", "-c", "release", "--product", "carillon"]
+    if not with_tests:
+        is_built = step("build", command) == 0
+        score.add("build", is_built)
+        return is_built
+    log = BUILD / "unit-build.log"
+    with log.open("wb") as output:
+        tests = subprocess.Popen(["swift", "build", "--build-tests", *UNIT], cwd=REPOSITORY, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            is_built = step("build", command) == 0
+        finally:
+            status = tests.wait()
     score.add("build", is_built)
+    if status != 0:
+        # `swift test` builds again, fails again, and counts.
+        print(f"\n== build of the unit tests: exit status {status}\n{log.read_text(errors='replace')[-4000:]}", flush=True)
     return is_built
 
 
@@ -113,7 +130,7 @@ def unit(score: Score) -> None:
     results = BUILD / "unit-swift-testing.xml"
     results.unlink(missing_ok=True)
     before = len(score.failed)
-    command = ["swift", "test", "--xunit-output", str(BUILD / "unit.xml")]
+    command = ["swift", "test", *UNIT, "--xunit-output", str(BUILD / "unit.xml")]
     status = step("unit tests", command, SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=str(UNITS_AT_A_TIME))
     score.read(results, "unit tests", status)
     again(score, before, {name: command for name in score.failed[before:] if (command := unit_alone(name))})
@@ -126,7 +143,7 @@ def unit_alone(name: str) -> list[str] | None:
         return None
     target, suite, test = found.groups()
     # The runner is good also with no test at all, so the pattern has to be exact.
-    return ["swift", "test", "--skip-build", "--filter", f"^{target}\\.{re.escape(suite)}/{test}\\("]
+    return ["swift", "test", *UNIT, "--skip-build", "--filter", f"^{target}\\.{re.escape(suite)}/{test}\\("]
 
 
 def pytest(name: str, *arguments: str) -> tuple[str, list[str], Path]:
@@ -188,31 +205,29 @@ def test_alone(name: str) -> list[str] | None:
     return [*way, sys.executable, "-m", "pytest", f"{found[0]}::{test}", "-q", *(["--seed", seed[1]] if seed else [])]
 
 
-def halves(files: Iterable[Path]) -> tuple[list[str], list[str]]:
-    """Files divided so that both parts have about as much in them."""
-    parts: tuple[list[str], list[str]] = ([], [])
-    sizes = [0, 0]
+def divided(files: Iterable[Path], count: int) -> list[list[str]]:
+    """Files divided so that all parts have about as much in them."""
+    parts: list[list[str]] = [[] for _ in range(count)]
+    sizes = [0] * count
     for file in sorted(files, key=lambda file: -file.stat().st_size):
-        smaller = 0 if sizes[0] <= sizes[1] else 1
-        parts[smaller].append(str(file.relative_to(REPOSITORY)))
-        sizes[smaller] += file.stat().st_size
-    return sorted(parts[0]), sorted(parts[1])
+        smallest = sizes.index(min(sizes))
+        parts[smallest].append(str(file.relative_to(REPOSITORY)))
+        sizes[smallest] += file.stat().st_size
+    return [sorted(part) for part in parts]
 
 
 def against_nodes(score: Score) -> None:
     """Integration, conformance and chaos, in parts. Tests that measure have bounds that hold beside two other parts, but for one."""
     folder = REPOSITORY / "Tests/Integration"
     measuring = {file for pattern in MEASURING for file in folder.glob(pattern)}
-    first, second = halves(measuring - {folder / ALONE})
-    third, fourth = halves(file for file in folder.glob("test_*.py") if file not in measuring)
+    measured = divided(measuring - {folder / ALONE}, 3)
+    others = divided((file for file in folder.glob("test_*.py") if file not in measuring), 4)
     files = {str(file.relative_to(REPOSITORY)) for file in (REPOSITORY / "Tests/Chaos").glob("test_*.py")}
     half = {f"Tests/Chaos/test_{name}.py" for name in CHAOS_HALF} & files
     before = len(score.failed)
     side_by_side(score, [
-        pytest("integration tests that measure, first half", *first),
-        pytest("integration tests that measure, second half", *second),
-        pytest("integration tests, first half", *third),
-        pytest("integration tests, second half", *fourth),
+        *(pytest(f"integration tests that measure, part {'abc'[number]}", *part) for number, part in enumerate(measured)),
+        *(pytest(f"integration tests, part {'abcd'[number]}", *part) for number, part in enumerate(others)),
         pytest("chaos, first half", *sorted(half), "-s", "--page=first-half"),
         pytest("chaos, second half", *sorted(files - half), "-s", "--page=second-half"),
         pytest("conformance", "Tests/Conformance"),
@@ -321,7 +336,7 @@ def main() -> int:
     if not arguments.chaos:
         lint(score)
         style(score)
-    is_built = build(score)
+    is_built = build(score, with_tests=not arguments.chaos)
     if not arguments.chaos:
         unit(score)
     if is_built:
