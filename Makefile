@@ -55,6 +55,7 @@ million: build ## one message to 1,000,000 sessions on this machine, Redis kille
 
 docs: install build ## the tables of docs/operations.md that the program can tell, and pictures of the page (PICTURES=--quick)
 	@python3 scripts/refresh_docs.py
+	@python3 scripts/sizing_page.py
 	@$(PYTHON) scripts/page_pictures.py $(PICTURES)
 
 format: ## the sources, in place

@@ -63,7 +63,7 @@ let package = Package(
         .executableTarget(
             name: "carillon",
             dependencies: [
-                "Node", "Authentication", "Client", "Codec", "Reactor", "Files", "Bench", "CLinux",
+                "Node", "Authentication", "Client", "Codec", "Reactor", "Files", "Bench", "Sizing", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -77,6 +77,9 @@ let package = Package(
             name: "Bench", dependencies: ["Client", "Reactor", "Codec"], path: "Benchmarks/Bench",
             swiftSettings: settings),
         .target(name: "Client", dependencies: ["Reactor", "Codec"], swiftSettings: settings),
+
+        // How large a cluster has to be: measured constants and arithmetic.
+        .target(name: "Sizing", swiftSettings: settings),
 
         // Everything a client or an operator touches.
         .target(
@@ -143,6 +146,7 @@ let package = Package(
         .testTarget(
             name: "NodeTests", dependencies: ["Node", "Authentication", "Backplane", "Reactor", "Codec"],
             swiftSettings: settings),
+        .testTarget(name: "SizingTests", dependencies: ["Sizing"], swiftSettings: settings),
         .testTarget(name: "ClientTests", dependencies: ["Client", "Reactor", "Codec"], swiftSettings: settings),
     ]
 )

@@ -147,7 +147,7 @@ def steps(names: list[str], plan: Plan, subjects: dict) -> int:
         "cpu": everyone + 1, "batch": everyone, "connects": everyone, "full-node": 1,
         "memory": min(3, plan.rounds) + others * min(3, plan.peer_rounds),
         "redis": plan.rounds * 7 + plan.peer_rounds, "broadcast": 2 * plan.broadcast_rounds,
-        "small-channel": min(3, plan.rounds), "page": 1, "webhooks": webhooks.steps(plan.rounds),
+        "small-channel": min(3, plan.rounds), "page": 1, "sizing": 1, "webhooks": webhooks.steps(plan.rounds),
         "servers": several.steps(plan.rounds),
         **hubs.steps(plan.rounds),
         **variants.steps(plan.rounds, plan.peer_rounds, sum(key in subjects for key in ("bun", "nchan")))}

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
 
-from . import hubs, page, several, variants, webhooks
+from . import hubs, page, several, sizing, variants, webhooks
 from .client import Failed
 from .processes import NotStarted, Servers
 from .rows import Bench, Row, collect, decide, median, ratio
@@ -270,5 +270,5 @@ ROWS = {
     "redis": across_nodes, "broadcast": broadcast, "small-channel": small_channel,
     "tls-deflate": variants.fanout, "tls-deflate-memory": variants.memory, "encodings": variants.encodings,
     "signalr": hubs.signalr, "paused": hubs.paused, "webhooks": webhooks.webhooks, "page": page.page,
-    "servers": several.servers,
+    "servers": several.servers, "sizing": sizing.sizing,
 }

@@ -83,20 +83,21 @@ def connected(run: Run, crowd: Crowd, kernel_before: int) -> dict[str, Any]:
         "client_processes": opened["processes"], "kernel_per_session": (needs.kernel_memory() - kernel_before) / run.sessions}
 
 
-def floor(run: Run, kernel_before: int) -> dict[str, Any]:
+def floor(run: Run, kernel_before: int, found: dict[str, Any]) -> None:
     """As many clients at as many of the floor's processes, which nothing joins: each is sent the message."""
     run.tell(f"floor: {run.nodes:,} processes, {run.sessions:,} clients connect")
     with tempfile.TemporaryDirectory(dir=run.directory) as folder, Floor().start(Path(folder), run.nodes) as servers:
         with run.crowd(servers, to_each=True) as crowd:
-            found = connected(run, crowd, kernel_before)
-            return {**found, **broadcasts(run, crowd, servers)}
+            found |= connected(run, crowd, kernel_before)
+            found |= broadcasts(run, crowd, servers)
 
 
 class Redis:
-    """A redis-server that keeps what it acknowledged, so that it can be killed and brought back."""
+    """A redis-server. If it keeps what it acknowledged, it can be killed and brought back."""
 
-    def __init__(self, directory: Path):
+    def __init__(self, directory: Path, keeps: bool = True):
         self.directory = directory
+        self.keeps = keeps
         [self.port] = free_ports(1)
         self.number = 0
         self.start()
@@ -105,7 +106,7 @@ class Redis:
         self.number += 1
         self.process = Process(
             f"redis-{self.number}", ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.directory),
-                                     "--appendonly", "yes", "--save", ""], self.directory)
+                                     "--appendonly", "yes" if self.keeps else "no", "--save", ""], self.directory)
         wait_for_port(self.port, self.process)
 
     def kill(self) -> None:
@@ -124,7 +125,7 @@ def redis(run: Run) -> Iterator[Redis]:
             server.process.stop()
 
 
-def ours(run: Run, kernel_before: int) -> dict[str, Any]:
+def ours(run: Run, kernel_before: int, found: dict[str, Any]) -> None:
     """Nodes joined by one Redis, and everything that is shown of them."""
     leaving = max(2, min(10, run.sessions // run.nodes // 1000))
     with redis(run) as server, tempfile.TemporaryDirectory(dir=run.directory) as folder:
@@ -132,7 +133,7 @@ def ours(run: Run, kernel_before: int) -> dict[str, Any]:
             base = private_bytes(servers.pids())
             run.tell(f"Carillon: {run.nodes:,} nodes, {run.sessions:,} clients connect")
             with run.crowd(servers) as crowd:
-                found = connected(run, crowd, kernel_before)
+                found |= connected(run, crowd, kernel_before)
                 private = private_bytes(servers.pids())
                 found["node_base"] = base / run.nodes
                 found["private_per_session"] = (private - base) / run.sessions
@@ -141,7 +142,6 @@ def ours(run: Run, kernel_before: int) -> dict[str, Any]:
                 found |= broadcasts(run, crowd, servers, (server.process.popen.pid,))
                 found["history"] = history(run, crowd, servers, server)
                 found["drain"] = drain(run, crowd, servers)
-                return found
 
 
 # With history, while Redis dies
@@ -178,7 +178,10 @@ def publish_until_accepted(run: Run, admin: str, sequence: int, seconds: float =
 
 
 def history(run: Run, crowd: Crowd, servers: Servers, server: Redis) -> dict[str, Any]:
-    """Redis is killed the moment it has acknowledged a publication, which is still on its way to the sessions, and comes back."""
+    """Redis is killed the moment it has acknowledged a publication, which is still on its way to the sessions, and comes back.
+
+    Some nodes may not have received the publication by then. They get it from the history when Redis is back.
+    """
     admin = servers.admins[0]
     crowd.run(HISTORY_RUN)
     for sequence in range(BEFORE):
@@ -187,15 +190,14 @@ def history(run: Run, crowd: Crowd, servers: Servers, server: Redis) -> dict[str
     server.kill()
     run.tell(f"Redis is killed, with {BEFORE} publications of a channel with history on their way")
     away, said = publish(admin, BEFORE)
-    crowd.arrival(BEFORE - 1)
-    run.tell(f"these are at all sessions; a publication meanwhile: status {away}")
     time.sleep(max(0.0, killed + AWAY_SECONDS - time.monotonic()))
     while_away = crowd.counts()
+    run.tell(f"{while_away['deliveries']:,} of {BEFORE * run.sessions:,} deliveries by now; a publication meanwhile was answered with {away}")
     server.start()
     back = time.monotonic()
     statuses = publish_until_accepted(run, admin, BEFORE)
     accepted = time.monotonic()
-    arrived = crowd.arrival(BEFORE)
+    arrived = crowd.arrival(BEFORE, 240)
     run.tell(f"Redis is back; the next publication is accepted after {accepted - back:.1f} s, and at all sessions {arrived['lastNanoseconds'] / 1e9 - accepted:.2f} s later")
     for sequence in range(BEFORE + 1, BEFORE + AFTER):
         publish_until_accepted(run, admin, sequence)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 #: Bytes, measured as docs/million.md says: both ends of a connection in the kernel, a session in a node and in a client process, and
 #: a node and a client process without any.
-KERNEL, NODE_SESSION, CLIENT_SESSION = 8_600, 420, 60
-NODE_BASE, CLIENT_BASE = 16 << 20, 16 << 20
+KERNEL, NODE_SESSION, CLIENT_SESSION = 10_600, 420, 60
+NODE_BASE, CLIENT_BASE = 8 << 20, 8 << 20
 #: Of all memory this is left alone. Below it, the run stops.
 KEPT_FREE = 1 << 30
 #: Sessions of a node and of a client process, at most.

@@ -32,7 +32,7 @@ struct Carillon: AsyncParsableCommand {
             HistoryCommand.self, PublishCommand.self, SubscribeCommand.self, CloseCommand.self, DrainCommand.self,
             RevokeCommand.self, RevocationsCommand.self,
             HealthCommand.self,
-            WebhooksCommand.self, TokenCommand.self, BenchCommand.self,
+            WebhooksCommand.self, TokenCommand.self, SizeCommand.self, BenchCommand.self,
         ])
 
     static func main() async {

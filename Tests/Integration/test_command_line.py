@@ -47,6 +47,12 @@ CONTRADICTIONS = [
     (["health", "--admin", "a", "--config", "b"], "exclude each other"),
     (["subscribe", "a", "--count", "0"], "at least 1"),
     (["bench", "fanout", "--dialect", "x"], "not a dialect"),
+    (["size", "--sessions", "0"], "--sessions 0: it has to be 1 to"),
+    (["size", "--sessions=-1"], "--sessions -1: it has to be 1 to"),
+    (["size", "--sessions", "10", "--nodes", "2"], "exclude each other"),
+    (["size", "--sessions", "10", "--rate", "5"], "--rate needs --payload"),
+    (["size", "--memory", "4"], "--memory '4' is not a size"),
+    (["size", "--cores", "0"], "--cores has to be more than 0"),
 ]  # fmt: skip
 
 

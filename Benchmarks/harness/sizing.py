@@ -1,0 +1,134 @@
+"""What `carillon size` predicts beside what a node held to one core and little memory bears."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Callable
+
+from .client import Failed
+from .held import CLIENT_CORE, HeldNode, bench, can_hold_memory, on_core
+from .processes import NotStarted, end
+from .rows import Bench, Row
+
+#: How far a prediction may be from what was measured.
+TOLERANCE = 0.25
+#: Memory of the node that is held to little, so that it is full before a process has no more files.
+LIMIT = 32 << 20
+#: Sessions and bytes of the broadcasts.
+SESSIONS, PAYLOAD = 16_000, 1024
+#: How far apart the last rate that was borne and the first that was not may be.
+STEP = 1.06
+
+
+def size(carillon: Path, *arguments: str) -> dict[str, Any]:
+    done = subprocess.run([str(carillon), "size", "--json", *arguments], capture_output=True, text=True, timeout=30)
+    if done.returncode != 0:
+        raise Failed(f"carillon size {' '.join(arguments)}: {done.stderr.strip()}")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+#: One core and no more, all of it; no connects and hardly any ping.
+BARE = ["--cores", "1", "--use", "100", "--system-memory", "0MiB", "--connects", "0", "--ping-interval", "1h", "--files", "20000", "--network", "1000Gbit"]
+
+
+def predicted_sessions(carillon: Path, limit: int) -> int:
+    return int(size(carillon, *BARE, "--container", "--memory", f"{limit // 1024}KiB")["sessions"])
+
+
+def predicted_rate(carillon: Path, sessions: int, payload: int) -> float:
+    """The most publications a second that one node is said to bear."""
+    least, most = 0.1, 1e6
+    while most / least > 1.005:
+        middle = (least * most) ** 0.5
+        try:
+            nodes = size(carillon, *BARE, "--memory", "16GiB", "--sessions", str(sessions), "--rate", f"{middle:.3f}", "--payload", str(payload))["nodes"]
+        except Failed:
+            nodes = 2
+        least, most = (middle, most) if nodes == 1 else (least, middle)
+    return least
+
+
+def borne_sessions(carillon: Path, directory: Path, limit: int) -> int:
+    """How many sessions come in before the memory of the node's cgroup is full: then the system ends the node, or it takes no more."""
+    with HeldNode(carillon, directory, limit) as node:
+        before = node.files()
+        clients = subprocess.Popen(
+            on_core(CLIENT_CORE, [str(carillon), "bench", "hold", "--quiet", "--url", node.url(), "--sessions", "19500"]),
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        most, changed = 0, time.monotonic()
+        try:
+            while node.process.popen.poll() is None and time.monotonic() < changed + 5:
+                now = node.files() - before
+                if now > most:
+                    most, changed = now, time.monotonic()
+                time.sleep(0.01)
+        finally:
+            clients.stdin.close()
+            end(clients)
+    return most
+
+
+def bears(node: HeldNode, carillon: Path, rate: float, seconds: float) -> tuple[bool, dict[str, Any]]:
+    try:
+        found = bench(carillon, "camera", [node.url()], lambda line: None, sessions=SESSIONS, bytes=PAYLOAD, rate=f"{rate:.2f}", seconds=seconds, server_pid=node.pid)
+    except NotStarted as error:
+        return False, {"problems": [str(error)]}
+    return not found["problems"] and found["left_out"] == 0 and found["delay_p99"] < 1e6, found
+
+
+def borne_rate(carillon: Path, directory: Path, guess: float, seconds: float, tell: Callable[[str], None]) -> float:
+    """The most publications a second that arrive at all within a second, p99: found between a rate that is borne and one that is not."""
+    borne, failed = 0.0, 0.0
+    rate = guess
+    with HeldNode(carillon, directory) as node:
+        while (borne == 0 or failed == 0 or failed / borne > STEP) and 0.5 < rate <= 1000:
+            good, found = bears(node, carillon, rate, seconds)
+            tell(f"{rate:.0f} a second: {'borne' if good else 'not borne'}, p99 {found.get('delay_p99', 0) / 1000:.0f} ms, node {found.get('server_busy', 0):.2f} cores")
+            if good:
+                borne = max(borne, rate)
+            else:
+                failed = rate if failed == 0 else min(failed, rate)
+            rate = rate / 1.3 if borne == 0 else rate * 1.3 if failed == 0 else (borne * failed) ** 0.5
+    return borne
+
+
+def compare(carillon: Path, directory: Path, seconds: float, tell: Callable[[str], None]) -> dict[str, dict[str, float]]:
+    """Predicted and measured, by what."""
+    found: dict[str, dict[str, float]] = {}
+    if can_hold_memory():
+        predicted = predicted_sessions(carillon, LIMIT)
+        tell(f"idle sessions in {LIMIT >> 20} MiB: predicted {predicted:,}")
+        found["sessions"] = {"predicted": predicted, "measured": borne_sessions(carillon, Path(tempfile.mkdtemp(dir=directory)), LIMIT)}
+    rate = predicted_rate(carillon, SESSIONS, PAYLOAD)
+    tell(f"broadcasts a second to {SESSIONS:,} sessions on one core: predicted {rate:.0f}")
+    found["rate"] = {"predicted": rate, "measured": borne_rate(carillon, Path(tempfile.mkdtemp(dir=directory)), min(900, rate), seconds, tell)}
+    return found
+
+
+def sizing(bench: Bench) -> list[Row]:
+    """The row of `make bench`."""
+    sessions = Row("sizing_sessions", f"idle sessions of a node held to one core and {LIMIT >> 20} MiB: `carillon size` beside the node", f"within {TOLERANCE:.0%}")
+    rate = Row("sizing_rate", f"broadcasts of {PAYLOAD:,} bytes to {SESSIONS:,} sessions on one core, p99 below 1 s: the same", f"within {TOLERANCE:.0%}", unit="/s")
+    if "carillon" not in bench.subjects:
+        return [sessions, rate]
+    try:
+        found = compare(bench.subjects["carillon"].binary, bench.directory, min(4.0, bench.plan.seconds), lambda line: bench.client.progress.show("sizing", line))
+    except (Failed, NotStarted) as error:
+        bench.client.notes.append(f"sizing: {error}")
+        return [sessions, rate]
+    finally:
+        bench.client.progress.step("sizing")
+    if "sessions" not in found:
+        sessions.note = "no memory cgroup of version 1 can be written here, so memory was not held"
+    for row, key in ((sessions, "sessions"), (rate, "rate")):
+        if values := found.get(key):
+            row.figures = {"carillon": values["measured"]}
+            row.value = values["predicted"] / values["measured"] if values["measured"] else None
+            row.met = row.value is not None and abs(row.value - 1) <= TOLERANCE
+            row.measured = f"predicted {values['predicted']:,.0f}, measured {values['measured']:,.0f}"
+    return [sessions, rate]
