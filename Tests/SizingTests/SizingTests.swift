@@ -138,23 +138,37 @@ struct SizingTests {
 }
 
 struct WorkloadTests {
-    @Test(
-        arguments: [
-            ("--sessions 0", { $0.sessions = 0 }), ("--sessions -5", { $0.sessions = -5 }),
-            ("--channels 0", { $0.channels = 0 }),
-            ("--rate needs --payload", { $0.rate = 10 }), ("--payload needs --rate", { $0.payload = 10 }),
-            ("--rate has to be", { $0.rate = -1 }), ("--payload -1", { $0.payload = -1 }),
-            ("--history needs --payload", { $0.history = 5 }),
-            ("--subscriptions 2: a session cannot", { $0.subscriptions = 2 }),
-            ("--ping-interval", { $0.pingInterval = 0 }),
-            ("--delay", { $0.delay = 0 }), ("--connects", { $0.connects = -1 }),
-            ("--rate has to be", { $0.rate = .nan }),
-        ] as [(String, @Sendable (inout Workload) -> Void)])
-    func whatIsWrongIsSaid(said: String, change: @Sendable (inout Workload) -> Void) {
+    struct Mistake: Sendable, CustomTestStringConvertible {
+        let said: String
+        let make: @Sendable (inout Workload) -> Void
+        var testDescription: String { said }
+
+        init(_ said: String, _ make: @escaping @Sendable (inout Workload) -> Void) {
+            self.said = said
+            self.make = make
+        }
+    }
+
+    @Test(arguments: [
+        Mistake("--sessions 0") { $0.sessions = 0 },
+        Mistake("--sessions -5") { $0.sessions = -5 },
+        Mistake("--channels 0") { $0.channels = 0 },
+        Mistake("--rate needs --payload") { $0.rate = 10 },
+        Mistake("--payload needs --rate") { $0.payload = 10 },
+        Mistake("--rate has to be") { $0.rate = -1 },
+        Mistake("--rate has to be") { $0.rate = .nan },
+        Mistake("--payload -1") { $0.payload = -1 },
+        Mistake("--history needs --payload") { $0.history = 5 },
+        Mistake("--subscriptions 2: a session cannot") { $0.subscriptions = 2 },
+        Mistake("--ping-interval") { $0.pingInterval = 0 },
+        Mistake("--delay") { $0.delay = 0 },
+        Mistake("--connects") { $0.connects = -1 },
+    ])
+    func whatIsWrongIsSaid(mistake: Mistake) {
         var workload = Workload(sessions: 10)
-        change(&workload)
+        mistake.make(&workload)
         let error = #expect(throws: SizingError.self) { try Sizing(costs: costs).cluster(for: workload) }
-        #expect(error?.description.contains(said) == true, "\(error?.description ?? "")")
+        #expect(error?.description.contains(mistake.said) == true)
     }
 
     @Test func aMachineIsChecked() {
