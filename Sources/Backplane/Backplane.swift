@@ -315,6 +315,10 @@ package struct LinkState: Equatable, Sendable {
     package var failoverWaits: UInt64 = 0
     /// Times publications of a partition waited because it was moved to another server of the cluster.
     package var slotWaits: UInt64 = 0
+    /// How far a change of the servers has come that join the nodes, or what it waits for; nil without one.
+    package var change: String?
+    /// Partitions that are to move in it yet.
+    package var partitionsToMove = 0
 
     package init(since: UInt64) { self.since = since }
 }

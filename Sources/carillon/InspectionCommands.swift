@@ -42,7 +42,7 @@ struct ClusterCommand: AsyncParsableCommand {
         print(
             "\n\(report.nodes.answered) of \(things(report.nodes.asked, "node")) heard, \(things(report.sessions, "session")); OUT/S is deliveries per second; * is the node that was asked"
         )
-        for line in Self.away(report) { print(Table.visible(line)) }
+        for line in Self.away(report) + Self.changes(report) { print(Table.visible(line)) }
         if let differing = Self.differing(report) {
             print("\n\(Table.visible(differing)):")
             let found = try? await options.ask("/api/v1/config/differences", as: DifferenceReport.self)
@@ -67,6 +67,12 @@ extension ClusterCommand {
                     "node \(node.name): not linked through Redis \(server.name) (\(server.partitions) of 128 partitions) since \(since)\(reason)"
             }
         }
+    }
+
+    /// How far a change of the Redis servers has come, each text once: it is the same on most nodes.
+    private static func changes(_ report: ClusterReport) -> [String] {
+        report.cluster.filter(\.isFresh).compactMap { $0.summary?.link.change?.text }
+            .reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
     }
 
     private static func differing(_ report: ClusterReport) -> String? {

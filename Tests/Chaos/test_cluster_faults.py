@@ -3,10 +3,13 @@
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from chaos.network import as_group, in_a_network_where, inside, nft
 from chaos.stage import Stage
+from rig.node import CARILLON
 from rig.redis_cluster import NODE_TIMEOUT, RedisCluster
 from rig.redis_keys import key, partition
 from rig.shards import Shards, owners
@@ -115,6 +118,58 @@ def test_f11_a_master_is_added_and_one_is_removed(stage: Callable[..., Stage], c
         scene.bounded("acknowledged and lost", len(scene.lost), 0, "")
         scene.verdict()
         assert scene.crowd.closes == 0 and scene.told == 0
+
+
+#: Groups of a master and of a node that are cut off from the others.
+SMALL_MASTER, SMALL_NODE = 4712, 4713
+#: Packets of the small side's node have its mark in both directions. What is between the sides goes through `cut`, which has no rules yet.
+SIDES = "; ".join([
+    "nft add table inet split", "nft 'add chain inet split cut'",
+    "nft 'add chain inet split out { type filter hook output priority 0; }'",
+    f"nft add rule inet split out meta skgid {SMALL_NODE} ct mark set 3", "nft add rule inet split out jump cut",
+])  # fmt: skip
+
+
+@pytest.mark.seeds
+def test_f11_a_split(tmp_path: Path, seed: int, note: Callable[[dict[str, Any]], None]) -> None:
+    in_a_network_where(SIDES, __file__, "on_both_sides_of_a_split", tmp_path, note, seed=seed)
+
+
+@inside
+def test_f11_on_both_sides_of_a_split(stage: Callable[..., Stage], tmp_path: Path) -> None:
+    """One master and one node are cut off from all others for 5 s. What the master takes before it notices is lost, and told."""
+    cluster = RedisCluster(tmp_path, replicas=1)
+    small = cluster.servers[0]
+    small.program = str(as_group("redis-server", SMALL_MASTER, tmp_path))
+    cluster.start()
+    with stage(channels=8) as scene:
+        programs = [CARILLON, CARILLON, as_group(CARILLON, SMALL_NODE, tmp_path)]
+        scene.start(cluster, programs=programs, backplane=cluster.settings(ready_when="any"))
+        scene.listen()
+        scene.publish(80, publishers=4)
+        scene.flows(800)
+        assert small.role() == "master"
+        others = ",".join(str(port) for server in cluster.servers[1:] for port in server.ports)
+        own = ",".join(str(port) for port in small.ports)
+        with scene.log.fault("a master and a node are cut off for 5 s") as fault:
+            for rule in [
+                # The others to the small side, and its master to them.
+                f"tcp dport {{{own}}} ct mark != 3", f"tcp sport {{{own}}} ct mark != 3", f"meta skgid {SMALL_MASTER} tcp dport {{{others}}}",
+                f"meta skgid {SMALL_MASTER} tcp sport != {{{own}}}", f"ct mark 3 tcp dport {{{others}}}", f"ct mark 3 tcp sport {{{others}}}",
+            ]:  # fmt: skip
+                nft("add rule inet split cut", rule, "drop")
+            until(lambda: any(server.role() == "master" for server in cluster.servers[3:]), "a replica is promoted", 20)
+            until(lambda: scene.log.now() - fault.begun > 5, "5 s are over", 10)
+            nft("flush chain inet split cut")
+            cluster.wait_until_whole()
+            scene.acknowledged_on_all()
+        scene.linked_again()
+        scene.flows(400)
+        scene.settle()
+        scene.figure("acknowledged on the small side, and lost", str(len(scene.lost)))
+        scene.figure("subscriptions told of a loss", f"{scene.told} of {scene.subscriptions}")
+        scene.verdict()
+        assert scene.crowd.closes == 0
 
 
 @pytest.mark.seeds

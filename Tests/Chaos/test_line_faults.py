@@ -1,11 +1,7 @@
 """What happens between nodes and Redis (reference: failures F7, F8)."""
 
-import json
-import os
 import subprocess
-import sys
 import time
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +9,7 @@ from typing import Any
 import pytest
 
 from chaos.line import Line
+from chaos.network import in_a_network_where, inside
 from chaos.stage import Stage
 from rig.redis_keys import key
 from rig.redis_server import RedisServer
@@ -98,30 +95,9 @@ def test_f8_lost_answers_make_no_duplicates(
         assert verdict.announcements == 0 and lost >= publishers * breaks / 2
 
 
-#: Set in a network of our own, in which all of the rig runs again.
-OWN_NETWORK = "CHAOS_OWN_NETWORK"
-inside = pytest.mark.skipif(OWN_NETWORK not in os.environ, reason="runs in a network namespace of its own")
-
-
-def in_a_network_where(prepared: str, test: str, directory: Path, note: Callable[[dict[str, Any]], None]) -> None:
-    """Runs a test of this file again, in a network namespace where something was done to the line; clients and all."""
-    if os.geteuid() != 0:
-        pytest.skip("a network namespace takes root")
-    results = directory / "results.xml"
-    again = f"exec {sys.executable} -m pytest {__file__} -q -s -k {test} --page={test} --junitxml={results}"
-    done = subprocess.run(
-        ["unshare", "-n", "sh", "-ec", f"ip link set lo up mtu 1500; {prepared}; {again}"],
-        env={**os.environ, OWN_NETWORK: "1"}, capture_output=True, text=True, timeout=200, check=False)  # fmt: skip
-    print(done.stdout[-2000:])
-    assert done.returncode == 0, done.stderr[-1000:]
-    assert "1 passed" in done.stdout
-    for noted in ElementTree.parse(results).iter("property"):
-        note(json.loads(noted.get("value", "")))
-
-
 @pytest.mark.long
 def test_f8_a_slow_line(tmp_path: Path, note: Callable[[dict[str, Any]], None]) -> None:
-    in_a_network_where("tc qdisc add dev lo root tbf rate 8mbit burst 32kb latency 400ms", "on_a_slow_line", tmp_path, note)
+    in_a_network_where("tc qdisc add dev lo root tbf rate 8mbit burst 32kb latency 400ms", __file__, "on_a_slow_line", tmp_path, note)
 
 
 @inside
@@ -145,7 +121,7 @@ LOSSY = "nft add table inet loss; nft 'add chain inet loss in { type filter hook
 
 @pytest.mark.long
 def test_f8_packets_are_lost(tmp_path: Path, note: Callable[[dict[str, Any]], None]) -> None:
-    in_a_network_where(LOSSY, "on_a_lossy_line", tmp_path, note)
+    in_a_network_where(LOSSY, __file__, "on_a_lossy_line", tmp_path, note)
 
 
 @inside

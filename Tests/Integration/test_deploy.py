@@ -271,6 +271,7 @@ def test_every_file_is_executed() -> None:
         "helm/carillon/*": pod, "kubernetes/carillon.yaml": pod, "nginx/nginx-stream.conf": "rig/balancers.py nginx-stream.conf",
         "prometheus/*": rules, "redis/carillon.acl": "rig/redis_server.py carillon.acl",
         "redis/carillon-cluster.acl": "rig/redis_server.py carillon-cluster.acl",
+        "redis/carillon-shards.acl": "rig/redis_server.py carillon-shards.acl",
         "sysctl/90-carillon.conf": package, "systemd/carillon.service": unit, "systemd/carillon.yaml": unit,
     }  # fmt: skip
     found = [str(path.relative_to(DEPLOY)) for path in DEPLOY.rglob("*") if path.is_file()]

@@ -64,4 +64,24 @@ package struct PartitionSet: Equatable, Sendable {
 
     /// In rising order.
     package var partitions: [Int] { (0..<RedisPartition.count).filter { contains($0) } }
+
+    /// As it is stored: 32 hexadecimal digits, the highest partition first.
+    package var digits: String {
+        [high, low].map { word in
+            let text = String(word, radix: 16)
+            return String(repeating: "0", count: 16 - text.count) + text
+        }.joined()
+    }
+
+    package init?(digits: String) {
+        guard digits.utf8.count == 32, digits.utf8.allSatisfy({ Self.isDigit($0) }),
+            // trap-ok: reads text, and fails with nil
+            let high = UInt64(digits.prefix(16), radix: 16), let low = UInt64(digits.suffix(16), radix: 16)
+        else { return nil }
+        self.init(low: low, high: high)
+    }
+
+    private static func isDigit(_ byte: UInt8) -> Bool {
+        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
+    }
 }

@@ -24,6 +24,7 @@ extension RedisBackplane {
             }
         }
         topology.tick()
+        mover?.tick()
         // After that, for the first of those who are left looks for what the others left behind.
         for server in topology.servers { server.scriptTick() }
         presenceTick()
@@ -111,20 +112,22 @@ extension RedisBackplane {
 
     /// What the links of the servers are together.
     private func reviewPhase() {
-        let up = topology.servers.filter(\.link.isUp)
+        // Servers that have no channels yet, or any more, take nothing with them.
+        let needed = topology.servers.filter { !$0.partitions.isEmpty }
+        let up = needed.filter(\.link.isUp)
         var linked = up.reduce(into: PartitionSet.none) { $0.formUnion($1.linkedPartitions) }
         linked.subtract(topology.uncovered)
         let phase: LinkState.Phase =
             switch up.count {
             case 0: status.phase == .starting ? .starting : .isolated
-            case topology.servers.count where linked.isAll: .linked
+            case needed.count where linked.isAll: .linked
             default: .degraded
             }
         if phase != status.phase { status.since = wallClock() }
         status.phase = phase
         status.isReady = isReady(phase)
         status.linked = linked
-        status.reason = topology.servers.lazy.filter { !$0.link.isUp }.compactMap(\.link.reason).first
+        status.reason = needed.lazy.filter { !$0.link.isUp }.compactMap(\.link.reason).first
         if status.reason == nil, !topology.uncovered.isEmpty {
             status.reason =
                 "\(things(topology.uncovered.count, "partition")) of channels have no master in the Redis Cluster"

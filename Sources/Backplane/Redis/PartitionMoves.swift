@@ -20,7 +20,7 @@ struct PartitionHold {
     var isAnswered: Bool { from.replies.answered >= fence || !(from.commands?.isOpen ?? false) }
 }
 
-/// Partitions of a Redis Cluster that move: nothing that was published is lost, doubled or put out of order by that.
+/// Partitions that move from one server to another: nothing that was published is lost, doubled or put out of order by that.
 extension RedisBackplane {
     /// For a slot that is half here and half there, and for a cluster without quorum.
     private static var pause: Duration { .milliseconds(30) }
@@ -29,7 +29,9 @@ extension RedisBackplane {
 
     /// Another server has these partitions from now on.
     func move(_ partitions: PartitionSet, from: RedisServer, to: RedisServer) {
+        let subscribed = from.isInCluster ? [] : from.interest.subscriptions(in: partitions)
         let channels = from.interest.extract(partitions)
+        from.unsubscribe(subscribed)
         let positions = from.acknowledged.extract(partitions)
         if from.address != nil {
             receiver?.happened(
@@ -98,6 +100,7 @@ extension RedisBackplane {
         home.schedule(after: Self.pause) { [self] in
             guard !holds.isEmpty else { return }
             reviewHolds()
+            mover?.review()
             if !holds.isEmpty { watchHolds() }
         }
     }

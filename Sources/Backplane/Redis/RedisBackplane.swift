@@ -16,13 +16,13 @@ package final class RedisBackplane: Backplane, TurnWork, @unchecked Sendable {
     let prefix: String
     /// What the servers are called, where there are several, in the order of their names.
     let shardNames: [String]
-    /// The same as it is stored.
-    let shardList: [UInt8]?
     var names: RedisNames
     var layout = LayoutDecision()
     let wallClock: @Sendable () -> UInt64
     var receiver: (any BackplaneReceiver)?
     private(set) var topology: Topology!
+    /// Changes the servers, where there are several that know nothing of each other.
+    private(set) var mover: ShardMover?
     /// For the next connection; nil without TLS.
     private(set) var encryption: TLSContext?
     var registry: NodeRegistry
@@ -57,7 +57,6 @@ package final class RedisBackplane: Backplane, TurnWork, @unchecked Sendable {
         shardNames = configuration.shards.map(\.name).sorted {
             Array($0.utf8).lexicographicallyPrecedes(Array($1.utf8))
         }
-        shardList = shardNames.isEmpty ? nil : Array(shardNames.joined(separator: "\n").utf8)
         encryption = try tls.map { tls throws(TLSError) in try TLSContext(tls) }
         self.home = home
         self.node = node
@@ -69,6 +68,7 @@ package final class RedisBackplane: Backplane, TurnWork, @unchecked Sendable {
         status = LinkState(since: wallClock())
         registry = NodeRegistry(own: node, name: name, now: .now())
         topology = Topology(configuration, owner: self)
+        if case .shards(let shards) = topology { mover = ShardMover(shards, owner: self) }
         // Several servers came after the layout of before.
         if topology.isDivided { layout.settle(.partitioned) }
     }
@@ -124,6 +124,7 @@ package final class RedisBackplane: Backplane, TurnWork, @unchecked Sendable {
         // Members that move to another node get the time to do so before the others count them as gone.
         let lease = presence.here.count == 0 ? 1 : max(1, presence.longestGrace)
         refuseHeld()
+        mover?.stop()
         for server in topology.servers { server.leave(lease: lease) }
         receiver = nil
         for server in topology.servers { server.receiver = nil }
@@ -189,19 +190,33 @@ package final class RedisBackplane: Backplane, TurnWork, @unchecked Sendable {
     /// Publications began to wait for a link, or do not any more.
     func waitingChanged() { status.waiting = topology.servers.reduce(0) { $0 + $1.buffer.count } }
 
+    /// Whether a partition is on its way to another server; then `body` is run when it has arrived.
+    func isDeferred(_ partition: Int, _ body: @escaping () -> Void) -> Bool {
+        guard let mover, !mover.paused.isEmpty else { return false }
+        return mover.isDeferred(partition, body)
+    }
+
+    func isDeferred(_ channel: ChannelName, _ body: @escaping () -> Void) -> Bool {
+        guard let mover, !mover.paused.isEmpty else { return false }
+        return mover.isDeferred(RedisPartition.of(channel), body)
+    }
+
     package func read(_ query: HistoryQuery, completion: @escaping (Result<HistoryPage, PublishRefusal>) -> Void) {
+        if isDeferred(query.channel, { [self] in read(query, completion: completion) }) { return }
         topology.server(for: query.channel).read(query, completion: completion)
     }
 
     package func removeHistory(
         of channel: ChannelName, completion: @escaping (Result<Void, PublishRefusal>) -> Void
     ) {
+        if isDeferred(channel, { [self] in removeHistory(of: channel, completion: completion) }) { return }
         topology.server(for: channel).removeHistory(of: channel, completion: completion)
     }
 
     package func markLost(
         _ position: Position, in channel: ChannelName, completion: @escaping (Result<Void, PublishRefusal>) -> Void
     ) {
+        if isDeferred(channel, { [self] in markLost(position, in: channel, completion: completion) }) { return }
         topology.server(for: channel).markLost(position, in: channel, completion: completion)
     }
 
@@ -212,11 +227,13 @@ package final class RedisBackplane: Backplane, TurnWork, @unchecked Sendable {
     // MARK: Interest
 
     package func addInterest(_ channel: ChannelName) {
+        if mover?.addInterest(channel) ?? false { return }
         topology.server(for: channel).addInterest(channel)
         interestChanged()
     }
 
     package func dropInterest(_ channel: ChannelName) {
+        if mover?.dropInterest(channel) ?? false { return }
         topology.server(for: channel).dropInterest(channel)
         interestChanged()
     }

@@ -29,6 +29,8 @@ package struct RedisConfiguration: Equatable, Sendable {
     /// Several servers that know nothing of each other, of which each has its share of the channels; then nothing else here counts
     /// but what is the same for all. Empty where there is one.
     package var shards: [RedisConfiguration] = []
+    /// What those of them are called that are to have no channels any more.
+    package var leaving: [String] = []
     /// Servers of a Redis Cluster, of which any is enough to find the others; then `endpoint` does not count. Empty without one.
     package var cluster: [HostAndPort] = []
     package var readyWhen = Readiness.all

@@ -22,6 +22,8 @@ package enum EnvelopeCodec {
         case loss = 7
         /// A node asked for a mark in the order of the channel it comes through: its number (8) follows.
         case fence = 8
+        /// Where a node stands in a change of the Redis servers (`ShardStanding`).
+        case standing = 9
     }
 
     private enum Tag: UInt8 {

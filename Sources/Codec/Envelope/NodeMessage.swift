@@ -5,6 +5,7 @@ package enum NodeMessage: Equatable, Sendable {
     case farewell(NodeID)
     case question(id: UInt64, from: NodeID, body: [UInt8])
     case answer(id: UInt64, from: NodeID, body: [UInt8])
+    case standing(NodeID, ShardStanding)
 
     /// Bytes of a question: the largest request with commands. A query of the API, whose head has at most 16 KiB, has less than
     /// an eighth of it with every byte escaped.
@@ -32,6 +33,9 @@ package enum NodeMessage: Equatable, Sendable {
             EnvelopeCodec.writeHead(.answer, detail: 0, origin: from, to: writer)
             writer.append(bigEndian: id)
             writer.append(body)
+        case .standing(let node, let standing):
+            EnvelopeCodec.writeHead(.standing, detail: standing.flags, origin: node, to: writer)
+            for word in [standing.generation, standing.digest, standing.target] { writer.append(bigEndian: word) }
         }
     }
 
@@ -77,6 +81,14 @@ package enum NodeMessage: Equatable, Sendable {
                 Beat(
                     node: head.origin, sequence: sequence, name: name, summary: Array(summary),
                     layout: head.detail))
+        case .standing:
+            guard rest.count >= ShardStanding.bytes else { throw .truncated }
+            func word(_ number: Int) -> UInt64 {
+                UInt64(bigEndian: rest.loadUnaligned(fromByteOffset: 8 * number, as: UInt64.self))
+            }
+            self = .standing(
+                head.origin,
+                ShardStanding(generation: word(0), digest: word(1), target: word(2), flags: head.detail))
         case .publication, .change, .loss, .fence:
             throw .unknownType(bytes[2])
         }

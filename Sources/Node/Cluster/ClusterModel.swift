@@ -57,10 +57,13 @@ package struct NodeSummary: Codable, Equatable, Sendable {
         package var servers: Count?
         /// Those of several servers that do not work, the first few of them.
         package var away: [AwayServer]?
+        /// How far a change of these servers has come, or what it waits for; nil without one.
+        package var change: PlainText?
 
         /// Entries of `away`, and characters of a reason: a beat has little room.
         package static let mostAway = 8
         package static let longestReason = 200
+        package static let longestChange = 400
     }
 
     /// One of several servers, through which the node is not linked: it does not hear the channels that live there.

@@ -74,6 +74,9 @@ package enum Diagnosis {
                 add(.error, "node \(node.name) is not linked to the backplane (\(summary.link.phase)\(reason))")
             }
         }
+        for text in Set(cluster.filter(\.isFresh).compactMap { $0.summary?.link.change?.text }).sorted() {
+            add(.info, text)
+        }
         let stale = cluster.count { !$0.isFresh }
         let silent = nodes.asked - nodes.answered - stale
         if silent > 0 { add(.error, "\(silent) of \(things(nodes.asked, "node")) did not answer") }

@@ -19,6 +19,7 @@ extension Configuration {
         case "auth.keys": authKeys = []
         case "backplane.redis.sentinels": redisSentinel.addresses = []
         case "backplane.redis.shards": redisShards = []
+        case "backplane.redis.leaving": redis.leaving = []
         case "backplane.redis.cluster": redis.cluster = []
         case "auth.audiences": authAudiences = []
         default: authIssuers = []
@@ -38,6 +39,7 @@ extension Configuration {
         case "auth.keys": authKeys = other.authKeys
         case "backplane.redis.sentinels": redisSentinel.addresses = other.redisSentinel.addresses
         case "backplane.redis.shards": redisShards = other.redisShards
+        case "backplane.redis.leaving": redis.leaving = other.redis.leaving
         case "backplane.redis.cluster": redis.cluster = other.redis.cluster
         case "auth.audiences": authAudiences = other.authAudiences
         default: authIssuers = other.authIssuers
@@ -58,6 +60,7 @@ extension ConfigurationReader {
         case "auth.keys": readKeys(node)
         case "backplane.redis.sentinels": readSentinels(node, path)
         case "backplane.redis.shards": readShards(node, path)
+        case "backplane.redis.leaving": configuration.redis.leaving = readTexts(node, path)
         case "backplane.redis.cluster": readCluster(node, path)
         case "auth.audiences": configuration.authAudiences = readTexts(node, path)
         default: configuration.authIssuers = readTexts(node, path)

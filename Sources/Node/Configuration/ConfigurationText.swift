@@ -93,6 +93,7 @@ extension Configuration {
         all.append(
             ("backplane.redis.sentinels", redisSentinel.addresses.map(\.description).joined(separator: ", ")))
         all.append(("backplane.redis.shards", redisShards.map(\.text).joined(separator: ", ")))
+        all.append(("backplane.redis.leaving", redis.leaving.joined(separator: ", ")))
         all.append(("backplane.redis.cluster", redis.cluster.map(\.description).joined(separator: ", ")))
         all.append(("auth.keys", authKeys.map(\.origin).joined(separator: ", ")))
         all.append(("auth.connect_hook.forward", connectHookForwarding.names.sorted().joined(separator: ", ")))

@@ -123,7 +123,7 @@ extension Configuration {
                     "backplane.redis.tls.enabled contradicts the URL: begin the URL with \(redisTLS.isOn ? "redis" : "rediss")://"
                 ))
         }
-        guard isDivided else { return found }
+        guard isDivided else { return found + leavingFindings }
         var others = ["backplane.redis.url", "backplane.redis.sentinels", "backplane.redis.master"]
         if !redis.cluster.isEmpty { others += ["backplane.redis.shards"] }
         for key in others where isSet(key) {
@@ -139,7 +139,26 @@ extension Configuration {
                     "backplane.redis.database is \(redis.database), and a Redis Cluster has only database 0: leave it out"
                 ))
         }
-        return found + duplicateShards
+        return found + duplicateShards + leavingFindings
+    }
+
+    private var leavingFindings: [ConfigurationFinding] {
+        let path = "backplane.redis.leaving"
+        let names = redisShards.map { Array($0.name.utf8) }
+        let leaving = redis.leaving.map { Array($0.utf8) }
+        var found: [ConfigurationFinding] = zip(redis.leaving, leaving).filter { !names.contains($1) }.map { text, _ in
+            .error(
+                [path],
+                names.isEmpty
+                    ? "\(path) names '\(text)', and there is no backplane.redis.shards that lists it"
+                    : "\(path) names '\(text)', which backplane.redis.shards does not list; its servers are \(redisShards.map(\.name).joined(separator: ", ")). A server stays in the list until no channel lives there any more"
+            )
+        }
+        if !names.isEmpty, names.allSatisfy(leaving.contains) {
+            found.append(
+                .error([path], "\(path) names all servers of backplane.redis.shards: one at least has to stay"))
+        }
+        return found
     }
 
     private var duplicateShards: [ConfigurationFinding] {

@@ -14,6 +14,10 @@ extension MetricsPage {
         gauge(
             "link_server_partitions", "Number of the 128 partitions of channels that live on this Redis server.",
             by: "server", link.servers.map { ($0.name, Double($0.partitions)) })
+        gauge(
+            "link_partitions_to_move",
+            "Number of partitions of channels that still have to move to another Redis server because the list of servers changes.",
+            Double(link.partitionsToMove))
         if let beat = link.lastBeat {
             gauge(
                 "link_beat_age_seconds", "Seconds since the node last received its own beat from the backplane.",
@@ -52,7 +56,7 @@ extension MetricsPage {
             Double(link.failoverWaits))
         counter(
             "link_slot_waits_total",
-            "Times the publications of a partition were held back because its slot was moving to another server of the Redis Cluster.",
+            "Times the publications of a partition were held back because it was moving to another Redis server.",
             Double(link.slotWaits))
         counter(
             "link_subscriptions_refused_total", "Subscriptions to channels that Redis refused because of its ACL.",

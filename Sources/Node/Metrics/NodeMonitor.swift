@@ -136,7 +136,8 @@ extension NodeSummary.Link {
             // A server that is no master is left at once, so a linked node talks to one.
             role: state.server != nil && state.isUp ? "master" : nil, healed: Count(history.healed),
             lost: Count(history.lost), servers: state.servers.count > 1 ? Count(UInt64(state.servers.count)) : nil,
-            away: state.servers.count > 1 ? Self.away(state.servers) : nil)
+            away: state.servers.count > 1 ? Self.away(state.servers) : nil,
+            change: state.change.map { PlainText(String($0.prefix(Self.longestChange))) })
     }
 
     private static func away(_ servers: [ServerLink]) -> [NodeSummary.AwayServer]? {

@@ -67,9 +67,10 @@ class Stage:
 
     # -- what there is
 
-    def start(self, redis: Any = None, urls: list[str] | None = None, *, each: list[dict[str, Any]] | None = None, **settings: Any) -> "Stage":
+    def start(self, redis: Any = None, urls: list[str] | None = None, *, each: list[dict[str, Any]] | None = None,
+              programs: list[Path] | None = None, **settings: Any) -> "Stage":  # fmt: skip
         """Redis and the nodes; `urls`: what each node is told of Redis, when that is not the same for all; `each`: and of
-        anything else."""
+        anything else; `programs`: what each of them runs."""
         self.redis = redis or RedisServer(self.directory)
         if redis is None:
             self.redis.start()
@@ -77,7 +78,7 @@ class Stage:
             own = {**settings, **(each[index] if each else {})}
             url = urls[index] if urls else None if "backplane" in own else self.redis.url
             node = Node(f"node-{index + 1}", self.directory, url, **{**self._settings, **own})
-            node.program = self._program
+            node.program = programs[index] if programs else self._program
             self.nodes.append(node.launch_node())
         for node in self.nodes:
             node.wait_until_ready()

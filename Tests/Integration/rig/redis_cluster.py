@@ -56,6 +56,11 @@ class ClusterServer(RedisServer):
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
+    @property
+    def ports(self) -> list[int]:
+        """For clients and for the other servers."""
+        return [self.port, self._bus]
+
     def cluster(self, *command: Any) -> Any:
         return self.client().execute_command("CLUSTER", *command)
 

@@ -14,6 +14,8 @@ from .process import REPOSITORY, Process, free_port
 RULES = REPOSITORY / "deploy/redis/carillon.acl"
 #: With what a Redis Cluster needs besides: sharded pub/sub, and who has which slots.
 CLUSTER_RULES = REPOSITORY / "deploy/redis/carillon-cluster.acl"
+#: With what several servers need besides, to copy channels from one to another.
+SHARD_RULES = REPOSITORY / "deploy/redis/carillon-shards.acl"
 PREFIX = "carillon"
 #: Where scripts/install.sh puts it.
 VALKEY = REPOSITORY / ".build/valkey/valkey-server"

@@ -6,7 +6,7 @@ from typing import Any
 import redis
 
 from .redis_keys import PARTITIONS
-from .redis_server import RedisServer
+from .redis_server import SHARD_RULES, RedisServer
 
 
 class Shards:
@@ -15,7 +15,7 @@ class Shards:
         for number in range(count):
             home = directory / f"shard-{number}"
             home.mkdir(parents=True, exist_ok=True)
-            self.servers.append(RedisServer(home))
+            self.servers.append(RedisServer(home, rules=SHARD_RULES))
         self.names = [f"shard-{number}" for number in range(count)]
 
     def start(self) -> "Shards":
@@ -27,9 +27,10 @@ class Shards:
     def urls(self) -> list[str]:
         return [f"{server.url}#{name}" for server, name in zip(self.servers, self.names, strict=True)]
 
-    def settings(self, **more: Any) -> dict[str, Any]:
-        """The node's `backplane`."""
-        return {"kind": "redis", "redis": {"shards": self.urls, **more}}
+    def settings(self, *, only: list[int] | None = None, **more: Any) -> dict[str, Any]:
+        """The node's `backplane`. `only`: the numbers of the servers that it lists."""
+        urls = [url for number, url in enumerate(self.urls) if only is None or number in only]
+        return {"kind": "redis", "redis": {"shards": urls, **more}}
 
     def clients(self) -> list[redis.Redis]:
         return [server.client() for server in self.servers]

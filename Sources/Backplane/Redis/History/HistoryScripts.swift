@@ -24,6 +24,8 @@ extension RedisScript {
     private static let keyLifetime: Int64 = MemoryKeys.lifetime.components.seconds * 1000
     /// How an error of ours begins: Redis has something that no node wrote.
     static let invalid = "BADHISTORY"
+    /// What a server says that had a channel's partition once (`dropKeys`).
+    private static let moved = "BADSERVER the channel lives on another of the servers now"
 
     private static let functions = """
         local function latest(identity, known)
@@ -37,6 +39,7 @@ extension RedisScript {
         local function beginnings(key, identity, base)
           local known = redis.call('HMGET', key, 'g', 'r')
           local bases = known[1] or ''
+          if known[2] == 'moved' then return nil end
           identity = latest(identity, known[2])
           if #bases % \(RedisBeginnings.baseBytes) ~= 0 then bases = '' end
           if bases == '' or known[2] ~= identity then
@@ -97,7 +100,9 @@ extension RedisScript {
               identity = latest(ARGV[1], m[5])
               epoch, offset, lineage, goesOn = m[1], 0, m[3] or '', false
               if not epoch then
-                epoch = string.sub(beginnings(KEYS[3], ARGV[1], ARGV[3]), 1, \(RedisBeginnings.baseBytes)) .. ARGV[4]
+                local bases = beginnings(KEYS[3], ARGV[1], ARGV[3])
+                if not bases then return redis.error_reply('\(moved)') end
+                epoch = string.sub(bases, 1, \(RedisBeginnings.baseBytes)) .. ARGV[4]
                 lineage = ''
               else
                 offset = valid(m)
@@ -171,6 +176,7 @@ extension RedisScript {
             local bases, young, cut, entries = known[1] or '', 0, 0, {}
             if #bases % \(RedisBeginnings.baseBytes) ~= 0 or #bases > \(RedisBeginnings.baseBytes * RedisBeginnings.remembered) then bases = '' end
             if not m[1] then bases = beginnings(KEYS[3], ARGV[1], ARGV[2]) end
+            if not bases then return redis.error_reply('\(moved)') end
             local top = m[1] and valid(m)
             if top then
               if ARGV[9] ~= '' and top > 0 then redis.call('PEXPIRE', KEYS[1], ARGV[9]) end

@@ -99,6 +99,7 @@ extension RedisBackplane {
     private func tell(_ step: OccupancyTable.Step) {
         let channel = step.channel
         let partition = names.partition(of: channel)
+        if isDeferred(partition, { [self] in tell(step) }) { return }
         let names = names.partitions[partition]
         let server = topology.server(for: channel)
         guard takesOccupancy(server) else { return occupancy.table.parked(step) }

@@ -72,7 +72,9 @@ extension RedisBackplane {
     }
 
     func send(_ call: OutboxCall) {
-        let server = topology.server(ofPartition: RedisNames.partition(of: call.part))
+        let partition = RedisNames.partition(of: call.part)
+        if isDeferred(partition, { [self] in send(call) }) { return }
+        let server = topology.server(ofPartition: partition)
         guard isRunning, server.state.takesCommands else { return call.completion(.failure(.isolated)) }
         guard let hash = server.scripts.hash(of: call.script) else {
             return call.completion(.failure(.medium(server.scripts.objection ?? "it has no scripts yet")))

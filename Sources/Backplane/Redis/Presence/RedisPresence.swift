@@ -62,7 +62,8 @@ extension RedisBackplane {
         presence.longestGrace = max(presence.longestGrace, settings.grace)
         let arrival = presence.here.entered(member, channel, settings, isQuiet: isQuiet)
         // While there is no link nobody is listed: when it is back, everybody is told.
-        guard arrival != .known, topology.server(for: channel).link.isUp else { return }
+        guard arrival != .known, mover?.paused.contains(channel) ?? false || topology.server(for: channel).link.isUp
+        else { return }
         presence.outbox.came(.init(channel: channel, session: member.session))
         tellMore()
     }
@@ -229,6 +230,7 @@ extension RedisBackplane {
 
     private func tell(_ membership: PresenceOutbox.Membership) {
         guard let entry = presence.here.member(membership.session, in: membership.channel) else { return }
+        if isDeferred(membership.channel, { [self] in tell(membership) }) { return }
         let server = topology.server(for: membership.channel)
         // When its server is back, everybody is told.
         guard takesPresence(server) else { return }
@@ -251,6 +253,7 @@ extension RedisBackplane {
 
     private func tell(_ departure: LocalPresence.Departure) {
         guard !presence.here.isBack(departure) else { return }
+        if isDeferred(departure.channel, { [self] in tell(departure) }) { return }
         let server = topology.server(for: departure.channel)
         guard takesPresence(server) else { return presence.parked.append(departure) }
         let isLast = presence.here.isStillLast(departure)

@@ -5,6 +5,7 @@ extension RedisBackplane {
     package func presence(
         _ query: PresenceQuery, completion: @escaping (Result<PresencePage, PublishRefusal>) -> Void
     ) {
+        if isDeferred(query.channel, { [self] in presence(query, completion: completion) }) { return }
         let server = topology.server(for: query.channel)
         guard server.state.takesCommands else { return completion(.failure(.isolated)) }
         guard server.has(.present) else {

@@ -308,6 +308,21 @@ package struct InterestTable {
         return taken
     }
 
+    /// The channels that are wanted in some partitions, and whether `held` was said for them.
+    package func wanted(in partitions: PartitionSet) -> [(channel: ChannelName, isConfirmed: Bool)] {
+        entries.filter { $0.value.isWanted && partitions.contains($0.key) }.map { ($0.key, $0.value.isConfirmed) }
+    }
+
+    /// The channels of some partitions to which Redis has subscribed the node, or is about to.
+    package func subscriptions(in partitions: PartitionSet) -> [ChannelName] {
+        entries.compactMap { channel, entry in
+            switch entry.state {
+            case .opening, .active, .lingering: partitions.contains(channel) ? channel : nil
+            case .queued, .closing, .refused: nil
+            }
+        }
+    }
+
     /// A channel that another server had until now.
     package mutating func adopt(_ channel: ChannelName, isConfirmed: Bool) {
         guard entries[channel] == nil else { return }

@@ -19,6 +19,11 @@ package enum RedisScript: String, CaseIterable, Sendable {
     case outboxSettle
     case outboxLetters
     case session
+    case storePlan
+    case listKeys
+    case dropKeys
+    case dumpKeys
+    case restoreKeys
 
     /// The source for a server that publishes within its slots (`SPUBLISH`, Redis 7.0), or to everybody.
     func source(isSharded: Bool) -> String {
@@ -45,6 +50,11 @@ package enum RedisScript: String, CaseIterable, Sendable {
         case .outboxSettle: Self.outboxSettleSource
         case .outboxLetters: Self.outboxLettersSource
         case .session: Self.sessionSource
+        case .storePlan: Self.storePlanSource
+        case .listKeys: Self.listKeysSource
+        case .dropKeys: Self.dropKeysSource
+        case .dumpKeys: Self.dumpKeysSource
+        case .restoreKeys: Self.restoreKeysSource
         }
     }
 }

@@ -28,9 +28,10 @@ package struct ReplyQueue {
         /// Which layout the cluster has, and whether it could be stored.
         case layout
         case layoutStored(RedisLayout)
-        /// Which servers the nodes use, where there are several, and whether that could be stored.
+        /// Which servers the nodes use, where there are several.
         case shards
-        case shardsStored
+        /// A script whose answer is one caller's business alone; nil when the connection is gone.
+        case call(RedisScript, (RESPValue?) -> Void)
         /// How many heard a beat.
         case count
         case lease
@@ -50,6 +51,7 @@ package struct ReplyQueue {
             case .userGroups(let call): call.calls
             case .outbox(let call): call.script
             case .session: .session
+            case .call(let script, _): script
             default: nil
             }
         }

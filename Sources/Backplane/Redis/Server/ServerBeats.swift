@@ -10,6 +10,8 @@ package struct ServerBeats {
     package private(set) var sequence: UInt64 = 0
     /// When those that have not come back were sent.
     private var sent: [UInt64: MonotonicTime] = [:]
+    /// The last one that came back.
+    package private(set) var lastReturned: UInt64 = 0
     /// When the last one came back over the present subscriber connection.
     package private(set) var heardAt: MonotonicTime?
 
@@ -29,6 +31,7 @@ package struct ServerBeats {
     package mutating func returned(_ number: UInt64, now: MonotonicTime) -> UInt64? {
         guard let at = sent.removeValue(forKey: number) else { return nil }
         heardAt = now
+        lastReturned = max(lastReturned, number)
         return (now.nanoseconds &- at.nanoseconds) / 1000
     }
 

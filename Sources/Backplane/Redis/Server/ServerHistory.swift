@@ -16,7 +16,7 @@ extension RedisServer {
         }
         RESPWriter.command("INFO", "server", to: writer)
         replies.append(.identity)
-        for script in RedisScript.allCases {
+        for script in wantedScripts {
             RESPWriter.command("SCRIPT", "LOAD", script.source(isSharded: isSharded), to: writer)
             replies.append(.script(script))
         }

@@ -124,13 +124,23 @@ extension RedisServer {
         for (channel, isConfirmed) in channels { interest.adopt(channel, isConfirmed: isConfirmed) }
         guard subscriber?.isOpen ?? false else { return }
         arriving.formUnion(moved)
+        guard isInCluster else {
+            subscribeMore()
+            return reviewInterest()
+        }
         join(moved)
+    }
+
+    /// Partitions that another server has from now on: their channels are not listened to any more. In a cluster, the server sees to that.
+    func giveUp(_ partitions: PartitionSet) {
+        let subscribed = interest.subscriptions(in: partitions)
+        _ = interest.extract(partitions)
+        unsubscribe(subscribed)
     }
 
     /// Partitions in which everything that this node publishes through the server comes back.
     var linkedPartitions: PartitionSet {
         guard link.isUp else { return .none }
-        guard isInCluster else { return partitions }
         var linked = partitions
         linked.subtract(arriving)
         linked.subtract(interest.blocked)

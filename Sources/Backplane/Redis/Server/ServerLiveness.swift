@@ -52,7 +52,6 @@ extension RedisServer {
             RESPWriter.publish(
                 prefix: [], channel: beatChannel, payload: envelope.bytes, isSharded: isSharded, to: $0)
         }
-        storeShards(isFirst: false)
         guard hasLease else { return }
         send(.lease) {
             RESPWriter.command(
@@ -71,6 +70,7 @@ extension RedisServer {
         owner.status.roundTrip = roundTrip
         owner.status.lastBeat = now
         review()
+        owner.mover?.review()
     }
 
     /// Both connections answer, and yet nothing we publish comes back: whatever the reason, they cannot be used.

@@ -91,7 +91,8 @@ extension RedisServer {
                     body: body))
         case (.answer(let id, let from, let body), true):
             receiver?.answered(body, id: id, from: from)
-        case (.beat, true), (.farewell, true), (.answer, false):
+        case (.standing(let node, let standing), false): owner.mover?.heard(standing, of: node, by: self)
+        case (.beat, true), (.farewell, true), (.answer, false), (.standing, true):
             owner.status.badMessages &+= 1
         }
     }

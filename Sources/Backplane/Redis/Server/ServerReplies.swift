@@ -58,6 +58,7 @@ extension RedisServer {
             case .outbox(let call): call.completion(.failure(.medium(text)))
             case .session(let call): call.completion(.failure(.medium(text)))
             case .markAge(let completion): completion(.failure(.medium(text)))
+            case .call(_, let completion): completion(value)
             default: break
             }
             return greetAgain(commands, text)
@@ -97,7 +98,7 @@ extension RedisServer {
         case (.layout, _): receivedLayout(value)
         case (.layoutStored(let layout), _): layoutStored(layout, value)
         case (.shards, _): receivedShards(value)
-        case (.shardsStored, _): shardsStored(value)
+        case (.call(_, let completion), _): completion(value)
         case (.count, .integer(let receivers)): counted(receivers)
         case (.beat, .error(let text)):
             // The beat will not come back, and that counts.
@@ -176,6 +177,7 @@ extension RedisServer {
             case .outbox(let call): call.completion(.failure(.unknown))
             case .session(let call): call.completion(.failure(.unknown))
             case .markAge(let completion): completion(.failure(.isolated))
+            case .call(_, let completion): completion(nil)
             default: break
             }
         }

@@ -7,7 +7,7 @@ extension RedisServer {
     func loadScripts() {
         scripts.loading.began(after: replies.appended, now: home.now)
         output.removeAll()
-        for script in RedisScript.allCases {
+        for script in wantedScripts {
             RESPWriter.command("SCRIPT", "LOAD", script.source(isSharded: isSharded), to: output)
             replies.append(.script(script))
         }
@@ -81,7 +81,24 @@ extension RedisServer {
         case .userGroups(let call): call.completion(.failure(.medium(text)))
         case .outbox(let call): call.completion(.failure(.medium(text)))
         case .session(let call): call.completion(.failure(.medium(text)))
+        case .call(_, let completion): completion(.error(text))
         default: break
         }
+    }
+
+    /// Calls a script whose answer is the caller's business alone; nil when there is none.
+    func call(
+        _ script: RedisScript, keys: [[UInt8]], _ arguments: [[UInt8]], _ completion: @escaping (RESPValue?) -> Void
+    ) {
+        guard state.isRunning, commands.isOpen, let hash = scripts.hash(of: script) else { return completion(nil) }
+        send(.call(script, completion)) {
+            RESPWriter.command(
+                [Array("EVALSHA".utf8), hash, Array("\(keys.count)".utf8)] + keys + arguments, to: $0)
+        }
+    }
+
+    /// The scripts that this server is to have.
+    var wantedScripts: [RedisScript] {
+        RedisScript.allCases.filter { owner.mover != nil || !RedisScript.moving.contains($0) }
     }
 }

@@ -3,10 +3,10 @@ import Reactor
 
 /// Joining one of several servers: all nodes have to divide the channels among the same ones, or they would not hear each other.
 ///
-/// Each server stores the list that its nodes use, for as long as one of them is alive (`NodeRegistry.lease`). A node with another list
-/// stays away until then, and says so.
+/// Each server stores the plan that the nodes follow (`ShardPlan`). A node that does not know all servers of the plan stays away, and says so.
 extension RedisServer {
     private static var pause: Duration { .seconds(1) }
+    private static var firstPause: Duration { .milliseconds(100) }
 
     func receivedDividedLayout(_ value: RESPValue) {
         if isInCluster { return receivedClusterLayout(value) }
@@ -41,52 +41,22 @@ extension RedisServer {
         }
     }
 
-    /// Asks which servers the others use.
+    /// Asks which servers the nodes use; before this one is used, and every second.
     func joinShards() { send(.shards) { RESPWriter.command([Array("GET".utf8), names.shards], to: $0) } }
 
     func receivedShards(_ value: RESPValue) {
+        guard let mover = owner.mover else { return }
         switch value {
-        case .bulk(nil): storeShards(isFirst: true)
-        case .bulk(owner.shardList?): commandsReady()
-        case .bulk(let text?): othersUse(text)
+        case .bulk(let stored):
+            if mover.found(stored, at: self) { return commandsReady() }
+            later(after: mover.change == nil && stored == nil ? Self.firstPause : Self.pause) { [self] in joinShards() }
         case .error(let text) where text.hasPrefix("NOPERM"):
-            receiver?.happened(
-                .warning,
+            commands.fail(
                 "Redis at \(addressText) does not let this node look up which servers the others use: \(text); give the Redis user the permissions of deploy/redis/carillon.acl"
             )
-            commandsReady()
         case .error(let text): commands.fail("Redis at \(addressText) is not ready: \(text)")
         default: commands.fail("Redis at \(addressText) sent an unexpected reply")
         }
-    }
-
-    /// Says which servers this node uses, for as long as a node is remembered.
-    func storeShards(isFirst: Bool) {
-        guard let list = owner.shardList else { return }
-        let lifetime = Array("\(NodeRegistry.lease.components.seconds * 1000)".utf8)
-        send(isFirst ? .shardsStored : .lease) {
-            RESPWriter.command(
-                [Array("SET".utf8), names.shards, list, Array("PX".utf8), lifetime]
-                    + (isFirst ? [Array("NX".utf8)] : []), to: $0)
-        }
-    }
-
-    func shardsStored(_ value: RESPValue) {
-        switch value {
-        // Somebody else was faster.
-        case .bulk(nil): joinShards()
-        case .error(let text): commands.fail("Redis at \(addressText) does not store which servers are used: \(text)")
-        default: commandsReady()
-        }
-    }
-
-    private func othersUse(_ text: [UInt8]) {
-        let theirs = text.split(separator: UInt8(ascii: "\n")).prefix(RedisConfiguration.maximumShards)
-            .map { "\(ForeignText(String(decoding: $0.prefix(256), as: UTF8.self)))" }
-        owner.failed(
-            "the nodes that are linked through Redis at \(addressText) use other servers (\(theirs.joined(separator: ", "))) than backplane.redis.shards of this node (\(owner.shardNames.joined(separator: ", "))): give all nodes the same list. This node links when no node with the other list has been alive for \(NodeRegistry.lease.components.seconds) s",
-            at: self)
-        later(after: Self.pause) { [self] in joinShards() }
     }
 
     /// Two entries of the list may lead to one server: then each publication would be delivered twice.

@@ -63,7 +63,7 @@ extension RedisServer {
 
     /// Asks for what is wanted, in batches.
     func subscribeMore() {
-        guard asking != .pausing, owner.isLayoutKnown else { return }
+        guard asking != .pausing, owner.isLayoutKnown, subscriber != nil else { return }
         while true {
             let batch = interest.nextBatch()
             guard !batch.isEmpty else { return }
@@ -72,8 +72,8 @@ extension RedisServer {
         }
     }
 
-    private func unsubscribe(_ channels: [ChannelName]) {
-        guard !channels.isEmpty, subscriber.isOpen else { return }
+    func unsubscribe(_ channels: [ChannelName]) {
+        guard !channels.isEmpty, subscriber?.isOpen ?? false else { return }
         guard isInCluster else { return unsubscribe(channels[...]) }
         // One command, one slot.
         for part in Dictionary(grouping: channels, by: RedisPartition.of).values { unsubscribe(part[...]) }

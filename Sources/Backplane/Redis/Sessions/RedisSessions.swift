@@ -32,6 +32,7 @@ extension RedisBackplane {
         completion: @escaping (Result<SessionRecordAnswer, PublishRefusal>) -> Void
     ) {
         let (partition, key) = names.record(of: session)
+        if isDeferred(partition, { [self] in record(request, of: session, completion: completion) }) { return }
         let server = topology.server(ofPartition: partition)
         guard isRunning, server.state.takesCommands else { return completion(.failure(.isolated)) }
         guard let hash = server.scripts.hash(of: .session) else {
@@ -44,6 +45,7 @@ extension RedisBackplane {
 
     package func mark(_ channel: ChannelName) {
         guard marksReserved else { return }
+        if isDeferred(names.mark(of: channel).partition, { [self] in mark(channel) }) { return }
         let (server, key) = mark(of: channel)
         guard server.state.takesCommands else { return }
         let lifetime = Array("\(SessionRecord.markLifetime)".utf8)
@@ -53,6 +55,9 @@ extension RedisBackplane {
     }
 
     package func markAge(of channel: ChannelName, completion: @escaping (Result<Int64?, PublishRefusal>) -> Void) {
+        if isDeferred(names.mark(of: channel).partition, { [self] in markAge(of: channel, completion: completion) }) {
+            return
+        }
         let (server, key) = mark(of: channel)
         guard isRunning, server.state.takesCommands else { return completion(.failure(.isolated)) }
         server.send(.markAge(completion)) { RESPWriter.command([Array("PTTL".utf8), key], to: $0) }

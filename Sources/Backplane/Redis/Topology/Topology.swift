@@ -15,7 +15,7 @@ enum Topology {
         if !configuration.cluster.isEmpty {
             self = .cluster(ClusterTopology(configuration, owner: owner))
         } else if !configuration.shards.isEmpty {
-            self = .shards(ShardTopology(configuration.shards, owner: owner))
+            self = .shards(ShardTopology(configuration, owner: owner))
         } else if let sentinel = configuration.sentinel {
             self = .sentinel(SentinelTopology(configuration, sentinel, owner: owner))
         } else {
@@ -54,7 +54,9 @@ enum Topology {
         let usual = RedisNames.partition(of: node)
         let server = server(ofPartition: usual)
         if server.state.isLinked, !server.interest.blocked.contains(usual) { return (server, usual) }
-        return servers.first(where: \.state.isLinked).map { ($0, $0.homePartition) } ?? (server, usual)
+        return servers.first { $0.state.isLinked && !$0.partitions.isEmpty }.map { ($0, $0.homePartition) } ?? (
+            server, usual
+        )
     }
 
     /// All of them; never none.

@@ -27,6 +27,7 @@ extension RedisBackplane {
     func send(_ call: UserGroupCall) {
         // Names of users that are too long have no channel, and no client has them.
         guard let channel = ChannelName.user(call.user.user.text) else { return call.completion(.success([])) }
+        if isDeferred(channel, { [self] in send(call) }) { return }
         let server = topology.server(for: channel)
         guard server.state.takesCommands else { return call.completion(.failure(.isolated)) }
         let key = names[channel].userGroups(call.user)

@@ -16,6 +16,7 @@ export function linkFacts(own) {
     ['Servers', own.servers != null ? `${count(own.servers)}, ${own.away ? `${count(own.away.length)} away` : 'all linked'}` : null],
     ...(own.away ?? []).map(server => [`Away: ${server.name}`,
       [`${things(server.partitions, 'partition')}, since ${moment(server.since)}`, ...(server.reason ? [': ', foreign(server.reason)] : [])]]),
+    ['Change of servers', own.change ? foreign(own.change) : null],
     ['Server', own.server ? foreign(own.server) : own.kind === 'memory' ? 'none: the node is alone' : null],
     ['Role', own.role],
     ['Round trip', own.round_trip_us != null ? micros(own.round_trip_us) : null],

@@ -20,7 +20,11 @@ extension ConfigurationKey {
         ),
         .init(
             "backplane.redis.shards", reload: .restart,
-            "Several Redis servers among which the channels are divided, in place of backplane.redis.url: redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE][#NAME], or redis-sentinel://HOST:PORT,HOST:PORT#MASTER. All nodes need the same list."
+            "Several Redis servers among which the channels are divided, in place of backplane.redis.url: redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE][#NAME], or redis-sentinel://HOST:PORT,HOST:PORT#MASTER. All nodes need the same list, but for the time of a rolling restart that changes it."
+        ),
+        .init(
+            "backplane.redis.leaving", reload: .restart,
+            "Names of servers in backplane.redis.shards that are to have no channels any more: the first step to remove them."
         ),
         .init(
             "backplane.redis.cluster", reload: .restart,

@@ -1,0 +1,189 @@
+import Codec
+import Reactor
+
+/// Carrying a change on, where that is this node's business, and agreeing with the others on a plan.
+extension ShardMover {
+    /// How long servers that do not answer are waited for before the first plan is made.
+    private static var firstPatience: Duration { .milliseconds(2500) }
+
+    func drive(_ standing: ShardStanding) {
+        guard !isStoring, change != nil else { return }
+        let own = ShardChange.Node(id: owner.node, name: owner.name, heard: owner.home.now, standing: standing)
+        let others = owner.registry.nodes.filter { !$0.isSelf }.map {
+            ShardChange.Node(id: $0.id, name: $0.name, heard: $0.lastSeen, standing: standings[$0.id])
+        }
+        let step = change?.step(own: own, others: others, now: owner.home.now) ?? .nothing
+        owner.status.change = changeText
+        owner.status.partitionsToMove = partitionsToMove
+        switch step {
+        case .nothing: break
+        case .use(let plan): store(plan)
+        case .copy: beginCopy()
+        }
+    }
+
+    // MARK: Storing a plan
+
+    /// Stores the next plan on all servers. It counts when all that it needs have it.
+    private func store(_ plan: ShardPlan, then: @escaping () -> Void = {}) {
+        guard let before = change?.plan else { return }
+        // What is taken back must be so also when a server does not answer: it is told when it is back.
+        let isInterruption = plan.moving.isEmpty && !plan.isSettled && !before.moving.isEmpty
+        let servers = topology.servers.filter { $0.state.takesCommands && $0.has(.storePlan) }
+        let needed = isInterruption ? [] : Set(before.servers + plan.servers)
+        let reached = Set(
+            topology.names.indices.filter { index in servers.contains { $0 === topology.servers[index] } }.map {
+                topology.names[$0]
+            })
+        guard !servers.isEmpty, needed.isSubset(of: reached) else { return }
+        isStoring = true
+        var (left, stored) = (servers.count, 0)
+        for server in servers {
+            store(plan, at: server) { [self] isStored in
+                left -= 1
+                if isStored { stored += 1 }
+                guard left == 0 else { return }
+                isStoring = false
+                guard stored == servers.count || isInterruption && stored > 0, let now = change?.plan,
+                    plan.isNewer(than: now)
+                else { return }
+                let done = plan.moved == before.moved && !plan.isSettled ? nil : copy
+                use(plan)
+                done?.removeOriginals(plan)
+                then()
+            }
+        }
+    }
+
+    /// Leaves a plan at one server, unless it has a newer one.
+    private func store(_ plan: ShardPlan, at server: RedisServer, _ completion: @escaping (Bool) -> Void) {
+        let text = plan.stored
+        server.call(.storePlan, keys: [server.names.shards], [Array("\(plan.generation)".utf8), text]) { [self] value in
+            if case .bulk(let known?)? = value, known != text { _ = consider(known, at: server) }
+            completion(value == .bulk(text))
+        }
+    }
+
+    // MARK: Joining
+
+    /// What a server has stored: which plan the nodes follow, or nothing.
+    ///
+    /// - Returns: Whether the server can be used.
+    func found(_ stored: [UInt8]?, at server: RedisServer) -> Bool {
+        if let stored { return consider(stored, at: server) }
+        if change == nil {
+            guard isFirstPlan(server) else { return false }
+            use(ShardPlan(servers: topology.target))
+        }
+        if let plan = change?.plan { store(plan, at: server) { _ in } }
+        return true
+    }
+
+    /// Whether no server has a plan, as far as they answer: then this node makes the first one.
+    private func isFirstPlan(_ server: RedisServer) -> Bool {
+        guard let number = topology.servers.firstIndex(where: { $0 === server }) else { return false }
+        var known = empty ?? ([], owner.home.now)
+        known.servers.insert(number)
+        empty = known
+        return known.servers.count == topology.servers.count || owner.home.now - known.since >= Self.firstPatience
+    }
+
+    private func consider(_ stored: [UInt8], at server: RedisServer) -> Bool {
+        guard let plan = ShardPlan(stored: stored) else {
+            refuse(
+                "Redis at \(server.addressText) has a list of servers in \(String(decoding: server.names.shards, as: UTF8.self)) that this version does not know: stop all nodes and delete the key there",
+                at: server)
+            return false
+        }
+        if let current = change?.plan, !plan.isNewer(than: current) {
+            if plan != current { store(current, at: server) { _ in } }
+            return true
+        }
+        let missing = plan.servers.filter { topology.server(named: $0) == nil }
+        guard missing.isEmpty else {
+            refuse(missingText(plan, missing, server), at: server)
+            return false
+        }
+        use(plan)
+        return true
+    }
+
+    private func missingText(_ plan: ShardPlan, _ missing: [[UInt8]], _ server: RedisServer) -> String {
+        "the nodes that are linked through Redis at \(server.addressText) divide the channels among other servers (\(Self.list(plan.servers))) than backplane.redis.shards of this node (\(owner.shardNames.joined(separator: ", "))): list \(Self.list(missing)) as well. To remove a server, keep it in the list, name it in backplane.redis.leaving, restart the nodes one by one, and take it out of the list when none of its channels is left there. If the other list is no longer used at all, stop all nodes and delete \(String(decoding: server.names.shards, as: UTF8.self)) on each server"
+    }
+
+    private func refuse(_ reason: String, at server: RedisServer) {
+        owner.failed(reason, at: server)
+        if server.state.takesCommands { server.commands.fail(reason) }
+    }
+
+    static func list(_ names: [[UInt8]]) -> String {
+        names.map { "\(ForeignText(String(decoding: $0, as: UTF8.self)))" }.joined(separator: ", ")
+    }
+
+    // MARK: Copying
+
+    private func beginCopy() {
+        guard let plan = change?.plan else { return }
+        let copy = ShardCopy(plan, ways: ways, names: owner.names) { [self] result in
+            guard change?.plan == plan else { return }
+            switch result {
+            case .success(let tooLarge):
+                if let first = tooLarge.first {
+                    owner.receiver?.happened(
+                        .warning,
+                        "histories that are too large to be copied to another Redis server begin anew, and clients that come back are told so: \(things(tooLarge.count, "key")), the first is \(ForeignText(String(decoding: first, as: UTF8.self)))"
+                    )
+                }
+                change?.copied(true, now: owner.home.now)
+                review()
+            case .failure(let failure):
+                owner.receiver?.happened(
+                    .error,
+                    "partitions cannot be moved to another Redis server: \(failure.reason). They stay where they are, and it is tried again in \(ShardChange.failurePause.components.seconds) s"
+                )
+                store(plan.interrupted()) { [self] in change?.rest(now: owner.home.now) }
+            }
+        }
+        self.copy = copy
+        copy.begin()
+    }
+
+    // MARK: For people
+
+    private var partitionsToMove: Int {
+        guard let plan = change?.plan, !plan.isSettled else { return 0 }
+        return plan.changing.subtracting(plan.moved).count
+    }
+
+    /// What an operator has to know of a change that is under way or wanted; nil without one.
+    private var changeText: String? {
+        guard let change else { return nil }
+        let plan = change.plan
+        let waiting = change.waiting.map { "; it waits: \($0)" } ?? ""
+        guard !plan.isSettled else {
+            guard !waiting.isEmpty else { return nil }
+            return "the Redis servers stay (\(Self.list(plan.from)))\(waiting)"
+        }
+        return
+            "the Redis servers change from (\(Self.list(plan.from))) to (\(Self.list(plan.to))): \(plan.moved.count) of \(things(plan.changing.count, "partition")) moved\(waiting)"
+    }
+
+    /// Says what has changed.
+    func tell(_ before: ShardPlan?, _ plan: ShardPlan) {
+        guard let before, let receiver = owner.receiver else { return }
+        if before.isSettled, !plan.isSettled {
+            receiver.happened(
+                .info,
+                "the Redis servers change from (\(Self.list(plan.from))) to (\(Self.list(plan.to))): \(plan.changing.count) of \(RedisPartition.count) partitions move"
+            )
+        } else if !before.isSettled, plan.isSettled {
+            receiver.happened(.info, "the Redis servers are (\(Self.list(plan.from))) now: all partitions have moved")
+        } else if !before.moving.isEmpty, plan.moving.isEmpty, !plan.isSettled {
+            receiver.happened(
+                .warning,
+                "moving partitions to other Redis servers was interrupted, because a node or a server did not answer: it goes on when all do"
+            )
+        }
+    }
+}

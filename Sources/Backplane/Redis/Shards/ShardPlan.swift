@@ -1,0 +1,171 @@
+/// Which of several servers each partition lives on, as all nodes have it, and how far a change of the servers has come. Pure.
+///
+/// It is stored on each server (`PREFIX:shards`). Each change makes a new plan with a greater generation, so of two plans everybody knows
+/// which one counts. Who has which partition follows from a plan alone.
+package struct ShardPlan: Equatable, Sendable {
+    /// What nodes do with the partitions that are on their way.
+    package enum Phase: String, Sendable {
+        /// They do not publish there any more, and subscribe at the next server as well.
+        case stop
+        /// They wait until everything has arrived that was published at the old one, while what it keeps is copied.
+        case copy
+    }
+
+    package private(set) var generation: UInt64
+    /// The names of the servers among which the partitions are divided, in their order.
+    package private(set) var from: [[UInt8]]
+    /// Those among which they are to be divided; empty when that is settled.
+    package private(set) var to: [[UInt8]] = []
+    /// Partitions that have moved.
+    package private(set) var moved = PartitionSet.none
+    /// Those that are moving now.
+    package private(set) var moving = PartitionSet.none
+    package private(set) var phase = Phase.stop
+
+    /// Partitions that move at once. Each of them waits until all have been copied.
+    package static let batch = 8
+    /// Bytes of a plan that is stored: two lists of the longest names.
+    package static let maximumBytes = 16 * 1024
+
+    /// The first one.
+    package init(servers: [[UInt8]]) {
+        generation = 1
+        from = Self.sorted(servers)
+    }
+
+    package static func sorted(_ names: [[UInt8]]) -> [[UInt8]] { names.sorted { $0.lexicographicallyPrecedes($1) } }
+
+    /// No change is under way.
+    package var isSettled: Bool { to.isEmpty }
+    /// All servers that a node has to be linked through.
+    package var servers: [[UInt8]] { from + to.filter { !from.contains($0) } }
+
+    /// Of two plans, the one that counts.
+    package func isNewer(than other: ShardPlan) -> Bool {
+        if generation != other.generation { return generation > other.generation }
+        return other.stored.lexicographicallyPrecedes(stored)
+    }
+
+    // MARK: Who has what
+
+    /// For each partition the name of the server that has it, or had it before it began to move.
+    package var owners: [[UInt8]] {
+        let (before, after) = sides
+        return before.indices.map { moved.contains($0) ? after[$0] : before[$0] }
+    }
+
+    /// For each partition the name of the server that has it when the change is done.
+    package var successors: [[UInt8]] { sides.after }
+
+    private var sides: (before: [[UInt8]], after: [[UInt8]]) {
+        let before = Self.owners(among: from)
+        return (before, isSettled ? before : Self.owners(among: to))
+    }
+
+    package static func owners(among servers: [[UInt8]]) -> [[UInt8]] {
+        Rendezvous.owners(of: RedisPartition.count, among: servers).map { servers[$0] }
+    }
+
+    /// Partitions that have another server when the change is done, whether they have moved or not.
+    package var changing: PartitionSet {
+        let (before, after) = sides
+        return PartitionSet(before.indices.filter { before[$0] != after[$0] })
+    }
+
+    // MARK: How it goes on
+
+    /// A change to other servers begins: nothing moves yet.
+    package func changed(to servers: [[UInt8]]) -> ShardPlan {
+        next {
+            $0.to = Self.sorted(servers)
+            $0.moved = .none
+        }
+    }
+
+    /// The next partitions begin to move; or there are none, and the change is done.
+    package func continued() -> ShardPlan {
+        next {
+            let left = $0.changing.subtracting($0.moved).partitions
+            $0.phase = .stop
+            $0.moving = PartitionSet(left.prefix(Self.batch))
+            guard left.isEmpty else { return }
+            $0.from = $0.to
+            $0.to = []
+            $0.moved = .none
+        }
+    }
+
+    /// Nobody publishes in the moving partitions any more.
+    package func stopped() -> ShardPlan { next { $0.phase = .copy } }
+
+    /// What was copied is in place: the moving partitions have moved, and the next ones begin.
+    package func copied() -> ShardPlan {
+        var done = self
+        done.moved.formUnion(moving)
+        return done.continued()
+    }
+
+    /// The moving partitions stay where they were, for now.
+    package func interrupted() -> ShardPlan {
+        next {
+            $0.moving = .none
+            $0.phase = .stop
+        }
+    }
+
+    private func next(_ change: (inout ShardPlan) -> Void) -> ShardPlan {
+        var plan = self
+        plan.generation &+= 1
+        change(&plan)
+        return plan
+    }
+
+    // MARK: As it is stored
+
+    package var stored: [UInt8] {
+        var lines = [
+            "carillon-shards 1", "generation \(generation)", "moved \(moved.digits)", "moving \(moving.digits)",
+            "phase \(phase.rawValue)",
+        ].map { Array($0.utf8) }
+        lines += from.map { Array("from ".utf8) + $0 } + to.map { Array("to ".utf8) + $0 }
+        return Array(lines.joined(separator: [UInt8(ascii: "\n")]))
+    }
+
+    /// What tells it from other plans of its generation.
+    package var digest: UInt64 { Self.digest(stored) }
+
+    /// FNV-1a, 64 bits.
+    package static func digest(_ bytes: [UInt8]) -> UInt64 {
+        bytes.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64(truncatingIfNeeded: $1)) &* 0x0000_0100_0000_01B3 }
+    }
+
+    /// - Returns: Nil when it is no plan, or one of a later version.
+    package init?(stored: [UInt8]) {
+        guard stored.count <= Self.maximumBytes else { return nil }
+        let lines = stored.split(separator: UInt8(ascii: "\n"))
+        guard lines.count >= 6, lines[0].elementsEqual("carillon-shards 1".utf8) else { return nil }
+        func value(_ line: ArraySlice<UInt8>, _ key: String) -> [UInt8]? {
+            line.starts(with: "\(key) ".utf8) ? Array(line.dropFirst(key.utf8.count + 1)) : nil
+        }
+        func text(_ number: Int, _ key: String) -> String? {
+            value(lines[number], key).flatMap { String(validating: $0, as: UTF8.self) }
+        }
+        guard
+            // trap-ok: reads text, and fails with nil
+            let generation = text(1, "generation").flatMap({ UInt64($0) }),
+            let moved = text(2, "moved").flatMap({ PartitionSet(digits: $0) }),
+            let moving = text(3, "moving").flatMap({ PartitionSet(digits: $0) }),
+            let phase = text(4, "phase").flatMap({ Phase(rawValue: $0) })
+        else { return nil }
+        self.generation = generation
+        self.moved = moved
+        self.moving = moving
+        self.phase = phase
+        from = lines[5...].compactMap { value($0, "from") }
+        to = lines[5...].compactMap { value($0, "to") }
+        let most = RedisConfiguration.maximumShards
+        guard from.count + to.count == lines.count - 5, (1...most).contains(from.count), to.count <= most,
+            !to.isEmpty || moved.isEmpty && moving.isEmpty
+        else { return nil }
+    }
+}

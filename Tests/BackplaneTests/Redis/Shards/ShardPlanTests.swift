@@ -1,0 +1,86 @@
+import Testing
+
+@testable import Backplane
+
+@Suite struct ShardPlanTests {
+    private static func names(_ text: String) -> [[UInt8]] { text.split(separator: " ").map { Array($0.utf8) } }
+
+    @Test func anAddedServerTakesItsShareBatchByBatch() {
+        var plan = ShardPlan(servers: Self.names("b a"))
+        #expect(plan.isSettled && plan.from == Self.names("a b") && plan.generation == 1)
+        let before = plan.owners
+        plan = plan.changed(to: Self.names("a b c"))
+        let wanted = ShardPlan.owners(among: Self.names("a b c"))
+        #expect(plan.owners == before && plan.successors == wanted && plan.moving.isEmpty)
+        let changing = plan.changing
+        #expect((20...64).contains(changing.count))
+        #expect(changing.partitions.allSatisfy { wanted[$0] == Array("c".utf8) })
+        var batches = 0
+        plan = plan.continued()
+        while !plan.isSettled {
+            batches += 1
+            #expect((1...ShardPlan.batch).contains(plan.moving.count))
+            #expect(plan.phase == .stop)
+            let owners = plan.owners
+            for partition in plan.moving.partitions { #expect(owners[partition] == before[partition]) }
+            let stopped = plan.stopped()
+            #expect(stopped.phase == .copy && stopped.moving == plan.moving && stopped.isNewer(than: plan))
+            plan = stopped.copied()
+            #expect(plan.isNewer(than: stopped))
+        }
+        #expect(batches == (changing.count + ShardPlan.batch - 1) / ShardPlan.batch)
+        #expect(plan.owners == wanted && plan.from == Self.names("a b c") && plan.moved.isEmpty)
+    }
+
+    @Test func whatIsInterruptedStaysWhereItWas() {
+        let begun = ShardPlan(servers: Self.names("a b c")).changed(to: Self.names("a b")).continued()
+        let taken = begun.stopped().interrupted()
+        #expect(taken.moving.isEmpty && taken.phase == .stop && !taken.isSettled && taken.owners == begun.owners)
+        #expect(taken.continued().moving == begun.moving)
+        let half = begun.stopped().copied().interrupted()
+        #expect(
+            half.moved == begun.moving && half.continued().moving.partitions.allSatisfy { !half.moved.contains($0) })
+        #expect(half.servers == Self.names("a b c"))
+    }
+
+    @Test func aPlanIsReadAsItWasStored() {
+        let settled = ShardPlan(servers: Self.names("a b:7001 [::1]:7002"))
+        let plans = [
+            settled, settled.changed(to: Self.names("z")),
+            settled.changed(to: Self.names("a q")).continued().stopped().copied(),
+        ]
+        for plan in plans { #expect(ShardPlan(stored: plan.stored) == plan) }
+        #expect(Set(plans.map(\.digest)).count == 3)
+        let text = String(decoding: plans[2].stored, as: UTF8.self)
+        let wrong = [
+            "", "a\nb", text.replacing("carillon-shards 1", with: "carillon-shards 2"),
+            text.replacing("generation ", with: "generation -"), text.replacing("phase stop", with: "phase later"),
+            text + "\nover a", text + "\n" + String(repeating: "to x", count: 10_000),
+            text.replacing("moved ", with: "moved 0"), text.replacing("moving ", with: "moving x"),
+        ]
+        for one in wrong { #expect(ShardPlan(stored: Array(one.utf8)) == nil, "\(one.prefix(60))") }
+        // Nothing moves without a target.
+        let aimless = text.split(separator: "\n").filter { !$0.hasPrefix("to ") }.joined(separator: "\n")
+        #expect(ShardPlan(stored: Array(aimless.utf8)) == nil)
+    }
+
+    @Test func ofTwoPlansOneCounts() {
+        let plan = ShardPlan(servers: Self.names("a b")).changed(to: Self.names("a b c")).continued()
+        let (stopped, interrupted) = (plan.stopped(), plan.interrupted())
+        #expect(stopped.generation == interrupted.generation)
+        #expect(stopped.isNewer(than: interrupted) != interrupted.isNewer(than: stopped))
+        #expect(!plan.isNewer(than: plan) && stopped.isNewer(than: plan) && !plan.isNewer(than: stopped))
+    }
+
+    @Test func digitsOfPartitions() {
+        for set in [PartitionSet.none, .all, PartitionSet([0]), PartitionSet([127]), PartitionSet([63, 64, 100])] {
+            #expect(set.digits.count == 32 && PartitionSet(digits: set.digits) == set)
+        }
+        for wrong in [
+            "", "0", String(repeating: "g", count: 32), "+" + String(repeating: "0", count: 31),
+            String(repeating: "F", count: 32),
+        ] {
+            #expect(PartitionSet(digits: wrong) == nil)
+        }
+    }
+}

@@ -1,0 +1,285 @@
+"""Servers are added to several Redis and removed from them while the nodes go on, by rolling restarts."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rig.centrifuge_wire import CentrifugeWire
+from rig.node import Node, carillon
+from rig.redis_keys import key, partition
+from rig.shards import Shards, owners
+from rig.waiting import holds, until
+
+RULES = [
+    {"match": "plain:*", "subscribe": "anyone", "publish": "client"},
+    {"match": "room:*", "subscribe": "anyone", "publish": "client", "presence": {"join_leave": True, "grace": "200ms"}, "history": {"size": 1000, "ttl": "10m"}},
+]
+ROOMS = [f"room:{number}" for number in range(40)]
+PLAIN = [f"plain:{number}" for number in range(40)]
+#: A change begins when all have agreed for 5 s, and each of its steps waits for all of them.
+SECONDS = 40
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> Iterator[Shards]:
+    started = Shards(tmp_path, 3)
+    yield started
+    assert not started.denied(), f"deploy/redis/carillon.acl does not allow all a node does: {started.denied()}"
+    started.stop()
+
+
+class Load:
+    """Publishes to all channels in turn, through nodes that run, and knows what was acknowledged."""
+
+    def __init__(self, nodes: list[Node]) -> None:
+        self.nodes = nodes
+        self.acknowledged: dict[str, list[int]] = {channel: [] for channel in ROOMS + PLAIN}
+        self.refused: list[str] = []
+        self._number = 0
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> "Load":
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join(30)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(0.004):
+            channel = (ROOMS + PLAIN)[self._number % (len(ROOMS) + len(PLAIN))]
+            node = self.nodes[self._number // 7 % len(self.nodes)]
+            body: dict[str, Any] = {"channel": channel, "data": self._number}
+            answer = node.api.post_publication(body)
+            if answer.status_code == 200:
+                self.acknowledged[channel].append(self._number)
+            else:
+                self.refused.append(answer.text)
+            self._number += 1
+
+
+def start(start_node: Any, shards: Shards, **settings: Any) -> list[Node]:
+    nodes = [start_node(name, ready=False, backplane=shards.settings(**settings), channels=RULES) for name in "abc"]
+    for node in nodes:
+        until(lambda node=node: node.api.node_names() == {"a", "b", "c"} and node.api.is_ready(), "the nodes know each other", 20)
+    return nodes
+
+
+def restart(node: Node, shards: Shards, ready: bool = True, **settings: Any) -> None:
+    node.stop()
+    node.configuration["backplane"] = shards.settings(**settings)
+    node.start(ready=ready)
+
+
+def link(node: Node) -> dict[str, Any]:
+    return node.api.get(f"/api/v1/nodes/{node.name}")["summary"]["link"]
+
+
+def shares(node: Node, shards: Shards) -> dict[str, int]:
+    metrics = node.api.metrics()
+    found = {}
+    for name in shards.names:
+        for line in metrics.splitlines():
+            if line.startswith(f'carillon_link_server_partitions{{server="{name}"}} '):
+                found[name] = int(float(line.split()[-1]))
+    return found
+
+
+def listen(node: Node, channels: list[str]) -> CentrifugeWire:
+    client = CentrifugeWire(node)
+    for channel in channels:
+        client.subscribe(channel)
+    return client
+
+
+def is_divided(nodes: list[Node], shards: Shards, numbers: list[int]) -> bool:
+    """Whether all channels live on these servers, each where rendezvous hashing says."""
+    names = [shards.names[number] for number in numbers]
+    spread = owners(names)
+    expected = {name: spread.count(names.index(name)) if name in names else 0 for name in shards.names}
+    return all({**dict.fromkeys(shards.names, 0), **shares(node, shards)} == expected and "change" not in link(node) for node in nodes)
+
+
+def check(client: CentrifugeWire, load: Load) -> None:
+    """All that was acknowledged came, each once and in its order; and nothing else but what was not acknowledged for certain."""
+    wanted = sorted(number for numbers in load.acknowledged.values() for number in numbers)
+    until(lambda: set(wanted) <= {data for _, data in client.publications}, f"all {len(wanted)} arrive", 20)
+    for number, channel in enumerate(ROOMS + PLAIN):
+        came = [data for _, data in client.publications if data % (len(ROOMS) + len(PLAIN)) == number]
+        assert came == load.acknowledged[channel], channel
+    assert client.closed is None and not client.unsubscribed
+
+
+def test_a_server_is_added_by_a_rolling_restart_and_removed_by_two(start_node: Any, shards: Shards) -> None:
+    """Under load: one node stays, and its clients miss nothing and get nothing twice while all others restart."""
+    for server in shards.servers:
+        server.start()
+    nodes = start(start_node, shards, only=[0, 1])
+    restarted = nodes[1:]
+    # The last one to get the new list hears all of the move.
+    client = listen(nodes[0], ROOMS + PLAIN)
+    for number, channel in enumerate(ROOMS):
+        nodes[1].api.publish(channel, data={"before": number})
+    until(lambda: len(client.publications) == len(ROOMS), "the histories have something")
+    before = {channel: nodes[0].api.get(f"/api/v1/channels/{channel}/history")["top"] for channel in ROOMS}
+    for node in restarted:
+        restart(node, shards)
+        assert "node a has another list" in until(lambda node=node: link(node).get("change"), "it says what it waits for")
+        assert is_divided([nodes[0]], shards, [0, 1]) is False and shares(node, shards)["shard-2"] == 0
+    assert "another list" in nodes[1].command("cluster").stdout
+    client.close()
+    restart(nodes[0], shards)
+    client = listen(nodes[0], ROOMS + PLAIN)
+    load = Load(nodes).start()
+    until(lambda: is_divided(nodes, shards, [0, 1, 2]), "all has moved", SECONDS)
+    until(lambda: len(load.acknowledged[PLAIN[-1]]) > 10, "it goes on", 20)
+    load.stop()
+    check(client, load)
+    assert not load.refused
+    spread = owners(shards.names)
+    moved = [channel for channel in ROOMS if spread[partition(channel)] == 2]
+    assert moved and {channel: shards.of(key("m", channel)) for channel in ROOMS} == {channel: [spread[partition(channel)]] for channel in ROOMS}
+    for channel in ROOMS:
+        epoch, offset = before[channel].split(":")
+        page = nodes[1].api.get(f"/api/v1/channels/{channel}/history", since=f"{epoch}:{int(offset) - 1}", limit=100)
+        texts = [entry["text"] for entry in page["publications"]]
+        assert [yaml.safe_load(text) for text in texts] == [{"before": ROOMS.index(channel)}, *load.acknowledged[channel]], channel
+        assert nodes[2].api.get(f"/api/v1/channels/{channel}/presence")["clients"] == 1
+    for node in nodes:
+        assert "the Redis servers are (shard-0, shard-1, shard-2) now: all partitions have moved" in node.output()
+    # The first restart says that it leaves; when it has, the second one takes it out of the list.
+    for node in nodes[1:]:
+        restart(node, shards, leaving=["shard-0"])
+    client.close()
+    restart(nodes[0], shards, leaving=["shard-0"])
+    client = listen(nodes[0], ROOMS + PLAIN)
+    load = Load(nodes).start()
+    until(lambda: is_divided(nodes, shards, [1, 2]), "it has nothing any more", SECONDS)
+    until(lambda: len(load.acknowledged[PLAIN[-1]]) > 10, "it goes on", 20)
+    load.stop()
+    check(client, load)
+    assert not load.refused
+    assert not [name for name in shards.clients()[0].scan_iter("carillon:{*}:[mh]:room*")], "nothing is left behind"
+    client.close()
+    for node in nodes:
+        restart(node, shards, only=[1, 2])
+        assert is_divided([node], shards, [1, 2])
+    shards.servers[0].stop()
+    client = listen(nodes[0], ROOMS + PLAIN)
+    nodes[2].api.publish("plain:1", data=1)
+    until(lambda: [data for _, data in client.publications] == [1], "they are one cluster")
+    client.close()
+
+
+def test_the_way_back_halfway(start_node: Any, shards: Shards) -> None:
+    """Nothing has moved before all nodes have the new list, so the old one is as good."""
+    for server in shards.servers:
+        server.start()
+    nodes = start(start_node, shards, only=[0, 1])
+    client = listen(nodes[2], ROOMS)
+    for node in nodes[:2]:
+        restart(node, shards)
+    holds(lambda: shares(nodes[0], shards).get("shard-2") == 0, "nothing moves while one node has the old list", 6)
+    for node in nodes[:2]:
+        restart(node, shards, only=[0, 1])
+    assert is_divided(nodes, shards, [0, 1])
+    for number, channel in enumerate(ROOMS):
+        nodes[number % 2].api.publish(channel, data=number)
+    until(lambda: sorted(data for _, data in client.publications) == list(range(len(ROOMS))), "all arrive")
+    assert client.closed is None and not client.unsubscribed
+    client.close()
+
+
+def test_removing_one_at_once_is_refused(start_node: Any, shards: Shards) -> None:
+    for server in shards.servers:
+        server.start()
+    nodes = start(start_node, shards)
+    restart(nodes[2], shards, ready=False, only=[0, 1])
+    until(
+        lambda: "divide the channels among other servers (shard-0, shard-1, shard-2) than backplane.redis.shards of this node (shard-0, shard-1): list shard-2 as well. "
+        "To remove a server, keep it in the list, name it in backplane.redis.leaving" in nodes[2].output(), "it says how it is done")
+    holds(lambda: nodes[2].api.readiness() == 503 and "c" not in nodes[0].api.node_names() or nodes[2].api.readiness() == 503, "and is not a node of the cluster", 3)
+    assert link(nodes[0])["phase"] == "linked"
+    # As it was.
+    restart(nodes[2], shards)
+    until(lambda: nodes[0].api.node_names() == {"a", "b", "c"}, "it is one of them again", 15)
+
+
+def test_a_list_of_other_servers_is_refused(start_node: Any, shards: Shards) -> None:
+    for server in shards.servers:
+        server.start()
+    nodes = start(start_node, shards, only=[0, 1])
+    other = shards.settings()
+    other["redis"]["shards"] = [shards.urls[0].replace("#shard-0", "#x"), shards.urls[2].replace("#shard-2", "#y")]
+    node = start_node("d", ready=False, backplane=other, channels=RULES)
+    until(lambda: "among other servers (shard-0, shard-1) than backplane.redis.shards of this node (x, y): list shard-0, shard-1 as well" in node.output(), "it says so")
+    holds(lambda: node.api.readiness() == 503 and nodes[0].api.node_names() == {"a", "b", "c"}, "and stays away", 3)
+    assert is_divided(nodes, shards, [0, 1])
+
+
+def test_the_new_server_does_not_answer(start_node: Any, shards: Shards) -> None:
+    """Nothing moves, everybody works, and operators see why; when it is there, the move begins."""
+    for server in shards.servers[:2]:
+        server.start()
+    nodes = start(start_node, shards, only=[0, 1])
+    for node in nodes:
+        restart(node, shards)
+    until(lambda: "are not linked through all servers of both lists" in link(nodes[0]).get("change", ""), "it says what it waits for", 15)
+    assert all(link(node)["phase"] == "linked" and link(node)["away"][0]["name"] == "shard-2" for node in nodes)
+    client = listen(nodes[0], ROOMS)
+    nodes[1].api.publish(ROOMS[0], data=1)
+    until(lambda: client.publications, "all goes on")
+    shards.servers[2].start()
+    until(lambda: is_divided(nodes, shards, [0, 1, 2]), "all has moved", SECONDS)
+    client.close()
+
+
+def test_nodes_are_killed_and_stand_still_meanwhile(start_node: Any, shards: Shards) -> None:
+    """Each node of three in turn does not answer while partitions move: what had begun is taken back, and goes on without it."""
+    for server in shards.servers:
+        server.start()
+    nodes = start(start_node, shards, only=[0, 1])
+    for node in nodes:
+        restart(node, shards)
+    ids = sorted(nodes, key=lambda node: int(node.id, 16))
+    first, last = ids[0], ids[-1]
+    client = listen(ids[1], ROOMS + PLAIN)
+    load = Load([ids[1]]).start()
+    until(lambda: "the Redis servers change from" in ids[1].output(), "it has begun", SECONDS)
+    last.pause()
+    first.kill()
+    until(lambda: is_divided([ids[1]], shards, [0, 1, 2]), "the one that is left moves everything", 90)
+    last.resume()
+    until(lambda: is_divided([last], shards, [0, 1, 2]), "the one that stood still follows", 20)
+    until(lambda: len(load.acknowledged[PLAIN[-1]]) > 5, "it goes on", 20)
+    load.stop()
+    # What waited too long was refused, and so not lost silently.
+    check(client, load)
+    assert all("isolated" in text or "backplane" in text for text in load.refused), load.refused[:3]
+    late = listen(last, ROOMS[:1])
+    ids[1].api.publish(ROOMS[0], data="late")
+    until(lambda: [data for _, data in late.publications] == ["late"], "it hears what is published where the channel lives now")
+    for one in (client, late):
+        one.close()
+
+
+@pytest.mark.parametrize(
+    ("redis", "expected"),
+    [
+        ({"shards": ["redis://127.0.0.1:7001#a", "redis://127.0.0.1:7002#b"], "leaving": ["c"]}, "names 'c', which backplane.redis.shards does not list; its servers are a, b"),
+        ({"shards": ["redis://127.0.0.1:7001#a"], "leaving": ["a"]}, "names all servers of backplane.redis.shards"),
+        ({"url": "redis://127.0.0.1:7001", "leaving": ["a"]}, "there is no backplane.redis.shards that lists it"),
+        ({"shards": ["redis://127.0.0.1:7001#a", "redis://127.0.0.1:7002#b"], "leaving": ["a", "a"]}, "'a' is listed twice"),
+    ],
+)
+def test_lists_of_leaving_servers_that_are_wrong(redis: dict[str, Any], expected: str, tmp_path: Path) -> None:
+    file = tmp_path / "wrong.yaml"
+    file.write_text(yaml.safe_dump({"backplane": {"kind": "redis", "redis": redis}}))
+    result = carillon("check", str(file))
+    assert result.returncode != 0 and expected in result.stdout + result.stderr, result.stdout + result.stderr
