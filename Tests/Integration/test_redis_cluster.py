@@ -206,6 +206,24 @@ def test_without_sharded_pubsub_the_classic_one_is_used(start_node: Any, tmp_pat
     cluster.stop()
 
 
+def test_servers_of_different_versions(start_node: Any, tmp_path: Path) -> None:
+    """One of them has no sharded pub/sub: its channels use the classic one, and the log names it."""
+    cluster = RedisCluster(tmp_path)
+    cluster.servers[1].arguments += ["--rename-command", "SSUBSCRIBE", "", "--rename-command", "SPUBLISH", ""]
+    cluster.start()
+    nodes = pair(start_node, cluster)
+    assert f"Redis at {cluster.servers[1].address} has no sharded pub/sub" in nodes[0].output()
+    assert f"Redis at {cluster.servers[0].address} has no sharded pub/sub" not in nodes[0].output()
+    client = listen(nodes[1], ROOMS)
+    for number, channel in enumerate(ROOMS):
+        nodes[0].api.publish(channel, data=number)
+    until(lambda: sorted(data for _, data in client.publications) == list(range(60)), "all arrive, each once")
+    client.close()
+    for node in nodes:
+        node.stop()
+    cluster.stop()
+
+
 def test_a_cluster_without_quorum_is_named(start_node: Any, cluster: RedisCluster) -> None:
     """Most masters are gone: those that are left refuse keys, and say why."""
     nodes = pair(start_node, cluster)

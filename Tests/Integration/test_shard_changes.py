@@ -10,7 +10,9 @@ import yaml
 
 from rig.centrifuge_wire import CentrifugeWire
 from rig.node import Node, carillon
+from rig.redis_cluster import RedisCluster
 from rig.redis_keys import key, partition
+from rig.redis_server import SHARD_RULES, VALKEY
 from rig.shards import Shards, owners
 from rig.waiting import holds, until
 
@@ -267,6 +269,49 @@ def test_nodes_are_killed_and_stand_still_meanwhile(start_node: Any, shards: Sha
     until(lambda: [data for _, data in late.publications] == ["late"], "it hears what is published where the channel lives now")
     for one in (client, late):
         one.close()
+
+
+@pytest.mark.skipif(not VALKEY.exists(), reason="scripts/install.sh puts Valkey there")
+def test_a_server_whose_version_is_older(start_node: Any, shards: Shards) -> None:
+    """It does not read what the others wrote: nothing moves, nothing is lost, and it is said why."""
+    shards.servers[0].program = str(VALKEY)
+    for server in shards.servers[:2]:
+        server.start()
+    settings = {"backplane": shards.settings(only=[0]), "channels": RULES}
+    node = start_node("a", **settings)
+    for channel in ROOMS:
+        node.api.publish(channel, data=channel)
+    restart(node, shards, only=[0, 1])
+    until(lambda: "the Redis servers have different versions (shard-0 Valkey" in node.output(), "the versions are named")
+    until(lambda: "partitions cannot be moved to another Redis server: Redis at" in node.output() and "DUMP payload" in node.output(), "it says why", SECONDS)
+    assert is_divided([node], shards, [0]) is False and shares(node, shards)["shard-1"] == 0
+    client = listen(node, ROOMS)
+    for channel in ROOMS:
+        answer = until(lambda channel=channel: (found := node.api.post_publication({"channel": channel, "data": 2})).status_code == 200 and found, "taken", 10)
+        assert answer.json()["positions"][channel].endswith(":2")
+    until(lambda: len(client.publications) == len(ROOMS), "all goes on where it was")
+    client.close()
+
+
+def test_nodes_that_use_one_of_the_servers_alone(start_node: Any, shards: Shards) -> None:
+    """Both kinds say that they do not belong together."""
+    for server in shards.servers[:2]:
+        server.start()
+    several = start_node("a", backplane=shards.settings(only=[0, 1]), channels=RULES)
+    single = start_node("b", shards.servers[0].url, channels=RULES)
+    until(lambda: "divides the channels among several Redis servers (backplane.redis.shards), and this node does not" in single.output(), "one says it")
+    until(lambda: "node b does not divide the channels among several servers" in link(several).get("change", ""), "and so does the other")
+    assert "give all nodes the same servers, or another backplane.redis.prefix" in several.command("cluster").stdout
+
+
+def test_a_server_of_a_cluster_among_them(start_node: Any, tmp_path: Path) -> None:
+    cluster = RedisCluster(tmp_path, rules=SHARD_RULES).start()
+    url = f"redis://carillon:{cluster.servers[0].password}@{cluster.servers[0].address}"
+    node = start_node("a", ready=False, backplane={"kind": "redis", "redis": {"shards": [url]}}, channels=RULES)
+    until(lambda: "is part of a Redis Cluster, and backplane.redis.shards is for servers that know nothing of each other" in node.output(), "it says so")
+    assert node.api.readiness() == 503
+    node.stop()
+    cluster.stop()
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,8 @@ package final class RedisBackplane: Backplane, TurnWork, @unchecked Sendable {
     private(set) var topology: Topology!
     /// Changes the servers, where there are several that know nothing of each other.
     private(set) var mover: ShardMover?
+    /// The different versions of servers that were named last.
+    var versionsSaid: String?
     /// For the next connection; nil without TLS.
     private(set) var encryption: TLSContext?
     var registry: NodeRegistry

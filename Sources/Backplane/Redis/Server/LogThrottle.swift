@@ -11,6 +11,8 @@ package struct LogThrottle {
         case invalidHistory
         /// A node of another version cannot hear this one.
         case otherLayout
+        /// A node divides the channels in another way than this one.
+        case otherDivision
         /// No sentinel can be asked.
         case silentSentinels
     }

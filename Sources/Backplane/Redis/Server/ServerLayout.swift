@@ -45,6 +45,8 @@ extension RedisServer {
     func commandsReady() {
         guard isAnotherServer(), state.commandsReady() else { return }
         commands.settled()
+        // Before the beat: who hears that this node is there knows how it divides the channels.
+        owner.mover?.greet(self)
         sendBeat()
     }
 

@@ -66,6 +66,16 @@ extension RedisServer {
         return name.isReserved && names.isOwn(channel)
     }
 
+    private func heard(_ standing: ShardStanding, of node: NodeID) {
+        if let mover = owner.mover { return mover.heard(standing, of: node, by: self) }
+        guard said.isDue(.otherDivision, now: home.now) else { return }
+        let name = owner.registry.nodes.first { $0.id == node }.map { "node \($0.name)" } ?? "a node"
+        receiver?.happened(
+            .error,
+            "\(name) divides the channels among several Redis servers (backplane.redis.shards), and this node does not: they do not hear all of each other. Give all nodes the same servers, or another backplane.redis.prefix"
+        )
+    }
+
     /// Beats and farewells come to all by the channel of beats, answers to one node by its own; questions come either way,
     /// for nodes of version 0.1 put those to all on the channel of beats. Elsewhere none of them is believed.
     private func receivedNodeMessage(_ payload: UnsafeRawBufferPointer, on channel: UnsafeRawBufferPointer) {
@@ -91,7 +101,7 @@ extension RedisServer {
                     body: body))
         case (.answer(let id, let from, let body), true):
             receiver?.answered(body, id: id, from: from)
-        case (.standing(let node, let standing), false): owner.mover?.heard(standing, of: node, by: self)
+        case (.standing(let node, let standing), false): heard(standing, of: node)
         case (.beat, true), (.farewell, true), (.answer, false), (.standing, true):
             owner.status.badMessages &+= 1
         }

@@ -87,6 +87,7 @@ extension RedisServer {
         case (.markAge(let completion), _): completion(SessionRecordReply.age(value))
         case (.identity, _):
             objected(scripts.identified(value, failover: commands.address?.failover ?? clusterEpoch))
+            owner.compareVersions()
         case (.authenticated, .error(let text)):
             commands.fail("Redis at \(addressText) refused the password: \(text)")
         case (.selected, .error(let text)):

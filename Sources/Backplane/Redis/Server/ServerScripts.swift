@@ -7,6 +7,8 @@ package struct ServerScripts {
     package private(set) var identity: [UInt8]?
     /// The process that it is, whatever became of it: its `run_id`.
     package private(set) var run: [UInt8]?
+    /// What it says it is: `7.0.15`, or `Valkey 8.0.1`.
+    package private(set) var version: String?
     /// Why there is no history, if there is none.
     package private(set) var objection: String?
     package var loading = ScriptLoading()
@@ -16,6 +18,7 @@ package struct ServerScripts {
 
     /// Bytes of a `run_id`; Redis has 40.
     private static let longestIdentity = 128
+    private static let longestVersion = 32
 
     package init() {}
 
@@ -41,6 +44,7 @@ package struct ServerScripts {
     package mutating func identified(_ value: RESPValue, failover: UInt64?) -> String? {
         let lines = value.text?.split(whereSeparator: \.isNewline) ?? []
         isCluster = lines.contains("redis_mode:cluster")
+        version = Self.version(lines)
         guard let line = lines.first(where: { $0.hasPrefix("run_id:") }) else {
             return object("it does not report its run_id", value)
         }
@@ -51,6 +55,17 @@ package struct ServerScripts {
         run = Array(name.utf8)
         if let failover { name += "@\(failover)" }
         identity = Array(name.utf8)
+        return nil
+    }
+
+    /// Valkey says which version of Redis it is like, too.
+    private static func version(_ lines: [Substring]) -> String? {
+        for (key, name) in [("valkey_version:", "Valkey "), ("redis_version:", "")] {
+            guard let line = lines.first(where: { $0.hasPrefix(key) }) else { continue }
+            let text = line.dropFirst(key.utf8.count).prefix(longestVersion)
+            guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { return nil }
+            return "\(name)\(text)"
+        }
         return nil
     }
 

@@ -10,6 +10,11 @@ extension RedisServer {
 
     func receivedDividedLayout(_ value: RESPValue) {
         if isInCluster { return receivedClusterLayout(value) }
+        guard !scripts.isCluster else {
+            return commands.fail(
+                "Redis at \(addressText) is part of a Redis Cluster, and backplane.redis.shards is for servers that know nothing of each other: use backplane.redis.cluster"
+            )
+        }
         switch value {
         case .bulk(nil):
             send(.layoutStored(.partitioned)) {

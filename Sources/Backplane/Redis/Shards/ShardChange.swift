@@ -41,6 +41,7 @@ package struct ShardChange {
     package static let failurePause: Duration = .seconds(10)
 
     package private(set) var plan: ShardPlan
+    private var planDigest: UInt64
     /// The servers that this node is to use, by their names.
     package let target: [[UInt8]]
     private let targetDigest: UInt64
@@ -56,6 +57,7 @@ package struct ShardChange {
 
     package init(_ plan: ShardPlan, target: [[UInt8]], now: MonotonicTime) {
         self.plan = plan
+        planDigest = plan.digest
         self.target = ShardPlan.sorted(target)
         targetDigest = Self.digest(self.target)
         since = now
@@ -69,6 +71,7 @@ package struct ShardChange {
     /// Another plan counts.
     package mutating func use(_ next: ShardPlan, now: MonotonicTime) {
         plan = next
+        planDigest = next.digest
         since = now
         notBefore = now + Self.pause
         isCopying = false
@@ -88,7 +91,13 @@ package struct ShardChange {
     /// What this node says to the others.
     package func standing(isReady: Bool, isWhole: Bool) -> ShardStanding {
         ShardStanding(
-            generation: plan.generation, digest: plan.digest, target: targetDigest, isReady: isReady, isWhole: isWhole)
+            generation: plan.generation, digest: planDigest, target: targetDigest, isReady: isReady, isWhole: isWhole)
+    }
+
+    /// Whether somebody follows a plan that counts more, or may.
+    package func isBehind(_ standing: ShardStanding) -> Bool {
+        standing.generation > plan.generation
+            || standing.generation == plan.generation && standing.digest != planDigest
     }
 
     // MARK: Deciding
@@ -124,14 +133,18 @@ package struct ShardChange {
 
     /// Whether a change begins.
     private mutating func begin(_ nodes: [Node], isFirst: Bool, now: MonotonicTime) -> Step {
-        guard target != plan.from || nodes.contains(where: { $0.standing.map { $0.target != targetDigest } ?? false })
+        guard target != plan.from || nodes.contains(where: { $0.standing?.target != targetDigest })
         else {
             waiting = nil
             agreed = nil
             return .nothing
         }
         let others = nodes.filter { $0.standing?.target != targetDigest }
-        if !others.isEmpty {
+        let silent = nodes.filter { $0.standing == nil }
+        if !silent.isEmpty {
+            waiting =
+                "\(Self.list(silent)) \(silent.count == 1 ? "does" : "do") not divide the channels among several servers, so not all of what is published is heard there: give all nodes the same servers, or another backplane.redis.prefix"
+        } else if !others.isEmpty {
             waiting = "\(Self.list(others)) \(others.count == 1 ? "has" : "have") another list"
         } else {
             waiting = behind(nodes) ?? partial(nodes)
@@ -149,7 +162,7 @@ package struct ShardChange {
     }
 
     private func isAtPlan(_ node: Node) -> Bool {
-        node.standing.map { $0.generation == plan.generation && $0.digest == plan.digest } ?? false
+        node.standing.map { $0.generation == plan.generation && $0.digest == planDigest } ?? false
     }
 
     /// Nodes that do not know the plan yet.

@@ -48,8 +48,9 @@ extension ShardMover {
                     plan.isNewer(than: now)
                 else { return }
                 let done = plan.moved == before.moved && !plan.isSettled ? nil : copy
-                use(plan)
+                // Before the plan is used: the next one may follow at once, and this is done under the present one.
                 done?.removeOriginals(plan)
+                use(plan)
                 then()
             }
         }

@@ -231,6 +231,13 @@ final class ShardMover {
         drive(standing)
     }
 
+    /// A server can be used: the others are told there at once.
+    func greet(_ server: RedisServer) {
+        guard let change else { return }
+        let standing = change.standing(isReady: isReady, isWhole: isWhole)
+        server.send(.standing(owner.node, standing), to: server.beatChannel)
+    }
+
     func say(_ standing: ShardStanding) {
         said = standing
         for server in topology.servers where server.state.takesCommands {
@@ -248,13 +255,12 @@ final class ShardMover {
 
     func heard(_ standing: ShardStanding, of node: NodeID, by server: RedisServer) {
         guard node != owner.node, standings[node] != nil || standings.count < NodeRegistry.maximumNodes else { return }
-        standings[node] = standing
-        guard let plan = change?.plan, server.state.takesCommands else { return }
-        if standing.generation > plan.generation
-            || standing.generation == plan.generation && standing.digest != plan.digest
-        {
+        let before = standings.updateValue(standing, forKey: node)
+        guard let change, server.state.takesCommands else { return }
+        if change.isBehind(standing) {
             server.joinShards()
         }
-        review()
+        // Each server says it, and every second.
+        if standing != before { review() }
     }
 }
