@@ -14,7 +14,7 @@ from rig.redis_keys import key, partition
 from rig.redis_server import RedisServer
 from rig.sentinels import Sentinels
 from rig.shards import Shards, owners
-from rig.waiting import holds, until
+from rig.waiting import until
 from rig.wire import Wire
 
 SECRET = "s" * 40
@@ -224,19 +224,6 @@ def test_two_names_of_one_server_are_noticed(start_node: Any, redis_server: Redi
     until(lambda: "are the same server: list each server once" in node.output(), "it says so")
     until(lambda: node.api.get("/api/v1/nodes/a").get("summary", {}).get("link", {}).get("phase") == "degraded", "one of them is used")
     assert node.api.readiness() == 503
-
-
-def test_a_node_with_another_list_stays_away(nodes: list[Node], shards: Shards, start_node: Any) -> None:
-    """Else some nodes would look for a channel where the others do not publish it."""
-    settings = shards.settings()
-    settings["redis"]["shards"] = settings["redis"]["shards"][:2]
-    other = start_node("c", ready=False, backplane=settings, channels=RULES)
-    until(lambda: "use other servers (shard-0, shard-1, shard-2) than backplane.redis.shards of this node (shard-0, shard-1)" in other.output(), "it says why")
-    holds(lambda: other.api.readiness() == 503 and nodes[0].api.node_names() == {"a", "b"}, "and is not a node of the cluster", 3)
-    # When the last node of the other list has gone, it is the list of the cluster.
-    for node in nodes:
-        node.stop()
-    until(other.api.is_ready, "ready", 25)
 
 
 def test_a_prefix_of_version_0_2_is_refused(start_node: Any, shards: Shards) -> None:
