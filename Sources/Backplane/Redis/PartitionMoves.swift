@@ -33,7 +33,8 @@ extension RedisBackplane {
         let channels = from.interest.extract(partitions)
         from.unsubscribe(subscribed)
         let positions = from.acknowledged.extract(partitions)
-        if from.address != nil {
+        // What a node finds out when it starts is no news.
+        if from.address != nil, from.isInCluster || from.link.isKnown {
             receiver?.happened(
                 .info,
                 "channels moved from Redis at \(from.addressText) to Redis at \(to.addressText): \(things(partitions.count, "partition")) of \(RedisPartition.count)"

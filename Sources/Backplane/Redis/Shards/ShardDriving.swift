@@ -3,9 +3,6 @@ import Reactor
 
 /// Carrying a change on, where that is this node's business, and agreeing with the others on a plan.
 extension ShardMover {
-    /// How long servers that do not answer are waited for before the first plan is made.
-    private static var firstPatience: Duration { .milliseconds(2500) }
-
     func drive(_ standing: ShardStanding) {
         guard !isStoring, change != nil else { return }
         let own = ShardChange.Node(id: owner.node, name: owner.name, heard: owner.home.now, standing: standing)
@@ -80,13 +77,18 @@ extension ShardMover {
         return true
     }
 
-    /// Whether no server has a plan, as far as they answer: then this node makes the first one.
+    /// Whether no server has a plan: then this node makes the first one. Nodes with the same list make the same one.
+    ///
+    /// A server that does not answer may have one, so all of them have to.
     private func isFirstPlan(_ server: RedisServer) -> Bool {
         guard let number = topology.servers.firstIndex(where: { $0 === server }) else { return false }
-        var known = empty ?? ([], owner.home.now)
-        known.servers.insert(number)
-        empty = known
-        return known.servers.count == topology.servers.count || owner.home.now - known.since >= Self.firstPatience
+        empty.insert(number)
+        let missing = topology.servers.indices.filter { !empty.contains($0) }
+        guard let first = missing.first else { return true }
+        owner.failed(
+            "no server says yet which Redis servers the nodes use, so all of them have to answer before the first node links: Redis at \(topology.servers[first].addressText) has not",
+            at: server)
+        return false
     }
 
     private func consider(_ stored: [UInt8], at server: RedisServer) -> Bool {
@@ -96,13 +98,19 @@ extension ShardMover {
                 at: server)
             return false
         }
-        if let current = change?.plan, !plan.isNewer(than: current) {
+        if let current = change?.plan, current.origin == plan.origin, !plan.isNewer(than: current) {
             if plan != current { store(current, at: server) { _ in } }
             return true
         }
         let missing = plan.servers.filter { topology.server(named: $0) == nil }
         guard missing.isEmpty else {
             refuse(missingText(plan, missing, server), at: server)
+            return false
+        }
+        if let current = change?.plan, current.origin != plan.origin {
+            refuse(
+                "Redis at \(server.addressText) has another division of channels in \(String(decoding: server.names.shards, as: UTF8.self)), among (\(Self.list(plan.servers))), than the one that this node follows, among (\(Self.list(current.servers))), and neither comes from the other: stop the nodes that use it, and delete the key on that server",
+                at: server)
             return false
         }
         use(plan)

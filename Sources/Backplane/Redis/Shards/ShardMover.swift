@@ -26,8 +26,8 @@ final class ShardMover {
     /// A plan is being stored.
     var isStoring = false
     var copy: ShardCopy?
-    /// Servers that have no plan, and since when the first of them said so.
-    var empty: (servers: Set<Int>, since: MonotonicTime)?
+    /// Servers that have no plan, by their numbers.
+    var empty: Set<Int> = []
     private var isUsing = false
 
     struct Way {

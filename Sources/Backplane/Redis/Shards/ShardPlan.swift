@@ -11,6 +11,8 @@ package struct ShardPlan: Equatable, Sendable {
         case copy
     }
 
+    /// What tells the plans of one cluster from those of others: made of the first list of servers. None of one counts for another.
+    package let origin: UInt64
     package private(set) var generation: UInt64
     /// The names of the servers among which the partitions are divided, in their order.
     package private(set) var from: [[UInt8]]
@@ -31,6 +33,7 @@ package struct ShardPlan: Equatable, Sendable {
     package init(servers: [[UInt8]]) {
         generation = 1
         from = Self.sorted(servers)
+        origin = Self.digest(Array(from.joined(separator: [UInt8(ascii: "\n")])))
     }
 
     package static func sorted(_ names: [[UInt8]]) -> [[UInt8]] { names.sorted { $0.lexicographicallyPrecedes($1) } }
@@ -40,7 +43,7 @@ package struct ShardPlan: Equatable, Sendable {
     /// All servers that a node has to be linked through.
     package var servers: [[UInt8]] { from + to.filter { !from.contains($0) } }
 
-    /// Of two plans, the one that counts.
+    /// Of two plans of one cluster, the one that counts.
     package func isNewer(than other: ShardPlan) -> Bool {
         if generation != other.generation { return generation > other.generation }
         return other.stored.lexicographicallyPrecedes(stored)
@@ -124,7 +127,8 @@ package struct ShardPlan: Equatable, Sendable {
 
     package var stored: [UInt8] {
         var lines = [
-            "carillon-shards 1", "generation \(generation)", "moved \(moved.digits)", "moving \(moving.digits)",
+            "carillon-shards 1", "origin \(origin)", "generation \(generation)", "moved \(moved.digits)",
+            "moving \(moving.digits)",
             "phase \(phase.rawValue)",
         ].map { Array($0.utf8) }
         lines += from.map { Array("from ".utf8) + $0 } + to.map { Array("to ".utf8) + $0 }
@@ -143,7 +147,7 @@ package struct ShardPlan: Equatable, Sendable {
     package init?(stored: [UInt8]) {
         guard stored.count <= Self.maximumBytes else { return nil }
         let lines = stored.split(separator: UInt8(ascii: "\n"))
-        guard lines.count >= 6, lines[0].elementsEqual("carillon-shards 1".utf8) else { return nil }
+        guard lines.count >= 7, lines[0].elementsEqual("carillon-shards 1".utf8) else { return nil }
         func value(_ line: ArraySlice<UInt8>, _ key: String) -> [UInt8]? {
             line.starts(with: "\(key) ".utf8) ? Array(line.dropFirst(key.utf8.count + 1)) : nil
         }
@@ -152,19 +156,22 @@ package struct ShardPlan: Equatable, Sendable {
         }
         guard
             // trap-ok: reads text, and fails with nil
-            let generation = text(1, "generation").flatMap({ UInt64($0) }),
-            let moved = text(2, "moved").flatMap({ PartitionSet(digits: $0) }),
-            let moving = text(3, "moving").flatMap({ PartitionSet(digits: $0) }),
-            let phase = text(4, "phase").flatMap({ Phase(rawValue: $0) })
+            let origin = text(1, "origin").flatMap({ UInt64($0) }),
+            // trap-ok: reads text, and fails with nil
+            let generation = text(2, "generation").flatMap({ UInt64($0) }),
+            let moved = text(3, "moved").flatMap({ PartitionSet(digits: $0) }),
+            let moving = text(4, "moving").flatMap({ PartitionSet(digits: $0) }),
+            let phase = text(5, "phase").flatMap({ Phase(rawValue: $0) })
         else { return nil }
+        self.origin = origin
         self.generation = generation
         self.moved = moved
         self.moving = moving
         self.phase = phase
-        from = lines[5...].compactMap { value($0, "from") }
-        to = lines[5...].compactMap { value($0, "to") }
+        from = lines[6...].compactMap { value($0, "from") }
+        to = lines[6...].compactMap { value($0, "to") }
         let most = RedisConfiguration.maximumShards
-        guard from.count + to.count == lines.count - 5, (1...most).contains(from.count), to.count <= most,
+        guard from.count + to.count == lines.count - 6, (1...most).contains(from.count), to.count <= most,
             !to.isEmpty || moved.isEmpty && moving.isEmpty
         else { return nil }
     }

@@ -5,7 +5,8 @@ extension RedisScript {
 
     /// KEYS: the plan. ARGV: 1 the generation of another one, 2 the other one.
     ///
-    /// Returns the one that counts. Of two of one generation, that is the later one in the order of bytes, whatever the locale.
+    /// Returns the one that counts. Of two of one generation, that is the later one in the order of bytes, whatever the locale. What is of another
+    /// origin, or no plan, stays.
     static let storePlanSource = """
         local known = redis.call('GET', KEYS[1])
         local function later(a, b)
@@ -17,7 +18,8 @@ extension RedisScript {
         end
         if known then
           local generation, other = tonumber(string.match(known, '\\ngeneration (%d+)') or ''), tonumber(ARGV[1])
-          if generation and (generation > other or (generation == other and later(known, ARGV[2]))) then return known end
+          if not generation or string.match(known, '\\norigin (%d+)') ~= string.match(ARGV[2], '\\norigin (%d+)') then return known end
+          if generation > other or (generation == other and later(known, ARGV[2])) then return known end
         end
         redis.call('SET', KEYS[1], ARGV[2])
         return ARGV[2]

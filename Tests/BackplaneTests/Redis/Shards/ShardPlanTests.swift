@@ -51,10 +51,12 @@ import Testing
         ]
         for plan in plans { #expect(ShardPlan(stored: plan.stored) == plan) }
         #expect(Set(plans.map(\.digest)).count == 3)
+        #expect(Set(plans.map(\.origin)).count == 1 && ShardPlan(servers: Self.names("a b")).origin != settled.origin)
         let text = String(decoding: plans[2].stored, as: UTF8.self)
         let wrong = [
             "", "a\nb", text.replacing("carillon-shards 1", with: "carillon-shards 2"),
-            text.replacing("generation ", with: "generation -"), text.replacing("phase stop", with: "phase later"),
+            text.replacing("generation ", with: "generation -"), text.replacing("origin ", with: "origin x"),
+            text.replacing("phase stop", with: "phase later"),
             text + "\nover a", text + "\n" + String(repeating: "to x", count: 10_000),
             text.replacing("moved ", with: "moved 0"), text.replacing("moving ", with: "moving x"),
         ]
