@@ -131,6 +131,7 @@ SIDES = "; ".join([
 
 
 @pytest.mark.seeds
+@pytest.mark.long
 def test_f11_a_split(tmp_path: Path, seed: int, note: Callable[[dict[str, Any]], None]) -> None:
     in_a_network_where(SIDES, __file__, "on_both_sides_of_a_split", tmp_path, note, seed=seed)
 

@@ -90,6 +90,7 @@ def test_f11_a_server_is_added_and_one_removed(stage: Callable[..., Stage], shar
 
 
 @pytest.mark.seeds
+@pytest.mark.long
 def test_f11_a_node_or_a_server_dies_while_partitions_move(stage: Callable[..., Stage], shards: Shards) -> None:
     """At a time and of a kind that the seed says: what was acknowledged is there in the end, or everybody was told."""
     with stage(channels=24, drain={"wait": "0s", "window": "0s"}) as scene:

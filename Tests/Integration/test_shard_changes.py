@@ -11,7 +11,7 @@ import yaml
 from rig.centrifuge_wire import CentrifugeWire
 from rig.node import Node, carillon
 from rig.redis_cluster import RedisCluster
-from rig.redis_keys import key, partition
+from rig.redis_keys import beginnings, key, partition
 from rig.redis_server import SHARD_RULES, VALKEY
 from rig.shards import Shards, owners
 from rig.waiting import holds, until
@@ -147,6 +147,10 @@ def test_a_server_is_added_by_a_rolling_restart_and_removed_by_two(start_node: A
     spread = owners(shards.names)
     moved = [channel for channel in ROOMS if spread[partition(channel)] == 2]
     assert moved and {channel: shards.of(key("m", channel)) for channel in ROOMS} == {channel: [spread[partition(channel)]] for channel in ROOMS}
+    # Who did not hear of it, and published at the old server, would be refused there.
+    old = owners(["shard-0", "shard-1"])
+    for channel in moved:
+        assert shards.clients()[old[partition(channel)]].hget(beginnings(channel), "r") == b"moved"
     for channel in ROOMS:
         epoch, offset = before[channel].split(":")
         page = nodes[1].api.get(f"/api/v1/channels/{channel}/history", since=f"{epoch}:{int(offset) - 1}", limit=100)

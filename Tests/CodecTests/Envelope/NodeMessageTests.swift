@@ -9,6 +9,9 @@ import Testing
         .question(id: 7, from: NodeID(8), body: []),
         .question(id: .max, from: NodeID(8), body: [1, 2, 3]),
         .answer(id: 7, from: NodeID(8), body: [0]),
+        .standing(
+            NodeID(9), ShardStanding(generation: .max, digest: 1 << 40, target: 3, isReady: true, isWhole: false)),
+        .standing(NodeID(9), ShardStanding(generation: 1, digest: 0, target: 0, isReady: false, isWhole: true)),
     ]
 
     static func decode(_ bytes: [UInt8]) -> Result<NodeMessage, EnvelopeError> {

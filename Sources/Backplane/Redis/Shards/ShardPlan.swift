@@ -43,10 +43,10 @@ package struct ShardPlan: Equatable, Sendable {
     /// All servers that a node has to be linked through.
     package var servers: [[UInt8]] { from + to.filter { !from.contains($0) } }
 
-    /// Of two plans of one cluster, the one that counts.
+    /// Of two plans of one cluster, the one that counts. Of the same generation, what was taken back counts: it names fewer partitions.
     package func isNewer(than other: ShardPlan) -> Bool {
         if generation != other.generation { return generation > other.generation }
-        return other.stored.lexicographicallyPrecedes(stored)
+        return stored.lexicographicallyPrecedes(other.stored)
     }
 
     // MARK: Who has what

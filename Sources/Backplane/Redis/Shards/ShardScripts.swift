@@ -5,21 +5,14 @@ extension RedisScript {
 
     /// KEYS: the plan. ARGV: 1 the generation of another one, 2 the other one.
     ///
-    /// Returns the one that counts. Of two of one generation, that is the later one in the order of bytes, whatever the locale. What is of another
-    /// origin, or no plan, stays.
+    /// Returns the one that is stored then. Of one generation the first one stays: when one node takes back what another one completes, one of them
+    /// is told so. What is of another origin, or no plan, stays too.
     static let storePlanSource = """
         local known = redis.call('GET', KEYS[1])
-        local function later(a, b)
-          for i = 1, math.min(#a, #b) do
-            local x, y = string.byte(a, i), string.byte(b, i)
-            if x ~= y then return x > y end
-          end
-          return #a > #b
-        end
         if known then
           local generation, other = tonumber(string.match(known, '\\ngeneration (%d+)') or ''), tonumber(ARGV[1])
           if not generation or string.match(known, '\\norigin (%d+)') ~= string.match(ARGV[2], '\\norigin (%d+)') then return known end
-          if generation > other or (generation == other and later(known, ARGV[2])) then return known end
+          if generation >= other then return known end
         end
         redis.call('SET', KEYS[1], ARGV[2])
         return ARGV[2]

@@ -70,7 +70,10 @@ import Testing
         let plan = ShardPlan(servers: Self.names("a b")).changed(to: Self.names("a b c")).continued()
         let (stopped, interrupted) = (plan.stopped(), plan.interrupted())
         #expect(stopped.generation == interrupted.generation)
-        #expect(stopped.isNewer(than: interrupted) != interrupted.isNewer(than: stopped))
+        #expect(interrupted.isNewer(than: stopped) && !stopped.isNewer(than: interrupted))
+        // Who was slow and completes what was taken back meanwhile is too late.
+        let (late, taken) = (stopped.copied(), stopped.interrupted())
+        #expect(late.generation == taken.generation && taken.isNewer(than: late) && !late.isNewer(than: taken))
         #expect(!plan.isNewer(than: plan) && stopped.isNewer(than: plan) && !plan.isNewer(than: stopped))
     }
 
