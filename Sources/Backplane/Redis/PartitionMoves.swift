@@ -78,7 +78,8 @@ extension RedisBackplane {
                 unsent: server.pacing.take(set) + server.buffer.take(set),
                 later: PublishBuffer(wait: configuration.publishWait, maximumBytes: configuration.publishBufferBytes))
             held.insert(partition)
-            status.slotWaits &+= 1
+            // What a node finds out when it starts is no move.
+            if server.isInCluster || server.link.isKnown { status.slotWaits &+= 1 }
             if holds.count == 1 { watchHolds() }
         }
         if pause { holds[partition]?.notBefore = now + Self.pause }
