@@ -33,6 +33,8 @@ final class ShardMover {
     struct Way {
         let from: RedisServer
         let to: RedisServer
+        /// How many commands the first one had been sent when the partition was paused: what is asked there later is about others.
+        var fence: UInt64 = 0
     }
 
     /// Requests that wait for partitions on their way, at the most. More are refused, as when the link is away.
@@ -137,6 +139,8 @@ final class ShardMover {
 
     /// Nothing is asked in these partitions any more, and what is published there is heard on both servers.
     private func pause(_ partitions: PartitionSet, _ way: Way) {
+        var way = way
+        way.fence = way.from.replies.appended
         for partition in partitions.partitions {
             owner.hold(partition, at: way.from)
             topology.assign(partition, to: topology.nowhere)
@@ -210,9 +214,9 @@ final class ShardMover {
     /// Whether this node has done what the plan asks of it.
     var isReady: Bool {
         guard let plan = change?.plan else { return false }
-        let isQuiet = ways.allSatisfy { partition, way in
+        let isQuiet = ways.values.allSatisfy { way in
             way.from.state.isLinked && way.to.state.isLinked && way.to.interest.isComplete
-                && (owner.holds[partition]?.isAnswered ?? true)
+                && way.from.replies.answered >= way.fence
         }
         return isQuiet && (plan.phase == .stop || fences.allSatisfy { $0.server.beats.lastReturned >= $0.beat })
     }
