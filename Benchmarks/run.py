@@ -31,7 +31,7 @@ from harness.budgets import ROWS  # noqa: E402
 from harness.client import Client, Progress, binary_client  # noqa: E402
 from harness.processes import raise_file_limit  # noqa: E402
 from harness.rows import Bench, Plan, Row  # noqa: E402
-from harness.subjects import HERE, Before, Carillon, Floor  # noqa: E402
+from harness.subjects import HERE, Before, Carillon, Floor, OneByOne  # noqa: E402
 
 ROOT = HERE.parent
 PEERS = ("bun", "uws", "nats", "nchan", "redis")
@@ -78,6 +78,7 @@ def subjects_of(options: argparse.Namespace, files: int) -> tuple[dict, list[str
         everyone.append(Floor())
     if "carillon" in wanted:
         everyone.append(Carillon(options.carillon.resolve(), options.reactors))
+        everyone.append(OneByOne(options.carillon.resolve(), options.reactors))
         if options.before:
             everyone.append(Before(options.before.resolve(), options.reactors))
     everyone += installing.peers(files, wanted)
@@ -140,11 +141,12 @@ def main() -> int:
 
 def steps(names: list[str], plan: Plan, subjects: dict) -> int:
     """How many measurements there will be, for the progress bar."""
-    ours = sum(subject.is_ours for subject in subjects.values())
+    ours = sum(subject.is_ours for key, subject in subjects.items() if key != "direct")
     others = sum(key in subjects for key in ("bun", "uws", "nats", "nchan"))
     everyone = ours * plan.rounds + others * min(plan.rounds, plan.peer_rounds)
+    sending = plan.rounds * ("direct" in subjects)
     size = {
-        "cpu": everyone + 1, "batch": everyone, "connects": everyone, "full-node": 1,
+        "cpu": everyone + sending + 1, "batch": everyone + sending, "connects": everyone, "full-node": 1,
         "memory": min(3, plan.rounds) + others * min(3, plan.peer_rounds),
         "redis": plan.rounds * 7 + plan.peer_rounds, "broadcast": 2 * plan.broadcast_rounds,
         "small-channel": min(3, plan.rounds), "page": 1, "sizing": 1, "webhooks": webhooks.steps(plan.rounds),

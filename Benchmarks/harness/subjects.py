@@ -73,10 +73,14 @@ class Floor(Subject):
 
 class Carillon(Subject):
     key, label, is_ours = "carillon", "Carillon", True
+    #: `node.io_uring`.
+    io_uring = "auto"
 
     def __init__(self, binary: Path, reactors: int):
         self.binary = binary
         self.reactors = reactors
+        #: Whether the node that was started last sends in batches; nil where it does not say.
+        self.has_ring: bool | None = None
         if not os.access(binary, os.X_OK):
             self.unavailable = f"{binary} is not there: build it with swift build -c release"
 
@@ -98,7 +102,7 @@ class Carillon(Subject):
                 else f"{{ kind: redis, redis: {{ url: 'redis://127.0.0.1:{redis}', prefix: carillon-bench }} }}"
                 if redis else "{ kind: memory }")
             configuration.write_text(
-                f"node: {{ name: bench-{index}, reactors: {self.reactors} }}\n"
+                f"node: {{ name: bench-{index}, reactors: {self.reactors}{self.way} }}\n"
                 f"client: {{ listen: '127.0.0.1:{client}'{', ' + tls if tls else ''} }}\n"
                 f"admin: {{ listen: '127.0.0.1:{admin}' }}\n"
                 f"backplane: {backplane}\n"
@@ -125,6 +129,17 @@ class Carillon(Subject):
         for index, process in enumerate(servers.processes):
             wait_for_port(ports[2 * index], process)
             self.wait_until_ready(ports[2 * index + 1], process)
+        self.has_ring = self.asked_for_ring(ports[1])
+
+    @property
+    def way(self) -> str:
+        return f", io_uring: {self.io_uring}"
+
+    @staticmethod
+    def asked_for_ring(port: int) -> bool | None:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            found = re.search(r"^carillon_io_uring_reactors (\d+)", answer.read().decode(), re.MULTILINE)
+        return int(found[1]) > 0 if found else None
 
     @staticmethod
     def wait_until_ready(port: int, process: Process) -> None:
@@ -145,6 +160,17 @@ class Before(Carillon):
     """Another build of Carillon, usually the one before a change."""
 
     key, label = "before", "Carillon before"
+
+    @property
+    def way(self) -> str:
+        # It may be too old to know the key.
+        return ""
+
+
+class OneByOne(Carillon):
+    """Carillon without io_uring, as where a container forbids it."""
+
+    key, label, io_uring = "direct", "without io_uring", "off"
 
 
 class At:

@@ -27,16 +27,22 @@ extension SessionIO {
     /// - Returns: Where in `dirty` to go on.
     func flushBatch(from start: Int, with ring: SendRing) -> Int {
         var end = start
+        var areSomeLeft = false
         while end < dirty.count, !ring.isFull {
             let slot = dirty[end]
             end += 1
             let session = session(slot)
-            guard session.pointee.flags.contains(.dirty), let bytes = offer(session) else { continue }
+            guard session.pointee.flags.contains(.dirty) else { continue }
+            guard let bytes = offer(session) else {
+                areSomeLeft = true
+                continue
+            }
             session.pointee.flags.remove(.dirty)
             ring.add(session.pointee.stream.descriptor, bytes)
             batch.append(slot)
         }
         submit(ring)
+        guard areSomeLeft else { return end }
         // What is no part of a batch keeps its mark until here.
         for index in start..<end { flushIfDirty(dirty[index]) }
         return end
