@@ -49,7 +49,9 @@ struct TLSTakeover: ~Copyable {
     ///
     /// - Returns: Nil when something is not as expected; then OpenSSL goes on.
     mutating func records(_ cipher: TLSCipher, _ agreed: TLSNegotiated) -> TLSRecords? {
-        guard sent.count <= Self.sentBytes, let read = client.keys(cipher), var write = server.keys(cipher) else {
+        guard sent.count <= Self.sentBytes, var read = client.keys(cipher) else { return nil }
+        guard var write = server.keys(cipher) else {
+            read.wipe()
             return nil
         }
         defer { ERR_clear_error() }
@@ -66,7 +68,11 @@ struct TLSTakeover: ~Copyable {
             return start == bytes.count
         }
         TLSRecordTools.forget(write)
-        guard isWell else { return nil }
+        guard isWell else {
+            read.wipe()
+            write.wipe()
+            return nil
+        }
         return TLSRecords(
             outbound: TLSOutbound(keys: write), inbound: TLSInbound(keys: read), isResumed: agreed.isResumed,
             hasProtocol: agreed.applicationProtocol != nil,
@@ -110,9 +116,10 @@ private struct HeardSecret: ~Copyable {
         }
     }
 
-    func keys(_ cipher: TLSCipher) -> TLSTrafficKeys? {
+    /// Where the secret is, so that no copy of it stays anywhere.
+    mutating func keys(_ cipher: TLSCipher) -> TLSTrafficKeys? {
         guard count == cipher.secretBytes else { return nil }
-        return withUnsafeBytes(of: bytes) {
+        return withUnsafeBytes(of: &bytes) {
             TLSTrafficKeys(UnsafeRawBufferPointer(rebasing: $0[..<cipher.secretBytes]), cipher)
         }
     }
