@@ -40,13 +40,13 @@ MEANINGS = {
     "publish": ("a publication by a client of the node", "µs", "`bench publish`, 64 outstanding"),
     "publishWithHistory": ("the same with history", "µs", "`bench publish`"),
     "receive": ("a publication that comes from Redis", "µs", "`bench publish`: a node with one subscriber"),
-    "compressedByte": ("compressing a byte, once for a node", "µs", "`make bench BENCH='--rows tls-deflate'`"),
+    "compressedByte": ("compressing a byte, once for a node", "µs", "`bench fanout`, two sessions, JSON of 768 bytes, with and without `--permessage-deflate`"),
     "redisPublish": ("Redis: a publication", "µs", "CPU of `redis-server` during `bench publish`"),
     "redisPublishWithHistory": ("Redis: a publication with history", "µs", "the same"),
     "redisHandOver": ("Redis: handing it to one node", "µs", "the same with three nodes that have a subscriber"),
     "redisKept": ("Redis: a publication that is kept, beyond its bytes", "B", "`MEMORY USAGE` of a history"),
     "batchBytes": ("what one send carries at most", "B", "the same with 1,024 outstanding: `carillon_sent_bytes_total` over `carillon_sends_total`"),
-    "compressionRatio": ("what compression leaves of JSON", "", "`make bench BENCH='--rows tls-deflate'`"),
+    "compressionRatio": ("what compression leaves of JSON", "", "from the same runs"),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import tempfile
 import time
 import urllib.request
@@ -22,6 +23,8 @@ WARM, COUNTED = 2_000, 16_000
 SETTLE = 1.0
 #: Bytes of publications.
 SMALL, LARGE = 128, 1024
+#: Of JSON that is compressed.
+JSON = 768
 
 
 class Measure:
@@ -35,7 +38,8 @@ class Measure:
         self.found: dict[str, float] = {}
 
     def all(self) -> dict[str, float]:
-        for step in (self.memory, self.memory_over_tls, self.queued, self.connects, self.pings, self.sends, self.sends_over_tls, self.through_redis):
+        for step in (self.memory, self.memory_over_tls, self.queued, self.connects, self.pings, self.sends, self.sends_over_tls, self.compression,
+                     self.through_redis):
             self.tell(step.__name__.replace("_", " "))
             step()
         return self.found
@@ -135,6 +139,17 @@ class Measure:
         send, _, self.found["byteOverTLS"] = self.parts(True)
         self.found["sendOverTLS"] = send - self.found["send"]
 
+    def compression(self) -> None:
+        """Two sessions: what a publication costs more when it is compressed for them."""
+        cpu = {}
+        for options in ({}, {"permessage_deflate": True}):
+            with self.node() as node:
+                found = self.bench("fanout", [node], sessions=2, window=64, bytes=JSON, payload="json", server_pid=node.pid, **options)
+                cpu[len(options)] = 2 * found["server_cpu_per_delivery"]
+                left = found["bytes_per_delivery"] / (JSON + 4)
+        self.found["compressedByte"] = max(0.0, cpu[1] - cpu[0]) / JSON
+        self.found["compressionRatio"] = left
+
     def through_redis(self) -> None:
         """The node that publishes, Redis, and nodes that receive."""
         with ExitStack() as stack:
@@ -155,12 +170,23 @@ class Measure:
 
             self.found["publish"], self.found["redisPublish"], _ = cost("bench-nobody")
             self.found["publishWithHistory"], self.found["redisPublishWithHistory"], _ = cost("bench-history-nobody")
+            self.found["redisKept"] = kept_bytes(server.port) / 100 - 128
             for node in nodes[1:]:
                 stack.enter_context(Held(self.carillon, node.url("/raw?channel=bench-somebody-unheard"), 1))
             _, redis, receive = cost("bench-somebody")
             self.found["redisHandOver"] = max(0.05, (redis - self.found["redisPublish"]) / 3)
             # What comes in a burst is sent to the one subscriber in few sends.
             self.found["receive"] = receive
+
+
+def kept_bytes(port: int) -> int:
+    """Of the one history, in Redis' memory."""
+    def ask(*words: str) -> list[str]:
+        done = subprocess.run(["redis-cli", "-p", str(port), *words], capture_output=True, text=True, timeout=10)
+        return done.stdout.split()
+
+    [key] = ask("--scan", "--pattern", "*:h:bench-history*")
+    return int(ask("MEMORY", "USAGE", key, "SAMPLES", "0")[-1])
 
 
 def counters(admin: int) -> dict[str, float]:

@@ -117,7 +117,8 @@ def bench(carillon: Path, scenario: str, urls: list[str], progress: Callable[[st
     for url in urls:
         command += ["--url", url]
     for name, value in options.items():
-        command += [f"--{name.replace('_', '-')}", str(value)]
+        option = f"--{name.replace('_', '-')}"
+        command += [option] if value is True else [option, str(value)]
     status, out, err = run_bounded(command, 120, progress)
     try:
         answer = json.loads(out)
