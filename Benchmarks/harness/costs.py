@@ -19,7 +19,7 @@ from .million import Redis
 from .usage import cpu_seconds, private_bytes
 
 #: A first tenth of the sessions warms the allocator up.
-WARM, COUNTED = 2_000, 16_000
+WARM, COUNTED = 1_900, 17_100
 SETTLE = 1.0
 #: Bytes of publications.
 SMALL, LARGE = 128, 1024

@@ -48,7 +48,7 @@ class Run:
 
     def guard(self) -> None:
         free = needs.free_memory()
-        if free < needs.KEPT_FREE * 3 // 4:
+        if free < needs.LEAST_FREE:
             raise Short(f"only {needs.gib(free)} of memory are left: stopped, so that nothing else on this machine suffers. Try fewer SESSIONS.")
 
     def crowd(self, servers: Servers, to_each: bool = False) -> Crowd:

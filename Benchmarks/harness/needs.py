@@ -12,8 +12,8 @@ from pathlib import Path
 #: a node and a client process without any.
 KERNEL, NODE_SESSION, CLIENT_SESSION = 10_600, 420, 60
 NODE_BASE, CLIENT_BASE = 8 << 20, 8 << 20
-#: Of all memory this is left alone. Below it, the run stops.
-KEPT_FREE = 1 << 30
+#: Of all memory this is left alone. The run stops when less than the second is left.
+KEPT_FREE, LEAST_FREE = 5 << 28, 10 ** 9
 #: Sessions of a node and of a client process, at most.
 NODE_SESSIONS, WORKER_SESSIONS = 19_500, 18_000
 #: Files of a process that are no sessions.

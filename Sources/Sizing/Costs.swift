@@ -30,8 +30,11 @@ package struct Costs: Sendable, Equatable {
     package var connectOverTLS: Double
     /// A ping and its answer.
     package var ping: Double
-    /// One send to one session, whatever is in it, and what it takes more over TLS.
+    /// One send to one session, whatever is in it.
     package var send: Double
+    /// The same where a machine has so many connections that none is in its caches any more.
+    package var sendToMany: Double
+    /// What a send takes more over TLS.
     package var sendOverTLS: Double
     /// One publication in a send, beyond the send.
     package var message: Double

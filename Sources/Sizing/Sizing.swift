@@ -127,7 +127,9 @@ package struct Sizing: Sendable {
             received * (costs.receive + (workload.isCompressed ? Double(workload.payload) * costs.compressedByte : 0))
         let subscriptions = workload.allSubscriptions * share
         let message = costs.message + wireBytes(workload) * (encrypted ? costs.byteOverTLS : costs.byte)
-        time += subscriptions * sends(workload) * (costs.send + (encrypted ? costs.sendOverTLS : 0))
+        time +=
+            subscriptions * sends(workload)
+            * (send(to: Double(workload.sessions) * share) + (encrypted ? costs.sendOverTLS : 0))
         time += subscriptions * workload.ratePerChannel * message
         return time / Self.microseconds / shape.speed
     }
@@ -141,6 +143,16 @@ package struct Sizing: Sendable {
     }
 
     // MARK: Sends
+
+    /// Up to how many sessions of a machine are in its caches, and from how many on none is: between them the cost grows evenly.
+    private static let cachedSessions = 10_000.0
+    private static let uncachedSessions = 100_000.0
+
+    /// CPU of a send to one of so many sessions.
+    private func send(to sessions: Double) -> Double {
+        let share = (sessions - Self.cachedSessions) / (Self.uncachedSessions - Self.cachedSessions)
+        return costs.send + (costs.sendToMany - costs.send) * max(0, min(1, share))
+    }
 
     /// A publication in its frame.
     private func wireBytes(_ workload: Workload) -> Double {

@@ -7,7 +7,8 @@ private let costs = Costs(
     base: 10_000_000, baseCharged: 10_000_000, session: 500, sessionOverTLS: 5_000, sessionCompressed: 0,
     connection: 4_500, connectionCharged: 1_500, subscription: 100,
     channel: 1_000,
-    queued: 1_000, connect: 20, connectOverTLS: 400, ping: 10, send: 5, sendOverTLS: 2, message: 0.01, byte: 0,
+    queued: 1_000, connect: 20, connectOverTLS: 400, ping: 10, send: 5, sendToMany: 5, sendOverTLS: 2, message: 0.01,
+    byte: 0,
     byteOverTLS: 0.001,
     publish: 1, publishWithHistory: 2, receive: 2, compressedByte: 0.01, redisPublish: 1, redisPublishWithHistory: 10,
     redisHandOver: 1,
@@ -74,6 +75,22 @@ struct SizingTests {
         #expect(size.sendsPerSecond == 100_000 && size.deliveriesPerSecond == 100_000)
         let cpu = try #require(size.uses.first { $0.limit == .cpu })
         #expect(abs(cpu.used - 0.501) < 0.001)
+    }
+
+    @Test func sendsToManyCostMore() throws {
+        var costs = costs
+        costs.sendToMany = 10
+        var workload = idle(10_000)
+        (workload.rate, workload.payload) = (1, 100)
+        func cpu(_ sessions: Int) throws -> Double {
+            workload.sessions = sessions
+            return try #require(
+                Sizing(shape: machine(), costs: costs).size(workload, nodes: 1).uses.first { $0.limit == .cpu }
+            ).used
+        }
+        #expect(abs(try cpu(10_000) - 0.050) < 0.001)
+        #expect(abs(try cpu(55_000) - 0.413) < 0.001)
+        #expect(abs(try cpu(200_000) - 2.002) < 0.001)
     }
 
     @Test func whatGathersIsSentTogether() {
