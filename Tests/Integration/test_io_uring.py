@@ -21,6 +21,12 @@ CLIENTS = 150
 SINGLE_ISSUER, DEFER_TASKRUN = 1 << 12, 1 << 13
 
 
+@pytest.fixture(autouse=True)
+def nobody_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other tests also run with this variable set."""
+    monkeypatch.delenv("CARILLON_NODE_IO_URING", raising=False)
+
+
 def is_allowed() -> bool:
     """Whether this machine has an io_uring that does what a node needs."""
     libc = ctypes.CDLL(None, use_errno=True)
@@ -65,8 +71,7 @@ def check_one_by_one(node: Node, reason: str) -> None:
 
 
 @pytest.mark.skipif(not is_allowed(), reason="this machine has no io_uring for us")
-def test_a_slice_of_a_fan_out_is_one_system_call(start_node: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CARILLON_NODE_IO_URING", raising=False)
+def test_a_slice_of_a_fan_out_is_one_system_call(start_node: Any) -> None:
     node = start_node(node={"reactors": 2})
     assert node.api.metric("io_uring_reactors") == 2 == rings(node)
     clients = deliver(node)
@@ -82,8 +87,7 @@ def test_a_slice_of_a_fan_out_is_one_system_call(start_node: Any, monkeypatch: p
         client.close()
 
 
-def test_it_can_be_switched_off(start_node: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CARILLON_NODE_IO_URING", raising=False)
+def test_it_can_be_switched_off(start_node: Any) -> None:
     check_one_by_one(start_node(node={"io_uring": "off"}), ", because node.io_uring is off")
 
 
@@ -97,10 +101,9 @@ FORBIDDEN = {
 
 
 @pytest.mark.parametrize("what", list(FORBIDDEN))
-def test_where_a_container_forbids_it_the_node_says_so_and_delivers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+def test_where_a_container_forbids_it_the_node_says_so_and_delivers(tmp_path: Path, what: str) -> None:
     if not is_allowed() and "only" in what:
         pytest.skip("this machine has no io_uring for us")
-    monkeypatch.delenv("CARILLON_NODE_IO_URING", raising=False)
     calls, code, reason = FORBIDDEN[what]
     numbers = ",".join(str(forbid.IO_URING[call]) for call in calls)
     launcher = tmp_path / "launcher"
