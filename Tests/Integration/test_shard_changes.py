@@ -264,8 +264,9 @@ def test_nodes_are_killed_and_stand_still_meanwhile(start_node: Any, shards: Sha
     first, last = ids[0], ids[-1]
     client = listen(ids[1], ROOMS + PLAIN)
     load = Load([ids[1]]).start()
-    until(lambda: "the Redis servers change from" in ids[1].output(), "it has begun", SECONDS)
+    until(lambda: all("the Redis servers change from" in node.output() for node in nodes), "it has begun", SECONDS)
     last.pause()
+    until(lambda: "was interrupted" in ids[1].output() or is_divided([ids[1]], shards, [0, 1, 2]), "it is taken back, unless it was faster", 15)
     first.kill()
     until(lambda: is_divided([ids[1]], shards, [0, 1, 2]), "the one that is left moves everything", 90)
     last.resume()
