@@ -21,7 +21,7 @@ BEGIN, END = "<!-- constants: begin -->", "<!-- constants: end -->"
 MEANINGS = {
     "base": ("a node without sessions", "B", "all that is in its memory (`Rss`)"),
     "baseCharged": ("what a container is charged of it", "B", "the memory cgroup, without content of files"),
-    "session": ("a session, in the process", "B", "private memory of the node before and after 17,100 sessions, behind the first 1,900"),
+    "session": ("a session, in the process", "B", "`make bench BENCH='--rows memory'`: private memory of the node before and after 17,100 sessions, behind the first 1,900"),
     "sessionOverTLS": ("more over TLS", "B", "the same over TLS, less the above"),
     "sessionCompressed": ("more with compression", "B", "`make bench BENCH='--rows tls-deflate-memory'`"),
     "connection": ("its connection, in the kernel", "B", "half of what `make million` measures for both ends"),
@@ -46,7 +46,7 @@ MEANINGS = {
     "redisPublishWithHistory": ("Redis: a publication with history", "µs", "the same"),
     "redisHandOver": ("Redis: handing it to one node", "µs", "the same with three nodes that have a subscriber"),
     "redisKept": ("Redis: a publication that is kept, beyond its bytes", "B", "`MEMORY USAGE` of a history"),
-    "batchBytes": ("what one send carries at most", "B", "the same with 1,024 outstanding: `carillon_sent_bytes_total` over `carillon_sends_total`"),
+    "batchBytes": ("what one send carries at most in the model", "B", "the same: larger sends fill the buffers of sockets, and cost more for each byte"),
     "compressionRatio": ("what compression leaves of JSON", "", "from the same runs"),
 }
 

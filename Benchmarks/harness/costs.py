@@ -132,8 +132,6 @@ class Measure:
 
     def sends(self) -> None:
         self.found["send"], self.found["message"], self.found["byte"] = self.parts(False)
-        # As much as gathers when there is always more.
-        self.found["batchBytes"] = self.fanout(False, 1024, LARGE)[2]
 
     def sends_over_tls(self) -> None:
         send, _, self.found["byteOverTLS"] = self.parts(True)

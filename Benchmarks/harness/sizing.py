@@ -19,9 +19,9 @@ TOLERANCE = 0.25
 #: Memory of the node that is held to little, so that it is full before a process has no more files.
 LIMIT = 32 << 20
 #: Sessions and bytes of the broadcasts.
-SESSIONS, PAYLOAD = 16_000, 1024
-#: How far apart the last rate that was borne and the first that was not may be.
-STEP = 1.06
+SESSIONS, PAYLOAD = 10_000, 1024
+#: Broadcasts that are outstanding.
+WINDOWS = (8, 16, 32, 64, 128)
 
 
 def size(carillon: Path, *arguments: str) -> dict[str, Any]:
@@ -73,28 +73,23 @@ def borne_sessions(carillon: Path, directory: Path, limit: int) -> int:
     return most
 
 
-def bears(node: HeldNode, carillon: Path, rate: float, seconds: float) -> tuple[bool, dict[str, Any]]:
-    try:
-        found = bench(carillon, "camera", [node.url()], lambda line: None, sessions=SESSIONS, bytes=PAYLOAD, rate=f"{rate:.2f}", seconds=seconds, server_pid=node.pid)
-    except NotStarted as error:
-        return False, {"problems": [str(error)]}
-    return not found["problems"] and found["left_out"] == 0 and found["delay_p99"] < 1e6, found
+def borne_rate(carillon: Path, directory: Path, seconds: float, tell: Callable[[str], None]) -> float:
+    """The most publications a second that reach all within a second, p99.
 
-
-def borne_rate(carillon: Path, directory: Path, guess: float, seconds: float, tell: Callable[[str], None]) -> float:
-    """The most publications a second that arrive at all within a second, p99: found between a rate that is borne and one that is not."""
-    borne, failed = 0.0, 0.0
-    rate = guess
-    with HeldNode(carillon, directory) as node:
-        while (borne == 0 or failed == 0 or failed / borne > STEP) and 0.5 < rate <= 1000:
-            good, found = bears(node, carillon, rate, seconds)
-            tell(f"{rate:.0f} a second: {'borne' if good else 'not borne'}, p99 {found.get('delay_p99', 0) / 1000:.0f} ms, node {found.get('server_busy', 0):.2f} cores")
-            if good:
-                borne = max(borne, rate)
-            else:
-                failed = rate if failed == 0 else min(failed, rate)
-            rate = rate / 1.3 if borne == 0 else rate * 1.3 if failed == 0 else (borne * failed) ** 0.5
-    return borne
+    So many are outstanding all the time, and the next one leaves when one has arrived: the node has as much to do as it can, and no more gathers.
+    """
+    most = 0.0
+    for window in WINDOWS:
+        with HeldNode(carillon, Path(tempfile.mkdtemp(dir=directory))) as node:
+            found = bench(
+                carillon, "fanout", [node.url()], lambda line: None, sessions=SESSIONS, bytes=PAYLOAD, window=window, seconds=seconds, server_pid=node.pid)
+        rate, last = found["deliveries_per_second"] / SESSIONS, found["to_last_p99"] / 1000
+        busy = found["server_cpu_per_delivery"] * found["deliveries_per_second"] / 1e6
+        good = not found["problems"] and last < 1000
+        tell(f"{window} outstanding: {rate:.0f} a second, p99 {last:.0f} ms{'' if good else ', not borne'}; the node uses {busy:.2f} cores")
+        if good:
+            most = max(most, rate)
+    return most
 
 
 def compare(carillon: Path, directory: Path, seconds: float, tell: Callable[[str], None]) -> dict[str, dict[str, float]]:
@@ -106,7 +101,7 @@ def compare(carillon: Path, directory: Path, seconds: float, tell: Callable[[str
         found["sessions"] = {"predicted": predicted, "measured": borne_sessions(carillon, Path(tempfile.mkdtemp(dir=directory)), LIMIT)}
     rate = predicted_rate(carillon, SESSIONS, PAYLOAD)
     tell(f"broadcasts a second to {SESSIONS:,} sessions on one core: predicted {rate:.0f}")
-    found["rate"] = {"predicted": rate, "measured": borne_rate(carillon, Path(tempfile.mkdtemp(dir=directory)), min(900, rate), seconds, tell)}
+    found["rate"] = {"predicted": rate, "measured": borne_rate(carillon, directory, seconds, tell)}
     return found
 
 
