@@ -46,7 +46,7 @@ MEANINGS = {
     "redisPublishWithHistory": ("Redis: a publication with history", "µs", "the same"),
     "redisHandOver": ("Redis: handing it to one node", "µs", "the same with three nodes that have a subscriber"),
     "redisKept": ("Redis: a publication that is kept, beyond its bytes", "B", "`MEMORY USAGE` of a history"),
-    "batchBytes": ("what one send carries at most in the model", "B", "the same: larger sends fill the buffers of sockets, and cost more for each byte"),
+    "batchBytes": ("what one send carries at most in the model", "B", "the size of the batches of which `message` and `byte` are measured. Larger ones save sends, and cost more for each byte"),
     "compressionRatio": ("what compression leaves of JSON", "", "from the same runs"),
 }
 
