@@ -147,9 +147,13 @@ def test_f11_on_both_sides_of_a_split(stage: Callable[..., Stage], tmp_path: Pat
         programs = [CARILLON, CARILLON, as_group(CARILLON, SMALL_NODE, tmp_path)]
         scene.start(cluster, programs=programs, backplane=cluster.settings(ready_when="any"))
         scene.listen()
-        scene.publish(80, publishers=4)
+        # A publisher for each channel and side: one that waits for a master on the other side does not keep others from publishing.
+        for channel in scene.channels:
+            scene.publish(10, publishers=1, nodes=scene.nodes[:2], channels=[channel])
+            scene.publish(10, publishers=1, nodes=scene.nodes[2:], channels=[channel])
         scene.flows(800)
         assert small.role() == "master"
+        assert any(cluster.master_of(cluster.slot(key("m", channel))) is small for channel in scene.channels)
         others = ",".join(str(port) for server in cluster.servers[1:] for port in server.ports)
         own = ",".join(str(port) for port in small.ports)
         with scene.log.fault("a master and a node are cut off for 5 s") as fault:

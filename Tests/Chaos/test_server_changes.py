@@ -15,6 +15,8 @@ from rig.shards import Shards
 from rig.waiting import until
 
 CLIENTS = 60
+#: The balancer says whose connections they are.
+INTRODUCED = {"listen": "127.0.0.1:0", "proxy_protocol": {"mode": "required", "trusted": ["127.0.0.1"]}}
 
 
 @pytest.fixture
@@ -69,7 +71,7 @@ def moved(scene: Stage, servers: int, seconds: float = 60) -> float:
 @pytest.mark.long
 def test_f11_a_server_is_added_and_one_removed(stage: Callable[..., Stage], shards: Shards) -> None:
     """Three become four, and the first one goes: nothing is lost, and nobody is told of a loss."""
-    with stage(channels=24, drain={"wait": "2s", "window": "2s"}) as scene:
+    with stage(channels=24, client=INTRODUCED, drain={"wait": "2s", "window": "2s"}) as scene:
         balancer = begin(scene, shards, [0, 1, 2])
         restart(scene, balancer, shards.settings(ready_when="any"))
         with scene.log.fault("a fourth server gets its share"):

@@ -90,12 +90,13 @@ class Stage:
         self.balancer = kind(self.directory, [node.client for node in self.nodes]).start()
         return self.balancer
 
-    def publish(self, rate: float = 100, *, publishers: int = 2, nodes: list[Node] | None = None, **options: Any) -> None:
+    def publish(self, rate: float = 100, *, publishers: int = 2, nodes: list[Node] | None = None, channels: list[str] | None = None,
+                **options: Any) -> None:  # fmt: skip
         addresses = [node.admin for node in nodes or self.nodes]
         for _ in range(publishers):
             name = f"publisher-{next(self._names)}"
             self.publishers.append(
-                Publisher(name, self.log, addresses, self.channels, rate / publishers, self.seed, **options).start())
+                Publisher(name, self.log, addresses, channels or self.channels, rate / publishers, self.seed, **options).start())
 
     def listen(self, centrifuge: int = 12, streams: int = 8, *, address: str | None = None) -> list[Client]:
         """Clients, spread over the nodes, and waited for."""
