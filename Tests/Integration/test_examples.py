@@ -42,6 +42,12 @@ def test_an_example(tour: Tour, name: str) -> None:
     print(f"{name}: {getattr(tour, name)()}")
 
 
+@pytest.mark.long
+def test_a_conference_with_a_full_table(tour: Tour) -> None:
+    """Six cameras and thirty streams take both cores of a small machine for more than a minute."""
+    print(tour.full_table())
+
+
 def test_a_viewer_that_reads_slowly_delays_nobody(tour: Tour) -> None:
     """One that takes a tenth of what comes; the others see every picture, and see it soon."""
     path = "/broadcast/?rate=15&codecs=no#slow"

@@ -25,11 +25,19 @@ package struct JSONScanner {
     }
 
     /// The next byte that is not white space.
+    @inline(__always)
     package var next: UInt8? {
         mutating get {
-            skipSpace()
-            return index < bytes.count ? bytes[index] : nil
+            // Clients write JSON without white space, mostly.
+            if index < bytes.count, bytes[index] > 0x20 { return bytes[index] }
+            return nextAfterSpace()
         }
+    }
+
+    @inline(never)
+    private mutating func nextAfterSpace() -> UInt8? {
+        skipSpace()
+        return index < bytes.count ? bytes[index] : nil
     }
 
     private mutating func skipSpace() {
@@ -42,6 +50,7 @@ package struct JSONScanner {
     }
 
     /// Steps over a byte, if it is the next one.
+    @inline(__always)
     package mutating func skip(_ byte: UInt8) -> Bool {
         guard next == byte else { return false }
         index += 1

@@ -41,7 +41,9 @@ package final class Exchange: TurnWork, @unchecked Sendable {
     /// A reload's rules on their way to the channels that are open.
     var ruleChange: RuleChange?
     private(set) var shards: [Shard] = []
-    private var outboxes: [[Notice]] = []
+    private var outboxes: [NoticeQueue] = []
+    /// Takes the place of what a shard of the home reactor is being told, so that its room is used again.
+    private var spare = NoticeQueue()
     /// How many `leave`s were heard from each reactor: the clock by which a `held` is dated.
     private var leaves: [UInt64] = []
     private(set) var interests: [ChannelName: Interest] = [:]
@@ -135,7 +137,7 @@ package final class Exchange: TurnWork, @unchecked Sendable {
     package func attach(_ shards: [Shard]) {
         precondition(shards.count <= Self.maximumReactors)
         self.shards = shards
-        outboxes = Array(repeating: [], count: shards.count)
+        outboxes = Array(repeating: NoticeQueue(), count: shards.count)
         leaves = Array(repeating: 0, count: shards.count)
         // "Everybody" is held by the backplane itself and by every reactor, always.
         let everybody = Interest(.all)
@@ -273,18 +275,13 @@ package final class Exchange: TurnWork, @unchecked Sendable {
 
     /// Tells a shard on the home reactor what waits for it, in its turn. What is said meanwhile waits for the next one.
     func takeNotices(for reactor: Int) {
-        let count = outboxes[reactor].count
-        guard count > 0 else { return }
-        for index in 0..<count { shards[reactor].received(outboxes[reactor][index]) }
-        if outboxes[reactor].count == count {
-            outboxes[reactor].removeAll(keepingCapacity: count <= Self.keptNotices)
-        } else {
-            outboxes[reactor].removeFirst(count)
-        }
+        guard !outboxes[reactor].isEmpty else { return }
+        var notices = spare
+        spare = NoticeQueue()
+        swap(&notices, &outboxes[reactor])
+        notices.tell(shards[reactor])
+        spare = notices
     }
-
-    /// Room for so many is kept from turn to turn.
-    private static let keptNotices = 1024
 
     private func tellLink() {
         for reactor in shards.indices { tell(reactor, .link(reach)) }
@@ -299,10 +296,12 @@ package final class Exchange: TurnWork, @unchecked Sendable {
         }
         for reactor in outboxes.indices where !outboxes[reactor].isEmpty && shards[reactor].reactor !== home {
             let notices = outboxes[reactor]
-            outboxes[reactor] = []
-            outboxes[reactor].reserveCapacity(min(notices.count, 1024))
+            outboxes[reactor] = NoticeQueue()
             let shard = shards[reactor]
-            shard.reactor.post { for notice in notices { shard.received(notice) } }
+            shard.reactor.post {
+                var notices = notices
+                notices.tell(shard)
+            }
         }
         return isReviewing
     }
@@ -381,7 +380,11 @@ extension Exchange {
         if ticket.waiter != 0 {
             waiters.removeValue(forKey: ticket.waiter)?(outcome)
         } else if Int(ticket.reactor) < shards.count {
-            tell(Int(ticket.reactor), .published(ticket, outcome))
+            if case .accepted(nil) = outcome {
+                outboxes[Int(ticket.reactor)].append(accepted: ticket)
+            } else {
+                tell(Int(ticket.reactor), .published(ticket, outcome))
+            }
         }
     }
 

@@ -130,6 +130,10 @@ package final class Shard: ShardPart, ReactorHandler, TurnWork, @unchecked Senda
 
     // MARK: The exchange's doors
 
+    /// A publication was accepted, and has no position.
+    @inline(__always)
+    func accepted(_ ticket: PublishTicket) { commands.published(ticket, .accepted(nil)) }
+
     package func received(_ notice: Exchange.Notice) {
         switch notice {
         case .delivered(let publication): fanOut.delivered(publication)

@@ -41,4 +41,30 @@ import Testing
         #expect(rig.read(client) == [0x81, 1, 48, 0x81, 1, 49, 0x81, 1, 50])
         #expect(rig.shard.context.counters.faults == 0)
     }
+
+    /// Accepted publications wait apart from the rest, and are told in the order of all the same.
+    @Test func acceptedPublicationsKeepTheirPlace() throws {
+        let rig = try ShardRig { $0.channels = [ChannelRule(match: ChannelPattern("*"), publish: .client)] }
+        let (client, slot) = rig.logIn()
+        rig.say(client, slot, #"{"id":2,"subscribe":{"channel":"news"}}"#)
+        rig.confirm("news")
+        _ = rig.read(client)
+        for id in 3...6 {
+            rig.write(client, ShardRig.frame(#"{"id":\#(id),"publish":{"channel":"news","data":1}}"#))
+            rig.ready(slot)
+        }
+        let tickets = rig.backplane.published.map(\.ticket)
+        #expect(tickets.count == 4)
+        rig.exchange.published(tickets[0], .accepted(nil))
+        rig.exchange.published(tickets[1], .accepted(nil))
+        rig.exchange.published(tickets[2], .refused(.bufferFull))
+        rig.exchange.published(tickets[3], .accepted(nil))
+        rig.turn()
+        let heard = rig.text(client)
+        let replies = [#"{"id":3,"publish":{}}"#, #"{"id":4,"publish":{}}"#, #""id":5"#, #"{"id":6,"publish":{}}"#]
+        let places = replies.compactMap { heard.firstRange(of: $0)?.lowerBound }
+        #expect(places.count == 4 && places == places.sorted(), "\(heard)")
+        #expect(heard.contains(#""id":5,"error""#))
+        #expect(rig.shard.session(slot).pointee.unanswered == 0)
+    }
 }

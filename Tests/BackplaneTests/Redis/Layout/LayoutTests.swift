@@ -15,6 +15,20 @@ import Testing
             slot("{user1000}.following") == slot("{user1000}.followers") && slot("{user1000}.x") == slot("user1000"))
     }
 
+    /// Four bytes at a time give what one bit after the other gives, whatever is left over.
+    @Test func checksumsAreThoseOfTheDefinition() {
+        var random = SystemRandomNumberGenerator()
+        for count in 0..<70 {
+            let bytes = (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
+            var expected: UInt16 = 0
+            for byte in bytes {
+                expected ^= UInt16(byte) << 8
+                for _ in 0..<8 { expected = expected & 0x8000 == 0 ? expected << 1 : expected << 1 ^ 0x1021 }
+            }
+            #expect(bytes.withUnsafeBytes { RedisSlot.checksum($0) } == expected, "\(bytes)")
+        }
+    }
+
     @Test func onlyTheFirstBracesCount() {
         #expect(slot("foo{bar}{zap}") == slot("bar") && slot("foo{{bar}}zap") == slot("{bar"))
         // Nothing between them, or no end: all of it.
