@@ -283,6 +283,37 @@ def test_nodes_are_killed_and_stand_still_meanwhile(start_node: Any, shards: Sha
         one.close()
 
 
+def test_nodes_join_while_partitions_move(start_node: Any, shards: Shards) -> None:
+    """A node that has just come believes for a while that it is alone. It drives nothing, and takes nothing away that others copy."""
+    for server in shards.servers:
+        server.start()
+    nodes = start(start_node, shards, only=[0, 1])
+    # Enough to make a batch take longer than it takes to join.
+    for channel in ROOMS:
+        nodes[0].api.request("POST", "/api/v1/publish/batch", json={"publications": [
+            {"channel": channel, "data": {"filler": number, "text": "x" * 4000}} for number in range(100)]}).raise_for_status()  # fmt: skip
+    for node in nodes:
+        restart(node, shards)
+    client = listen(nodes[0], ROOMS + PLAIN)
+    load = Load(nodes[:2]).start()
+    until(lambda: "the Redis servers change from" in nodes[0].output(), "it has begun", SECONDS)
+    for _ in range(3):
+        # Its id is another one each time: before those of the others, or behind them.
+        before = shares(nodes[0], shards)
+        nodes[2].stop()
+        nodes[2].start(ready=False)
+        until(lambda before=before: shares(nodes[0], shards) != before or is_divided(nodes[:2], shards, [0, 1, 2]), "it goes on", SECONDS)
+    until(lambda: is_divided(nodes, shards, [0, 1, 2]), "all has moved", SECONDS)
+    until(lambda: len(load.acknowledged[PLAIN[-1]]) > 5, "it goes on", 20)
+    load.stop()
+    check(client, load)
+    for channel in ROOMS:
+        page = nodes[1].api.get(f"/api/v1/channels/{channel}/history", limit=1000)
+        texts = [yaml.safe_load(entry["text"]) for entry in page["publications"]]
+        assert [text["filler"] for text in texts[:100]] == list(range(100)) and texts[100:] == load.acknowledged[channel], channel
+    client.close()
+
+
 @pytest.mark.skipif(not VALKEY.exists(), reason="scripts/install.sh puts Valkey there")
 def test_a_server_whose_version_is_older(start_node: Any, shards: Shards) -> None:
     """It does not read what the others wrote: nothing moves, nothing is lost, and it is said why."""

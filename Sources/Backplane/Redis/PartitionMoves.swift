@@ -129,6 +129,12 @@ extension RedisBackplane {
         var hold = hold
         holds[partition] = nil
         held.remove(partition)
+        if hold.from !== server {
+            // Answers of the old server that came since are what the new one is to have, too.
+            let positions = hold.from.acknowledged.extract(PartitionSet(CollectionOfOne(partition)))
+            server.inherited.merge(positions) { _, new in new }
+            if server.link.isUp, !positions.isEmpty { server.reviewInherited() }
+        }
         for waiting in hold.sentBack + hold.unsent + hold.later.takeAll() {
             server.publishAgain(waiting)
         }

@@ -23,6 +23,7 @@ package enum RedisScript: String, CaseIterable, Sendable {
     case listKeys
     case dropKeys
     case dumpKeys
+    case forgetMoves
     case restoreKeys
 
     /// The source for a server that publishes within its slots (`SPUBLISH`, Redis 7.0), or to everybody.
@@ -54,6 +55,7 @@ package enum RedisScript: String, CaseIterable, Sendable {
         case .listKeys: Self.listKeysSource
         case .dropKeys: Self.dropKeysSource
         case .dumpKeys: Self.dumpKeysSource
+        case .forgetMoves: Self.forgetMovesSource
         case .restoreKeys: Self.restoreKeysSource
         }
     }

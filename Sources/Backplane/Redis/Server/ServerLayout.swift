@@ -48,6 +48,8 @@ extension RedisServer {
         // Before the beat: who hears that this node is there knows how it divides the channels.
         owner.mover?.greet(self)
         sendBeat()
+        // What was found here may be older than the beat: a change that has gone on meanwhile has not waited for this node.
+        if owner.mover != nil { joinShards() }
     }
 
     /// Goes on with joining this server after a while, unless that is settled or the business of another connection by then.

@@ -45,6 +45,7 @@ package struct ShardChange {
     /// The servers that this node is to use, by their names.
     package let target: [[UInt8]]
     private let targetDigest: UInt64
+    private let born: MonotonicTime
     private var since: MonotonicTime
     private var notBefore: MonotonicTime
     /// Since when the same nodes have agreed on the next change.
@@ -60,6 +61,7 @@ package struct ShardChange {
         planDigest = plan.digest
         self.target = ShardPlan.sorted(target)
         targetDigest = Self.digest(self.target)
+        born = now
         since = now
         notBefore = now
     }
@@ -107,32 +109,38 @@ package struct ShardChange {
     ///   - others: All others that are alive.
     package mutating func step(own: Node, others: [Node], now: MonotonicTime) -> Step {
         let nodes = [own] + others
-        let isFirst = others.allSatisfy { $0.id.value > own.id.value }
-        if plan.isSettled { return begin(nodes, isFirst: isFirst, now: now) }
+        // A node that has just come has not heard the others yet, and would believe that it is alone.
+        let isFirst = now - born > NodeRegistry.lease && others.allSatisfy { $0.id.value > own.id.value }
+        if plan.isSettled { return begin(nodes, own.id, isFirst: isFirst, now: now) }
         if plan.moving.isEmpty {
             waiting = behind(nodes) ?? partial(nodes)
-            return waiting == nil && isFirst && now >= notBefore ? .use(plan.continued()) : .nothing
+            return waiting == nil && isFirst && now >= notBefore ? .use(plan.continued(by: own.id)) : .nothing
         }
         waiting = nil
         guard isFirst else {
             // The first one has gone, perhaps: whoever publishes is not to wait until that is certain.
             let awake = others.filter { now - $0.heard <= Self.silence }
             let isNext = awake.allSatisfy { $0.id.value > own.id.value }
-            return isNext && now - since > Self.silence ? .use(plan.interrupted()) : .nothing
+            return isNext && now - since > Self.silence ? .use(plan.interrupted(by: own.id)) : .nothing
         }
-        let isReady = nodes.allSatisfy { isAtPlan($0) && $0.standing?.isReady ?? false }
+        // To copy takes the servers that partitions leave or come to; before that, all of them are to know of it.
+        let isReady = nodes.allSatisfy { node in
+            isAtPlan(node) && node.standing.map { $0.isReady && ($0.isWhole || plan.phase == .copy) } ?? false
+        }
         switch plan.phase {
-        case .stop where isReady: return .use(plan.stopped())
-        case .copy where isReady && isCopied: return .use(plan.copied())
-        case .copy where !isCopying && !isCopied:
+        case .stop where isReady: return .use(plan.stopped(by: own.id))
+        case .copy where isReady && isCopied: return .use(plan.copied(by: own.id))
+        // Servers tell who may write by the plan alone, and whoever made it may be copying yet.
+        case .copy where isReady && plan.maker != own.id: return .use(plan.interrupted(by: own.id))
+        case .copy where isReady && !isCopying:
             isCopying = true
             return .copy
-        default: return !isReady && now - since > Self.patience ? .use(plan.interrupted()) : .nothing
+        default: return !isReady && now - since > Self.patience ? .use(plan.interrupted(by: own.id)) : .nothing
         }
     }
 
     /// Whether a change begins.
-    private mutating func begin(_ nodes: [Node], isFirst: Bool, now: MonotonicTime) -> Step {
+    private mutating func begin(_ nodes: [Node], _ own: NodeID, isFirst: Bool, now: MonotonicTime) -> Step {
         guard target != plan.from || nodes.contains(where: { $0.standing?.target != targetDigest })
         else {
             waiting = nil
@@ -158,7 +166,7 @@ package struct ShardChange {
             agreed = (ids, now)
             return .nothing
         }
-        return isFirst && now - known.since >= Self.agreement ? .use(plan.changed(to: target)) : .nothing
+        return isFirst && now - known.since >= Self.agreement ? .use(plan.changed(to: target, by: own)) : .nothing
     }
 
     private func isAtPlan(_ node: Node) -> Bool {

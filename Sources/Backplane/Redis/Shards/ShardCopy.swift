@@ -14,7 +14,7 @@ final class ShardCopy {
         var tags: [[UInt8]]
     }
 
-    private let plan: ShardPlan
+    let plan: ShardPlan
     private let planKey: [UInt8]
     private let start: [UInt8]
     private var parts: [Part] = []
@@ -139,8 +139,8 @@ final class ShardCopy {
                     continue
                 }
                 there.append(key)
-                // None is 0 there, and -1 here.
-                arguments += [Array("\(max(0, left))".utf8), payload]
+                // None is 0 there, and -1 here. What has less than a millisecond left gets one.
+                arguments += [Array("\(left < 0 ? 0 : max(1, left))".utf8), payload]
             }
             let rest = keys.dropFirst(answer.count / 2)
             guard there.count > 1 else { return copy(rest, part) }

@@ -21,18 +21,16 @@ extension ShardMover {
 
     // MARK: Storing a plan
 
-    /// Stores the next plan on all servers. It counts when all that it needs have it.
+    /// Stores the next plan. It counts when all servers that it needs have it: all, as a rule; where partitions have moved, those that they
+    /// leave or come to (`ShardPlan.completes`).
     private func store(_ plan: ShardPlan, then: @escaping () -> Void = {}) {
-        guard let before = change?.plan else { return }
+        guard !isStoring, let before = change?.plan else { return }
         // What is taken back must be so also when a server does not answer: it is told when it is back.
-        let isInterruption = plan.moving.isEmpty && !plan.isSettled && !before.moving.isEmpty
-        let servers = topology.servers.filter { $0.state.takesCommands && $0.has(.storePlan) }
-        let needed = isInterruption ? [] : Set(before.servers + plan.servers)
-        let reached = Set(
-            topology.names.indices.filter { index in servers.contains { $0 === topology.servers[index] } }.map {
-                topology.names[$0]
-            })
-        guard !servers.isEmpty, needed.isSubset(of: reached) else { return }
+        let isTakenBack = plan.takesBack(before)
+        let needed = isTakenBack || plan.completes(before) ? before.movingServers : Set(before.servers + plan.servers)
+        let servers = topology.names.indices.filter { needed.contains(topology.names[$0]) }.map { topology.servers[$0] }
+            .filter { $0.state.takesCommands && $0.has(.storePlan) }
+        guard !servers.isEmpty, isTakenBack || servers.count == needed.count else { return }
         isStoring = true
         var (left, stored) = (servers.count, 0)
         for server in servers {
@@ -41,12 +39,9 @@ extension ShardMover {
                 if isStored { stored += 1 }
                 guard left == 0 else { return }
                 isStoring = false
-                guard stored == servers.count || isInterruption && stored > 0, let now = change?.plan,
+                guard stored == needed.count || isTakenBack && stored > 0, let now = change?.plan,
                     plan.isNewer(than: now)
                 else { return }
-                let done = plan.moved == before.moved && !plan.isSettled ? nil : copy
-                // Before the plan is used: the next one may follow at once, and this is done under the present one.
-                done?.removeOriginals(plan)
                 use(plan)
                 then()
             }
@@ -72,6 +67,7 @@ extension ShardMover {
         if change == nil {
             guard isFirstPlan(server) else { return false }
             use(ShardPlan(servers: topology.target))
+            forgetMoves()
         }
         if let plan = change?.plan { store(plan, at: server) { _ in } }
         return true
@@ -99,7 +95,8 @@ extension ShardMover {
             return false
         }
         if let current = change?.plan, current.origin == plan.origin, !plan.isNewer(than: current) {
-            if plan != current { store(current, at: server) { _ in } }
+            // Of the same generation, a server keeps what it was told first.
+            if plan.generation < current.generation { store(current, at: server) { _ in } }
             return true
         }
         let missing = plan.servers.filter { topology.server(named: $0) == nil }
@@ -113,8 +110,26 @@ extension ShardMover {
                 at: server)
             return false
         }
+        // One server may have it, and not all that it takes. Who follows it has seen that all have.
+        if let current = change?.plan, plan.completes(current), !isFollowed(plan) {
+            store(plan)
+            return true
+        }
         use(plan)
         return true
+    }
+
+    private func isFollowed(_ plan: ShardPlan) -> Bool {
+        let digest = plan.digest
+        return standings.values.contains { $0.generation == plan.generation && $0.digest == digest }
+    }
+
+    /// Nobody has a plan: what servers remember of partitions that left them in an earlier life of the cluster is of no use, and they may
+    /// have these partitions again.
+    private func forgetMoves() {
+        for server in topology.servers where server.commands.isOpen {
+            server.call(.forgetMoves, keys: owner.names.partitions.map(\.beginnings), []) { _ in }
+        }
     }
 
     private func missingText(_ plan: ShardPlan, _ missing: [[UInt8]], _ server: RedisServer) -> String {
@@ -151,7 +166,7 @@ extension ShardMover {
                     .error,
                     "partitions cannot be moved to another Redis server: \(failure.reason). They stay where they are, and it is tried again in \(ShardChange.failurePause.components.seconds) s"
                 )
-                store(plan.interrupted()) { [self] in change?.rest(now: owner.home.now) }
+                store(plan.interrupted(by: owner.node)) { [self] in change?.rest(now: owner.home.now) }
             }
         }
         self.copy = copy

@@ -80,6 +80,8 @@ final class ShardMover {
         } else {
             change?.use(plan, now: owner.home.now)
         }
+        // Under the plan that says that all has been copied: the next one may follow at once.
+        if let copy, plan.completes(copy.plan) { copy.removeOriginals(plan) }
         copy = nil
         let (holders, next) = (plan.owners.map(server), plan.successors.map(server))
         isUsing = true

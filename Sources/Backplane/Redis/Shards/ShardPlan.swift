@@ -1,3 +1,5 @@
+package import Codec
+
 /// Which of several servers each partition lives on, as all nodes have it, and how far a change of the servers has come. Pure.
 ///
 /// It is stored on each server (`PREFIX:shards`). Each change makes a new plan with a greater generation, so of two plans everybody knows
@@ -14,6 +16,9 @@ package struct ShardPlan: Equatable, Sendable {
     /// What tells the plans of one cluster from those of others: made of the first list of servers. None of one counts for another.
     package let origin: UInt64
     package private(set) var generation: UInt64
+    /// The node that made it; none made the first one, which all make alike. What one node does under its plan, no other one does under a
+    /// plan that looks the same.
+    package private(set) var maker = NodeID(0)
     /// The names of the servers among which the partitions are divided, in their order.
     package private(set) var from: [[UInt8]]
     /// Those among which they are to be divided; empty when that is settled.
@@ -43,10 +48,31 @@ package struct ShardPlan: Equatable, Sendable {
     /// All servers that a node has to be linked through.
     package var servers: [[UInt8]] { from + to.filter { !from.contains($0) } }
 
-    /// Of two plans of one cluster, the one that counts. Of the same generation, what was taken back counts: it names fewer partitions.
+    /// Of two plans of one cluster, the one that counts. Of the same generation, what was taken back counts.
     package func isNewer(than other: ShardPlan) -> Bool {
         if generation != other.generation { return generation > other.generation }
+        if isSettled != other.isSettled { return !isSettled }
+        if moved.count != other.moved.count { return moved.count < other.moved.count }
         return stored.lexicographicallyPrecedes(other.stored)
+    }
+
+    /// Whether it says that the partitions that move by another plan have moved. It counts only when all servers that these partitions leave or
+    /// come to have it: until then, the other one may be taken back (`takesBack`), for which one of these servers is enough. Each of them
+    /// keeps what it is told first, so never both happen.
+    package func completes(_ other: ShardPlan) -> Bool {
+        generation == other.generation &+ 1 && !other.moving.isEmpty && !takesBack(other)
+            && (moved != other.moved || isSettled)
+    }
+
+    /// Whether the partitions that move by another plan stay where they were.
+    package func takesBack(_ other: ShardPlan) -> Bool {
+        generation == other.generation &+ 1 && !other.moving.isEmpty && moving.isEmpty && !isSettled
+    }
+
+    /// The servers that the moving partitions leave or come to.
+    package var movingServers: Set<[UInt8]> {
+        let (before, after) = sides
+        return moving.partitions.reduce(into: []) { $0.formUnion([before[$1], after[$1]]) }
     }
 
     // MARK: Who has what
@@ -78,16 +104,16 @@ package struct ShardPlan: Equatable, Sendable {
     // MARK: How it goes on
 
     /// A change to other servers begins: nothing moves yet.
-    package func changed(to servers: [[UInt8]]) -> ShardPlan {
-        next {
+    package func changed(to servers: [[UInt8]], by maker: NodeID) -> ShardPlan {
+        next(maker) {
             $0.to = Self.sorted(servers)
             $0.moved = .none
         }
     }
 
     /// The next partitions begin to move; or there are none, and the change is done.
-    package func continued() -> ShardPlan {
-        next {
+    package func continued(by maker: NodeID) -> ShardPlan {
+        next(maker) {
             let left = $0.changing.subtracting($0.moved).partitions
             $0.phase = .stop
             $0.moving = PartitionSet(left.prefix(Self.batch))
@@ -99,26 +125,27 @@ package struct ShardPlan: Equatable, Sendable {
     }
 
     /// Nobody publishes in the moving partitions any more.
-    package func stopped() -> ShardPlan { next { $0.phase = .copy } }
+    package func stopped(by maker: NodeID) -> ShardPlan { next(maker) { $0.phase = .copy } }
 
     /// What was copied is in place: the moving partitions have moved, and the next ones begin.
-    package func copied() -> ShardPlan {
+    package func copied(by maker: NodeID) -> ShardPlan {
         var done = self
         done.moved.formUnion(moving)
-        return done.continued()
+        return done.continued(by: maker)
     }
 
     /// The moving partitions stay where they were, for now.
-    package func interrupted() -> ShardPlan {
-        next {
+    package func interrupted(by maker: NodeID) -> ShardPlan {
+        next(maker) {
             $0.moving = .none
             $0.phase = .stop
         }
     }
 
-    private func next(_ change: (inout ShardPlan) -> Void) -> ShardPlan {
+    private func next(_ maker: NodeID, _ change: (inout ShardPlan) -> Void) -> ShardPlan {
         var plan = self
         plan.generation &+= 1
+        plan.maker = maker
         change(&plan)
         return plan
     }
@@ -127,9 +154,8 @@ package struct ShardPlan: Equatable, Sendable {
 
     package var stored: [UInt8] {
         var lines = [
-            "carillon-shards 1", "origin \(origin)", "generation \(generation)", "moved \(moved.digits)",
-            "moving \(moving.digits)",
-            "phase \(phase.rawValue)",
+            "carillon-shards 1", "origin \(origin)", "generation \(generation)", "maker \(maker.value)",
+            "moved \(moved.digits)", "moving \(moving.digits)", "phase \(phase.rawValue)",
         ].map { Array($0.utf8) }
         lines += from.map { Array("from ".utf8) + $0 } + to.map { Array("to ".utf8) + $0 }
         return Array(lines.joined(separator: [UInt8(ascii: "\n")]))
@@ -147,7 +173,7 @@ package struct ShardPlan: Equatable, Sendable {
     package init?(stored: [UInt8]) {
         guard stored.count <= Self.maximumBytes else { return nil }
         let lines = stored.split(separator: UInt8(ascii: "\n"))
-        guard lines.count >= 7, lines[0].elementsEqual("carillon-shards 1".utf8) else { return nil }
+        guard lines.count >= 8, lines[0].elementsEqual("carillon-shards 1".utf8) else { return nil }
         func value(_ line: ArraySlice<UInt8>, _ key: String) -> [UInt8]? {
             line.starts(with: "\(key) ".utf8) ? Array(line.dropFirst(key.utf8.count + 1)) : nil
         }
@@ -159,19 +185,22 @@ package struct ShardPlan: Equatable, Sendable {
             let origin = text(1, "origin").flatMap({ UInt64($0) }),
             // trap-ok: reads text, and fails with nil
             let generation = text(2, "generation").flatMap({ UInt64($0) }),
-            let moved = text(3, "moved").flatMap({ PartitionSet(digits: $0) }),
-            let moving = text(4, "moving").flatMap({ PartitionSet(digits: $0) }),
-            let phase = text(5, "phase").flatMap({ Phase(rawValue: $0) })
+            // trap-ok: reads text, and fails with nil
+            let maker = text(3, "maker").flatMap({ UInt64($0) }),
+            let moved = text(4, "moved").flatMap({ PartitionSet(digits: $0) }),
+            let moving = text(5, "moving").flatMap({ PartitionSet(digits: $0) }),
+            let phase = text(6, "phase").flatMap({ Phase(rawValue: $0) })
         else { return nil }
         self.origin = origin
         self.generation = generation
+        self.maker = NodeID(maker)
         self.moved = moved
         self.moving = moving
         self.phase = phase
-        from = lines[6...].compactMap { value($0, "from") }
-        to = lines[6...].compactMap { value($0, "to") }
+        from = lines[7...].compactMap { value($0, "from") }
+        to = lines[7...].compactMap { value($0, "to") }
         let most = RedisConfiguration.maximumShards
-        guard from.count + to.count == lines.count - 6, (1...most).contains(from.count), to.count <= most,
+        guard from.count + to.count == lines.count - 7, (1...most).contains(from.count), to.count <= most,
             !to.isEmpty || moved.isEmpty && moving.isEmpty
         else { return nil }
     }

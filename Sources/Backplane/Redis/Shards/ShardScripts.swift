@@ -1,7 +1,7 @@
 /// What a change of the servers needs at Redis in one step each. `PREFIX:shards` has the plan that all nodes follow (`ShardPlan`).
 extension RedisScript {
     /// Scripts that only several servers need.
-    static let moving: [RedisScript] = [.storePlan, .listKeys, .dropKeys, .dumpKeys, .restoreKeys]
+    static let moving: [RedisScript] = [.storePlan, .listKeys, .dropKeys, .dumpKeys, .restoreKeys, .forgetMoves]
 
     /// KEYS: the plan. ARGV: 1 the generation of another one, 2 the other one.
     ///
@@ -53,6 +53,14 @@ extension RedisScript {
             end
             return #KEYS
             """
+
+    /// KEYS: what channels without publications begin with, of all partitions. That a partition has another server is forgotten.
+    static let forgetMovesSource = """
+        for i = 1, #KEYS do
+          if redis.call('HGET', KEYS[i], 'r') == 'moved' then redis.call('DEL', KEYS[i]) end
+        end
+        return #KEYS
+        """
 
     /// KEYS: keys that are copied. ARGV: 1 how many bytes at the most, but one key at the least, 2 how many of one key.
     ///
