@@ -180,7 +180,8 @@ package final class SendRing {
         for number in 0..<wanted {
             let place = Int((begin &+ number) & mask)
             let result = results[place]
-            if number >= taken || result == -EINTR || result == -ECANCELED {
+            // Without memory for its request, the kernel has not sent anything either.
+            if number >= taken || result == -EINTR || result == -ECANCELED || result == -ENOMEM {
                 leftOut += 1
                 results[place] = sendDirectly(place)
             } else if result == Self.isUnknown {

@@ -63,6 +63,9 @@ package struct Stream {
     /// Whether `read` has something though the socket may not be readable. Not before the handshake is done.
     @inlinable package var hasPending: Bool { tls?.hasPending ?? false }
 
+    /// Another thread goes on with this connection.
+    package func leaveThread() { tls?.leaveThread() }
+
     /// How many of the bytes that were offered and not taken have to be offered again.
     @inlinable package var committedBytes: Int { tls?.committedBytes ?? 0 }
 

@@ -16,7 +16,7 @@ import pytest
 
 from rig.certificates import Authority
 from rig.footprint import counter
-from rig.node import Node
+from rig.node import CARILLON, Node
 from rig.waiting import until
 from rig.wire import BINARY, CLOSE, frame, upgrade
 
@@ -289,3 +289,10 @@ def test_the_end_is_said_and_heard(start: Any, tampering: Any) -> None:
     other = tampering(node)
     other.socket.shutdown(socket.SHUT_RDWR)
     until(lambda: counter(node, "sessions") == 0, "both are gone")
+
+
+def test_each_thread_has_one_place_for_keys() -> None:
+    """Where a connection's keys are taken out when it closes. Inlined into several object files, it would be several places."""
+    done = subprocess.run(["nm", str(CARILLON)], capture_output=True, text=True, check=True)
+    places = [line for line in done.stdout.splitlines() if "carillon_record_tools.tools" in line]
+    assert len(places) == 1, places

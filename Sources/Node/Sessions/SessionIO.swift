@@ -68,8 +68,8 @@ final class SessionIO: ShardPart, @unchecked Sendable {
         guard session.pointee.stream.isEncrypted, context.table.find(slot, generation: generation) != nil else {
             return
         }
-        // An end or a failure that came with the last bytes makes no socket readable.
-        if session.pointee.stream.hasPending {
+        // An end or a failure that came with the last bytes makes no socket readable. A session that still waits for an answer gets it first.
+        if session.pointee.stream.hasPending, session.pointee.flags.isDisjoint(with: SessionSlot.Flags.unread) {
             readOnce(slot, session)
             guard context.table.find(slot, generation: generation) != nil else { return }
         }
@@ -114,6 +114,6 @@ final class SessionIO: ShardPart, @unchecked Sendable {
             session.pointee.stream.descriptor, to: readiness, handler: context.handler, slot: slot,
             generation: session.pointee.generation)
         // What came in requests of their own waits for the same reasons.
-        if readiness.contains(.readable), hasMessages(slot) { enqueueInput(slot) }
+        if readiness.contains(.readable), hasMessages(slot) || session.pointee.stream.hasPending { enqueueInput(slot) }
     }
 }

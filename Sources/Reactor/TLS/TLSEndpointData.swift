@@ -56,6 +56,13 @@ extension TLSEndpoint {
         return !state.marks.contains(.starved) && SSL_has_pending(state.ssl) == 1
     }
 
+    /// Another thread goes on with this connection: nothing of its keys stays with this one.
+    package func leaveThread() {
+        guard let records = state.pointee.records else { return }
+        records.pointee.inbound.leaveThread()
+        records.pointee.outbound.leaveThread()
+    }
+
     package var committedBytes: Int { Int(state.pointee.committed) }
 
     package var sendWaitsForRead: Bool { state.pointee.marks.contains(.sendWaitsForRead) }

@@ -181,6 +181,7 @@ extension SessionLife {
         admittance.forgetCredentials(session)
         io.noteKernelBytes(session, 0)
         reactor.deregister(session.pointee.stream.descriptor)
+        session.pointee.stream.leaveThread()
         session.pointee.stream = Stream(descriptor: -1)
         if !context.table.release(slot) { fault("a session that gave its connection away is released") }
         context.admission.left()

@@ -142,7 +142,10 @@ struct TLSInbound: ~Copyable {
     }
 
     mutating func wipe() {
-        TLSRecordTools.forget(keys)
+        leaveThread()
         keys.wipe()
     }
+
+    /// Nothing of the keys stays with this thread: another one goes on with them.
+    func leaveThread() { TLSRecordTools.forget(keys) }
 }

@@ -66,7 +66,10 @@ struct TLSOutbound: ~Copyable {
     }
 
     mutating func wipe() {
-        TLSRecordTools.forget(keys)
+        leaveThread()
         keys.wipe()
     }
+
+    /// Nothing of the keys stays with this thread: another one goes on with them.
+    func leaveThread() { TLSRecordTools.forget(keys) }
 }

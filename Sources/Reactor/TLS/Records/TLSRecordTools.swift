@@ -65,7 +65,7 @@ enum TLSRecordTools {
 
     /// Nothing of these keys stays in the thread's tools.
     static func forget(_ keys: borrowing TLSTrafficKeys) {
-        let tools = carillon_record_tools()
+        let tools = tools()
         for isSealing in [true, false] {
             let index = index(keys.cipher, isSealing)
             guard carillon_record_tools_identity(tools, index) == keys.identity else { continue }
@@ -76,7 +76,14 @@ enum TLSRecordTools {
     }
 
     /// Room for as many records as are sent at once.
-    static var scratch: UnsafeMutableRawPointer? { carillon_record_tools_scratch(carillon_record_tools()) }
+    static var scratch: UnsafeMutableRawPointer? { carillon_record_tools_scratch(tools()) }
+
+    /// The tools of this thread.
+    ///
+    /// Never inlined: each object file into which the C function is inlined has tools of its own, and `forget` would not find
+    /// a key in those of another one.
+    @inline(never)
+    private static func tools() -> carillon_record_tools_pointer { carillon_record_tools() }
 
     private static func index(_ cipher: TLSCipher, _ isSealing: Bool) -> Int32 {
         Int32(cipher.rawValue * 2 + (isSealing ? 1 : 0))
@@ -85,7 +92,7 @@ enum TLSRecordTools {
     /// The thread's context for a cipher, with the key and the nonce of the next record.
     @inline(__always)
     private static func context(for keys: inout TLSTrafficKeys, isSealing: Bool) -> OpaquePointer? {
-        let tools = carillon_record_tools()
+        let tools = tools()
         let index = index(keys.cipher, isSealing)
         let direction: Int32 = isSealing ? 1 : 0
         let identity = keys.identity

@@ -63,8 +63,14 @@ struct TLSTrafficKeys: ~Copyable {
                 return true
             }
         }
+        // The old key has encrypted with these numbers already. Where there is no new one, nothing may be encrypted any more, not even
+        // the alert that says so.
+        guard isMade, makeKeys() else {
+            sequence = .max
+            return false
+        }
         sequence = 0
-        return isMade && makeKeys()
+        return true
     }
 
     private mutating func makeKeys() -> Bool {
