@@ -88,7 +88,10 @@ extension RedisScript {
             local replies, payloads, known, last = {}, {}, {}, nil
             for at = 10, #ARGV, 3 do
               local key = KEYS[tonumber(ARGV[at + 2])]
-              if key and known[key] == nil then known[key] = redis.call('GET', key) end
+              if key and known[key] == nil then
+                known[key] = redis.pcall('GET', key)
+                if type(known[key]) == 'table' then known[key] = false end
+              end
               if not key or not known[key] then
                 last = at
                 if key then known[key] = true end

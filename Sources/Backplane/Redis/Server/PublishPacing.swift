@@ -1,4 +1,4 @@
-import Codec
+package import Codec
 
 /// Publications that are kept wait here for the end of the turn, and longer once many of them are under way. Pure.
 ///
@@ -14,6 +14,10 @@ package struct PublishPacing {
     package static let window = 128
 
     private var waiting = Fifo<PublishBuffer.Waiting>()
+    /// How many wait for each channel.
+    private var waitingFor: [ChannelName: Int] = [:]
+    /// Nothing is sent until the reply with this number is there.
+    private var heldUntil: UInt64 = 0
     /// Sent, and not answered yet.
     package private(set) var underWay = 0
     /// Payload bytes that wait.
@@ -31,7 +35,23 @@ package struct PublishPacing {
 
     package mutating func append(_ publication: PublishBuffer.Waiting) {
         waiting.append(publication)
+        waitingFor[publication.publication.channel, default: 0] += 1
         bytes += publication.publication.payload.count
+    }
+
+    /// Whether something waits that is to come before whatever is published to this channel now.
+    package func hasWaiting(for channel: ChannelName) -> Bool { waitingFor[channel] != nil }
+
+    /// Redis did not carry out what was sent, and it is sent again: what waits goes behind all that is under way, because the rest of that
+    /// may have to be sent again too.
+    package mutating func hold(until number: UInt64) { heldUntil = number }
+
+    /// - Parameter answered: The number of the last reply.
+    package func isHeld(answered: UInt64) -> Bool { answered < heldUntil }
+
+    private mutating func left(_ count: Int, for channel: ChannelName) {
+        guard let known = waitingFor[channel] else { return }
+        waitingFor[channel] = known > count ? known - count : nil
     }
 
     package mutating func sent(_ count: Int) { underWay += count }
@@ -54,6 +74,7 @@ package struct PublishPacing {
             batch.append(next)
         }
         bytes -= size
+        left(batch.count, for: first.publication.channel)
         return batch
     }
 
@@ -63,6 +84,7 @@ package struct PublishPacing {
         for one in waiting.all {
             if partitions.contains(one.publication.channel) {
                 taken.append(one)
+                left(1, for: one.publication.channel)
                 bytes -= one.publication.payload.count
             } else {
                 rest.append(one)

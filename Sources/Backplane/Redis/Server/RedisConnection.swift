@@ -146,6 +146,9 @@ final class RedisConnection: ConnectionDelegate {
     // MARK: Connection
 
     func connected(_ connection: Connection) {
+        // A write may find that the connection is gone, in the middle of work that goes on to expect replies. None of them comes on
+        // this one.
+        if role == .commands { server.commandsLost() }
         lastHeard = server.home.now
         connectedAt = server.home.now
         bytesSinceReply = 0

@@ -44,12 +44,17 @@ extension RedisServer {
         let name = channel.bytes
         let names = self.names[channel]
         let isStored = first.history != nil
+        // What is for one connection is heard by its node alone, in a channel of the node's.
+        let heardIn =
+            SessionID(connectionChannel: channel).map {
+                self.names.directed($0.node, in: self.names.partition(of: channel))
+            } ?? names.channel + name
         let keys = batch.compactMap(\.publication.extras?.idempotencyKey)
         var bytes = Self.keepOverhead + 5 * (name.count + names.channel.count)
         for waiting in batch {
             bytes += Self.perPublication + EnvelopeCodec.bytes(of: waiting.publication)
             if let key = waiting.publication.extras?.idempotencyKey {
-                bytes += key.count + names.key.count + name.count
+                bytes += key.count + names.key.count + name.count + Self.keyLengthBytes
             }
         }
         pacing.sent(batch.count)
@@ -62,14 +67,14 @@ extension RedisServer {
             RESPWriter.argument(names.meta + name, to: writer)
             RESPWriter.argument(names.stream + name, to: writer)
             RESPWriter.argument(names.beginnings, to: writer)
-            for key in keys { RESPWriter.argument(names.key + name + [UInt8(ascii: " ")] + key, to: writer) }
+            for key in keys { RESPWriter.argument(names.key + Self.known(key, in: channel), to: writer) }
             RESPWriter.argument(identity, to: writer)
             RESPWriter.argument(newEpoch(), to: writer)
             RESPWriter.argument(newBase(), to: writer)
             RESPWriter.argument(Array(Self.bytes(today).suffix(RedisBeginnings.dayBytes)), to: writer)
             RESPWriter.argument("\(first.history?.size ?? 0)", to: writer)
             RESPWriter.argument("\(first.history?.timeToLive ?? 0)", to: writer)
-            RESPWriter.argument(names.channel + name, to: writer)
+            RESPWriter.argument(heardIn, to: writer)
             RESPWriter.argument(inheritance, to: writer)
             RESPWriter.argument(inheritance.isEmpty ? [] : name, to: writer)
             var keyed = 0
@@ -98,6 +103,15 @@ extension RedisServer {
         }
     }
 
+    /// What an idempotency key is called, behind the prefix. Names of users may have spaces, so what is for them says how long the name
+    /// is; no client and no rule can make a channel whose name begins with `$`.
+    private static func known(_ key: [UInt8], in channel: ChannelName) -> [UInt8] {
+        let length = channel.isReserved ? Array("$\(channel.bytes.count)".utf8) : []
+        return length + channel.bytes + [UInt8(ascii: " ")] + key
+    }
+
+    /// What the length of a name takes in `known`, at the most.
+    private static let keyLengthBytes = 8
     /// What the command that keeps publications has beyond envelopes, keys and the names of the channel, at the most.
     private static let keepOverhead = 2048
     /// What it has for each of them beyond its envelope and its key, at the most: lengths, and the position's room.
@@ -137,8 +151,10 @@ extension RedisServer {
         guard let identity = scripts.identity, let hash = scripts.hash(of: .read) else {
             return completion(.failure(.medium("history is not available: \(scripts.objection ?? "")")))
         }
-        // Whoever asks after publishing finds what was published.
+        // What this turn published goes first, unless so much is under way that it has to wait (`PublishPacing.window`).
         sendPaced()
+        // To write may find that the connection is gone.
+        guard state.takesCommands else { return completion(.failure(.isolated)) }
         let name = query.channel.bytes
         let names = self.names[query.channel]
         output.removeAll()
@@ -197,6 +213,7 @@ extension RedisServer {
     func removeHistory(of channel: ChannelName, completion: @escaping (Result<Void, PublishRefusal>) -> Void) {
         guard state.takesCommands else { return completion(.failure(.isolated)) }
         sendPaced()
+        guard state.takesCommands else { return completion(.failure(.isolated)) }
         var keys = [owner.names[channel].stream + channel.bytes]
         if !inheritance.isEmpty { keys.append(inheritance + Array("h:".utf8) + channel.bytes) }
         send(.removal(completion)) { RESPWriter.command([Array("DEL".utf8)] + keys, to: $0) }

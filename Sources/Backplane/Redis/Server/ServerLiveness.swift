@@ -52,7 +52,7 @@ extension RedisServer {
             RESPWriter.publish(
                 prefix: [], channel: beatChannel, payload: envelope.bytes, isSharded: isSharded, to: $0)
         }
-        guard hasLease else { return }
+        guard hasLease, state.takesCommands else { return }
         send(.lease) {
             RESPWriter.command(
                 [

@@ -20,18 +20,27 @@ extension RedisServer {
         if isInCluster || history != nil || publication.extras?.idempotencyKey != nil {
             return publishNow(PublishBuffer.Waiting(publication: publication, history: history, ticket: ticket))
         }
+        // Behind what is kept of the same channel.
+        if pacing.count > 0, pacing.hasWaiting(for: publication.channel) {
+            return pace(PublishBuffer.Waiting(publication: publication, history: nil, ticket: ticket))
+        }
         replies.appendPublish(ticket)
         write(publication)
     }
 
     /// One that may have to be sent again.
     func publishNow(_ waiting: PublishBuffer.Waiting) {
-        guard waiting.history != nil || waiting.publication.extras?.idempotencyKey != nil else {
+        if waiting.history == nil, pacing.count == 0 || !pacing.hasWaiting(for: waiting.publication.channel) {
+            // One that only has a key stays between the plain ones of its channel.
+            if waiting.publication.extras?.idempotencyKey != nil { return keep([waiting]) }
             replies.append(.plain(waiting))
             return write(waiting.publication)
         }
-        // One that only has a key stays between the plain ones of its channel.
-        if waiting.history == nil { return keep([waiting]) }
+        pace(waiting)
+    }
+
+    /// Goes with others of its channel, at the end of the turn.
+    private func pace(_ waiting: PublishBuffer.Waiting) {
         guard pacing.bytes <= Self.outboundLimit else { return owner.refuse(waiting.ticket, .bufferFull) }
         pacing.append(waiting)
         owner.hasPaced = true
@@ -77,7 +86,7 @@ extension RedisServer {
     func sendPaced() { if pacing.count > 0 { sendMorePaced() } }
 
     private func sendMorePaced() {
-        while state.takesCommands, state != .holding {
+        while state.takesCommands, state != .holding, !pacing.isHeld(answered: replies.answered) {
             let batch = pacing.next()
             if batch.isEmpty { return }
             keep(batch)
@@ -89,7 +98,8 @@ extension RedisServer {
         sendPaced()
         let waiting = buffer.takeAll()
         owner.waitingChanged()
-        for entry in waiting { publishNow(entry.publication, entry.history, entry.ticket) }
+        // Those that are left wait again where the link breaks in the middle.
+        for entry in waiting { publish(entry.publication, entry.history, entry.ticket) }
     }
 
     /// Refuses what has waited too long, within 100 ms of its time: clients give a command up by themselves after 5 s, and

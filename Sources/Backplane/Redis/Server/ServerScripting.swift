@@ -53,7 +53,10 @@ extension RedisServer {
     private func sendAgain(_ expected: ReplyQueue.Expected) {
         let before = replies.appended
         switch expected {
-        case .keep(let batch): keep(batch)
+        case .keep(let batch):
+            // Others of these channels may be under way, and come back too: nothing newer goes before them.
+            pacing.hold(until: replies.appended)
+            keep(batch)
         case .read(let query, let completion): read(query, completion: completion)
         case .userGroups(let call): owner.send(call)
         case .outbox(let call): owner.send(call)
