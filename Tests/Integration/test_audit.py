@@ -43,7 +43,7 @@ def test_every_changing_call_is_one_line(start_node: Any) -> None:
     # What changes nothing is not there.
     node.api.cluster()
     until(lambda: receiver.closed, "it is closed")
-    lines = audited(node)
+    lines = until(lambda: len(found := audited(node)) >= 7 and found, "all are logged")
     assert [(line["message"], line["status"]) for line in lines] == [
         ("audit: POST /api/v1/publish", "200"), ("audit: POST /api/v1/publish", "200"),
         ("audit: POST /api/v1/publish", "400"), ("audit: POST /api/v1/users/al%0Aice/close", lines[3]["status"]),
@@ -62,6 +62,8 @@ def test_publications_are_not_logged_unless_somebody_asks_for_it(start_node: Any
     for number in range(20):
         node.api.publish("news", text=str(number))
     assert node.api.request("POST", "/api/v1/users/alice/close").status_code == 200
+    # The log is written by a thread of its own.
+    until(lambda: audited(node), "it is logged")
     assert [line["message"] for line in audited(node)] == ["audit: POST /api/v1/users/alice/close"]
     assert node.api.get("/api/v1/config")["log.audit"] == "actions"
 
@@ -72,6 +74,7 @@ def test_less_may_be_logged(start_node: Any, mode: str, expected: list[str]) -> 
     node = start(start_node, audit=mode, level="error")
     node.api.publish("news", text="hello")
     assert node.api.request("POST", "/api/v1/users/alice/close").status_code == 200
+    until(lambda: len(audited(node)) == len(expected), "it is logged")
     assert [line["message"].split("/")[3] for line in audited(node)] == expected
 
 
@@ -89,7 +92,7 @@ def test_nobody_fills_the_log_without_the_token(start_node: Any) -> None:
     assert int(float(left_out.split()[1])) + len(refused) == 2000
     # Whoever has it is logged as before.
     node.api.publish("news", text="x")
-    assert audited(node)[-1]["message"] == "audit: POST /api/v1/publish"
+    until(lambda: audited(node)[-1]["message"] == "audit: POST /api/v1/publish", "it is logged")
 
 
 @pytest.mark.parametrize("head", [
